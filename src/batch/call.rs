@@ -1,0 +1,124 @@
+//! One provider call for the inputs of one request or of several.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use http::{HeaderValue, header};
+
+use super::lane::Batch;
+use super::original::Submission;
+use super::plan::ClosedBy;
+use super::{Batcher, fail, settle};
+use crate::dialect::EmbedCall;
+use crate::request::{Encoding, Input};
+use crate::upstream::{Call, Permit, Upstream};
+use crate::vector::Numbers;
+
+/// Whose bytes a call is made of.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Body {
+    /// The request's own, unchanged: its inputs are all of the call, by their positions.
+    Own,
+    /// Written for the seats, in their order.
+    Built(Encoding),
+}
+
+/// Sends one request as it came, when its turn comes.
+pub(super) async fn alone(batcher: Arc<Batcher>, submission: Submission) {
+    let batch = Batch { submissions: vec![submission], closed: ClosedBy::Lone };
+    in_turn_as(batcher, batch, Some(Body::Own)).await;
+}
+
+/// Makes a call when its turn comes.
+pub(super) async fn in_turn(batcher: Arc<Batcher>, batch: Batch) {
+    in_turn_as(batcher, batch, None).await;
+}
+
+async fn in_turn_as(batcher: Arc<Batcher>, batch: Batch, body: Option<Body>) {
+    let Some(upstream) = batch.upstream() else { return };
+    match upstream.permit().await {
+        Ok(permit) => {
+            let body = body.unwrap_or_else(|| batcher.choose_body(&batch));
+            exchange(batcher, batch, body, permit).await;
+        }
+        Err(error) => batch.submissions.into_iter().for_each(|submission| fail(submission, &error)),
+    }
+}
+
+/// Makes a call whose turn has come.
+pub(super) async fn run(batcher: Arc<Batcher>, batch: Batch, permit: Permit) {
+    let body = batcher.choose_body(&batch);
+    exchange(batcher, batch, body, permit).await;
+}
+
+async fn exchange(batcher: Arc<Batcher>, batch: Batch, body: Body, permit: Permit) {
+    let Some(upstream) = batch.upstream() else { return };
+    let Some(call) = write(&batch, body) else { return };
+    count(&batcher, &upstream, &batch);
+    let result = upstream.call(permit, call).await;
+    settle::settle(&batcher, batch, body, result).await;
+}
+
+impl Batcher {
+    /// A request that is alone in its call goes in its own bytes, which nothing can be more
+    /// faithful than. For others base64 is asked for, which is short and exact, once an answer in
+    /// numbers has told how the provider prints them.
+    fn choose_body(&self, batch: &Batch) -> Body {
+        let Some(first) = batch.submissions.first() else { return Body::Own };
+        if batch.submissions.len() == 1 && first.is_complete() {
+            return Body::Own;
+        }
+        match self.numbers(&first.original.subject) {
+            Numbers::Shortest | Numbers::Widened => Body::Built(Encoding::Base64),
+            Numbers::Doubles | Numbers::Unseen => Body::Built(Encoding::Float),
+        }
+    }
+}
+
+impl Batch {
+    fn upstream(&self) -> Option<Arc<Upstream>> {
+        self.submissions.first().map(|first| Arc::clone(&first.original.upstream))
+    }
+}
+
+/// The call that a batch makes, in the name of its first request; all others differ from it in
+/// nothing that is forwarded, or they would not be in its lane.
+fn write(batch: &Batch, body: Body) -> Option<Call> {
+    let original = &batch.submissions.first()?.original;
+    let mut call = match body {
+        Body::Own => original.as_call(),
+        Body::Built(encoding) => {
+            let seats = batch.submissions.iter().flat_map(|submission| &submission.seats);
+            let inputs: Vec<&Input<'static>> = seats.map(|seat| &seat.input).collect();
+            let call = EmbedCall {
+                model: &original.model,
+                inputs: &inputs,
+                params: &original.params,
+                user: original.user.as_deref(),
+                encoding,
+            };
+            original.call(Bytes::from(original.upstream.dialect.write_call(&call)))
+        }
+    };
+    let json = HeaderValue::from_static("application/json");
+    call.headers.entry(header::CONTENT_TYPE).or_insert(json);
+    Some(call)
+}
+
+#[expect(clippy::cast_precision_loss, reason = "a histogram of counts")]
+fn count(batcher: &Batcher, upstream: &Upstream, batch: &Batch) {
+    let inputs: usize = batch.submissions.iter().map(|submission| submission.seats.len()).sum();
+    let metrics = &upstream.metrics;
+    metrics.batch_inputs.observe(inputs as f64);
+    if let Some(oldest) = batch.submissions.iter().map(|submission| submission.since).min() {
+        metrics.batch_linger.observe(oldest.elapsed().as_secs_f64());
+    }
+    batcher.metrics.saved_by_batching.inc_by((batch.submissions.len() as u64).saturating_sub(1));
+    match batch.closed {
+        ClosedBy::Lone => metrics.closed_lone.inc(),
+        ClosedBy::Linger => metrics.closed_linger.inc(),
+        ClosedBy::Inputs => metrics.closed_inputs.inc(),
+        ClosedBy::Tokens => metrics.closed_tokens.inc(),
+        ClosedBy::Bytes => metrics.closed_bytes.inc(),
+    }
+}

@@ -1,0 +1,122 @@
+//! Lanes: the requests that may travel in one call wait here for it, no longer than they must.
+//!
+//! A lane exists while it has a driver. The driver sends what there is at once; after a call has
+//! left it lets arrivals collect for the gap, or until a call is full, and leaves when the gap
+//! brought nobody. So a lone request never waits, and a burst becomes few calls.
+
+use std::collections::{HashMap, VecDeque};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use tokio::sync::Notify;
+
+use super::original::Submission;
+use super::plan::{self, ClosedBy, Size};
+use crate::key::Digest;
+
+/// The waiting requests of every lane.
+#[derive(Debug, Default)]
+pub(super) struct Lanes(Mutex<HashMap<Digest, Lane>>);
+
+#[derive(Debug, Default)]
+struct Lane {
+    waiting: VecDeque<(Submission, Size)>,
+    size: Size,
+    full: Arc<Notify>,
+}
+
+/// Whether a lane has a driver already.
+#[derive(Debug)]
+pub(super) enum Joined {
+    /// It has.
+    Running,
+    /// It has none: whoever joined must drive it, and is told here when it is full.
+    Opened(Arc<Notify>),
+}
+
+/// What leaves a lane as one call.
+#[derive(Debug)]
+pub(super) struct Batch {
+    pub(super) submissions: Vec<Submission>,
+    pub(super) closed: ClosedBy,
+}
+
+impl Lanes {
+    /// Puts a request into its lane.
+    pub(super) fn join(&self, submission: Submission, limit: &Size) -> Joined {
+        let id = submission.original.lane;
+        let size = size_of(&submission);
+        let mut lanes = self.lock();
+        let opened = !lanes.contains_key(&id);
+        let lane = lanes.entry(id).or_default();
+        lane.size = lane.size.plus(size);
+        submission.original.upstream.metrics.queued_inputs.add(as_gauge(size.inputs));
+        lane.waiting.push_back((submission, size));
+        if lane.size.over(limit).is_some() {
+            lane.full.notify_one();
+        }
+        if opened { Joined::Opened(Arc::clone(&lane.full)) } else { Joined::Running }
+    }
+
+    /// Ends a lane that nobody waits in; whether it is ended.
+    pub(super) fn end_if_empty(&self, id: &Digest) -> bool {
+        let mut lanes = self.lock();
+        let empty = lanes.get(id).is_none_or(|lane| lane.waiting.is_empty());
+        if empty {
+            lanes.remove(id);
+        }
+        empty
+    }
+
+    /// What leaves now, without those that nobody waits for any more.
+    pub(super) fn take(&self, id: &Digest, limit: &Size, after: ClosedBy) -> Option<Batch> {
+        let mut lanes = self.lock();
+        let lane = lanes.get_mut(id)?;
+        let (count, closed) = plan::close(lane.waiting.iter().map(|(_, size)| *size), limit);
+        let taken: Vec<_> = lane.waiting.drain(..count).collect();
+        lane.size = lane.waiting.iter().fold(Size::default(), |sum, (_, size)| sum.plus(*size));
+        if lane.size.over(limit).is_some() {
+            lane.full.notify_one();
+        }
+        drop(lanes);
+        let submissions = taken.into_iter().map(left).map(without_unwanted);
+        let submissions = submissions.filter(|submission| !submission.seats.is_empty()).collect();
+        Some(Batch { submissions, closed: closed.unwrap_or(after) })
+    }
+
+    /// Ends a lane and gives back everybody who waits in it.
+    pub(super) fn close(&self, id: &Digest) -> Vec<Submission> {
+        let lane = self.lock().remove(id).unwrap_or_default();
+        lane.waiting.into_iter().map(left).collect()
+    }
+
+    fn lock(&self) -> MutexGuard<'_, HashMap<Digest, Lane>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// How much a request brings.
+pub(super) fn size_of(submission: &Submission) -> Size {
+    submission.seats.iter().fold(Size::default(), |sum, seat| sum.plus(Size::of(&seat.input)))
+}
+
+/// A request that waits no more.
+fn left((submission, size): (Submission, Size)) -> Submission {
+    submission.original.upstream.metrics.queued_inputs.sub(as_gauge(size.inputs));
+    submission
+}
+
+fn as_gauge(count: usize) -> i64 {
+    i64::try_from(count).unwrap_or(i64::MAX)
+}
+
+fn without_unwanted(mut submission: Submission) -> Submission {
+    let seats = std::mem::take(&mut submission.seats);
+    submission.seats = seats
+        .into_iter()
+        .filter_map(|mut seat| {
+            seat.lead = seat.lead.unless_unwanted()?;
+            Some(seat)
+        })
+        .collect();
+    submission
+}

@@ -1,0 +1,156 @@
+//! The batcher: inputs that must be computed go out in as few calls as the provider takes, and
+//! each comes back to whoever waits for it.
+//!
+//! Work in here outlives the requests that started it. What a call brings goes into the memory
+//! tier first, then to its flight, so that a key is always in one of the two.
+
+mod call;
+mod lane;
+mod lessons;
+pub mod original;
+mod plan;
+mod settle;
+
+use std::sync::Arc;
+
+use tokio::sync::Notify;
+use tokio::time::timeout;
+use tokio_util::task::TaskTracker;
+
+use crate::clock::Clock;
+use crate::config::units::Oversize;
+use crate::error::{Error, Kind};
+use crate::key::Digest;
+use crate::metrics::OperationMetrics;
+use crate::request::Unity;
+use crate::tier::memory::Memory;
+use crate::vector::Numbers;
+use lane::{Batch, Joined, Lanes, size_of};
+use lessons::Lessons;
+use original::{Original, Outcome, Submission};
+use plan::{ClosedBy, Size};
+
+/// The way from inputs to vectors.
+#[derive(Debug)]
+pub struct Batcher {
+    lanes: Lanes,
+    lessons: Lessons,
+    memory: Arc<Memory>,
+    clock: Clock,
+    metrics: OperationMetrics,
+    tasks: TaskTracker,
+}
+
+impl Batcher {
+    /// A batcher that keeps what it gets in a tier, and whose calls a drain can wait for.
+    pub fn new(
+        memory: Arc<Memory>,
+        clock: Clock,
+        metrics: OperationMetrics,
+        tasks: TaskTracker,
+    ) -> Arc<Self> {
+        let (lanes, lessons) = (Lanes::default(), Lessons::default());
+        Arc::new(Self { lanes, lessons, memory, clock, metrics, tasks })
+    }
+
+    /// Takes a request's inputs on. Returns at once; the flights tell what came of them.
+    pub fn submit(self: &Arc<Self>, mut submission: Submission) {
+        let upstream = Arc::clone(&submission.original.upstream);
+        let limit = self.call_limit(&submission.original);
+        let size = size_of(&submission);
+        submission.room = upstream.room(size.bytes);
+        if submission.room.is_none() {
+            let message = format!("too much waits for {} already", upstream.name);
+            return fail(submission, &Error::new(Kind::Overloaded, message));
+        }
+        match (submission.original.unity, size.over(&limit)) {
+            (Unity::Free, None) => self.join(submission),
+            (Unity::Free, Some(_)) if upstream.settings.oversize == Oversize::Split => {
+                self.send_cut(submission, &limit);
+            }
+            _ => self.spawn(call::alone(Arc::clone(self), submission)),
+        }
+    }
+
+    /// How the provider prints the vectors of a subject, as far as has been seen.
+    pub fn numbers(&self, subject: &Digest) -> Numbers {
+        self.lessons.of(subject).numbers.unwrap_or(Numbers::Unseen)
+    }
+
+    fn join(self: &Arc<Self>, submission: Submission) {
+        let original = Arc::clone(&submission.original);
+        let limit = self.merge_limit(&original);
+        if let Joined::Opened(full) = self.lanes.join(submission, &limit) {
+            self.spawn(Arc::clone(self).drive(original, full));
+        }
+    }
+
+    /// Drives one lane until a gap brings nobody.
+    async fn drive(self: Arc<Self>, original: Arc<Original>, full: Arc<Notify>) {
+        let upstream = &original.upstream;
+        let mut after = ClosedBy::Lone;
+        while !self.lanes.end_if_empty(&original.lane) {
+            let permit = match upstream.permit().await {
+                Ok(permit) => permit,
+                Err(error) => {
+                    let waiting = self.lanes.close(&original.lane);
+                    return waiting.into_iter().for_each(|submission| fail(submission, &error));
+                }
+            };
+            let limit = self.merge_limit(&original);
+            let Some(batch) = self.lanes.take(&original.lane, &limit, after) else { return };
+            if !batch.submissions.is_empty() {
+                self.spawn(call::run(Arc::clone(&self), batch, permit));
+            }
+            // Passing the gap and being full are both fine; there is nothing to tell apart.
+            let _: Result<(), _> = timeout(upstream.settings.batch_gap, full.notified()).await;
+            after = ClosedBy::Linger;
+        }
+    }
+
+    /// Sends the parts of a request that is larger than a call may be, side by side.
+    fn send_cut(self: &Arc<Self>, mut submission: Submission, limit: &Size) {
+        let seats = std::mem::take(&mut submission.seats);
+        for seats in plan::cut(seats, |seat| Size::of(&seat.input), limit) {
+            let part = submission.part(seats);
+            let batch = Batch { submissions: vec![part], closed: ClosedBy::Inputs };
+            self.spawn(call::in_turn(Arc::clone(self), batch));
+        }
+    }
+
+    /// What one call may hold: what the provider takes, as configured, published or learned.
+    fn call_limit(&self, original: &Original) -> Size {
+        let known = original.upstream.dialect.limits();
+        let settings = &original.upstream.settings;
+        let or = |setting: usize, known: usize| if setting == 0 { known } else { setting };
+        let inputs = or(settings.max_inputs as usize, known.inputs);
+        let learned = self.lessons.of(&original.subject).max_inputs.unwrap_or(usize::MAX);
+        Size {
+            inputs: inputs.min(learned),
+            tokens: or(settings.max_tokens as usize, known.tokens),
+            bytes: or(settings.max_bytes.as_usize(), known.bytes),
+        }
+    }
+
+    /// What a call of several requests may hold. Tokens are estimated, perhaps by half of what they
+    /// are, and a limit that only the merging exceeded must not be exceeded.
+    fn merge_limit(&self, original: &Original) -> Size {
+        let limit = self.call_limit(original);
+        Size {
+            inputs: limit.inputs.min(original.upstream.settings.batch_inputs as usize),
+            tokens: limit.tokens / 2,
+            bytes: limit.bytes / 2,
+        }
+    }
+
+    fn spawn(&self, work: impl Future<Output = ()> + Send + 'static) {
+        self.tasks.spawn(work);
+    }
+}
+
+/// Ends every flight of a request with an error of larder's own.
+fn fail(submission: Submission, error: &Error) {
+    for seat in submission.seats {
+        seat.lead.land(Outcome::Failed(error.clone()));
+    }
+}

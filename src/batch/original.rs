@@ -1,0 +1,137 @@
+//! One caller's request with inputs to compute, and what each input's flight brings back.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use bytes::Bytes;
+use http::HeaderMap;
+
+use crate::clock::Moment;
+use crate::error::Error;
+use crate::flight::Lead;
+use crate::key::Digest;
+use crate::request::{Encoding, Input, Unity};
+use crate::upstream::{Answer, Call, Room, Upstream};
+use crate::vector::Vector;
+
+/// A caller's request as it came, so that it can be asked again, alone and unchanged.
+#[derive(Debug)]
+pub struct Original {
+    /// Whom it is for.
+    pub upstream: Arc<Upstream>,
+    /// Where below the base URL.
+    pub path_and_query: String,
+    /// As the provider is to see them.
+    pub headers: HeaderMap,
+    /// Its own bytes.
+    pub body: Bytes,
+    /// The model.
+    pub model: String,
+    /// What else alters a vector, as JSON text.
+    pub params: String,
+    /// The end user, as JSON text.
+    pub user: Option<String>,
+    /// How its caller wants the vectors.
+    pub encoding: Encoding,
+    /// How far it may be taken apart.
+    pub unity: Unity,
+    /// What each of its inputs weighs when a token count is shared out.
+    pub weights: Vec<u64>,
+    /// Dimensions that it asks for.
+    pub dimensions: Option<usize>,
+    /// The same for requests that are the same in everything.
+    pub fingerprint: Digest,
+    /// The same for requests whose inputs may travel in one call.
+    pub lane: Digest,
+    /// The same for requests whose vectors can be compared.
+    pub subject: Digest,
+    /// How long its answers are good; zero is for ever.
+    pub ttl: Duration,
+}
+
+impl Original {
+    /// The call that the caller would have made itself.
+    pub fn as_call(&self) -> Call {
+        self.call(self.body.clone())
+    }
+
+    /// A call in the caller's name with another body.
+    pub fn call(&self, body: Bytes) -> Call {
+        let path_and_query = self.path_and_query.clone();
+        Call { path_and_query, headers: self.headers.clone(), body }
+    }
+}
+
+/// One input that waits for its vector.
+#[derive(Debug)]
+pub struct Seat {
+    /// Its flight.
+    pub lead: Lead<Outcome>,
+    /// The input itself.
+    pub input: Input<'static>,
+    /// Where it stands in its request.
+    pub position: usize,
+}
+
+/// Seats of one request.
+#[derive(Debug)]
+pub struct Submission {
+    /// Their request.
+    pub original: Arc<Original>,
+    /// In the order of the request.
+    pub seats: Vec<Seat>,
+    /// When they came.
+    pub since: Instant,
+    /// Whether the request was larger than a call may be, so that these are only a part of it.
+    pub cut: bool,
+    /// Their place among the bytes that may wait for the provider.
+    pub room: Option<Room>,
+}
+
+impl Submission {
+    /// Some of the seats, as a part that is asked for by itself.
+    pub fn part(&self, seats: Vec<Seat>) -> Self {
+        let (original, room) = (Arc::clone(&self.original), self.room.clone());
+        Self { original, seats, since: self.since, cut: true, room }
+    }
+
+    /// Whether these are all inputs of the request, each once.
+    pub fn is_complete(&self) -> bool {
+        !self.cut && self.seats.len() == self.original.weights.len()
+    }
+}
+
+/// What a flight brings.
+#[derive(Debug, Clone)]
+pub enum Outcome {
+    /// A vector.
+    Arrived(Arrival),
+    /// The provider's no.
+    Refused(Refused),
+    /// Larder's own error.
+    Failed(Error),
+}
+
+/// A vector and what came with it.
+#[derive(Debug, Clone)]
+pub struct Arrival {
+    /// The vector.
+    pub vector: Vector,
+    /// When it was stored.
+    pub stored: Moment,
+    /// The provider's headers that may go with an answer that larder writes; `None` for a vector
+    /// that was in the cache after all.
+    pub headers: Option<Arc<HeaderMap>>,
+    /// How long the provider's call took.
+    pub took: Duration,
+}
+
+/// An answer of the provider that is no vector.
+#[derive(Debug, Clone)]
+pub struct Refused {
+    /// The answer, whole.
+    pub answer: Arc<Answer>,
+    /// The one request that it answers; `None` where it would be the same for any request that
+    /// travels with this one.
+    pub only: Option<Digest>,
+}

@@ -1,0 +1,273 @@
+//! What comes of a call: vectors to their flights, a no to whom it is meant for.
+//!
+//! A call that was made for several requests may be refused for one of them, and the provider does
+//! not say which. Then each request goes alone, in its own bytes, and gets its own answer. A call
+//! that is larger than the provider takes is cut and sent again. Whatever else a provider says is
+//! the answer to everybody in the call.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::call::{self, Body};
+use super::lane::Batch;
+use super::original::{Arrival, Original, Outcome, Refused, Submission};
+use super::plan::{self, ClosedBy, Size};
+use super::{Batcher, fail};
+use crate::config::units::Oversize;
+use crate::dialect::{EmbedReply, Invalid, Item, Refusal};
+use crate::error::{Error, Kind};
+use crate::headers::beside_new_body;
+use crate::key::{CacheKey, Digest};
+use crate::request::Unity;
+use crate::tier::Stored;
+use crate::upstream::Answer;
+use crate::vector::{Numbers, Parts, Vector};
+
+/// Above this many bytes an answer is read on a thread where reading may take its time.
+const READ_APART: usize = 256 << 10;
+
+pub(super) async fn settle(
+    batcher: &Arc<Batcher>,
+    batch: Batch,
+    body: Body,
+    result: Result<Answer, Error>,
+) {
+    let answer = match result {
+        Ok(answer) => answer,
+        Err(error) => return batch.submissions.into_iter().for_each(|one| fail(one, &error)),
+    };
+    if !answer.status.is_success() {
+        return refused(batcher, batch, body, answer);
+    }
+    let Some(first) = batch.submissions.first() else { return };
+    let inputs = weights(&batch, body).len();
+    match read(&first.original, inputs, &answer).await {
+        Ok(reply) => batcher.land(batch, body, &reply, &answer),
+        Err(Invalid(reason)) => invalid(batcher, batch, body, (answer, reason)),
+    }
+}
+
+async fn read(
+    original: &Arc<Original>,
+    inputs: usize,
+    answer: &Answer,
+) -> Result<EmbedReply, Invalid> {
+    let (asker, bytes) = (Arc::clone(original), answer.body.clone());
+    let read = move || asker.upstream.dialect.read_reply(&bytes, inputs);
+    let reply = if answer.body.len() > READ_APART {
+        let reading = tokio::task::spawn_blocking(read).await;
+        reading.unwrap_or(Err(Invalid("an answer that could not be read")))?
+    } else {
+        read()?
+    };
+    let asked = |item: &Item| original.dimensions.is_none_or(|asked| asked == item.dimensions());
+    if !reply.items.iter().all(asked) {
+        return Err(Invalid("other dimensions than asked for"));
+    }
+    Ok(reply)
+}
+
+/// The vectors of an answer, and whether they may be kept.
+struct Unpacked {
+    arrivals: Vec<Option<Arrival>>,
+    keep: bool,
+}
+
+impl Batcher {
+    /// Keeps what an answer to one request in its own bytes brings, and gives it in the order of
+    /// the request's inputs; `None` if the answer brings no vectors that can be trusted.
+    pub async fn keep(
+        self: &Arc<Self>,
+        original: &Arc<Original>,
+        keys: &[CacheKey],
+        answer: &Answer,
+    ) -> Option<Vec<Arrival>> {
+        if !answer.status.is_success() {
+            return None;
+        }
+        let reply = read(original, keys.len(), answer).await.ok()?;
+        let unpacked = self.unpack(original, &reply, &original.weights, answer);
+        for (key, arrival) in keys.iter().zip(&unpacked.arrivals) {
+            self.store(*key, arrival.as_ref()?, unpacked.keep.then_some(original.ttl));
+        }
+        unpacked.arrivals.into_iter().collect()
+    }
+
+    /// Every vector into the memory tier, then to whoever waits for it.
+    fn land(&self, batch: Batch, body: Body, reply: &EmbedReply, answer: &Answer) {
+        let Some(first) = batch.submissions.first() else { return };
+        let unpacked = self.unpack(&first.original, reply, &weights(&batch, body), answer);
+        let mut nth = 0;
+        for submission in batch.submissions {
+            let ttl = unpacked.keep.then_some(submission.original.ttl);
+            for seat in submission.seats {
+                let at = if body == Body::Own { seat.position } else { nth };
+                nth += 1;
+                let Some(arrival) = unpacked.arrivals.get(at).cloned().flatten() else {
+                    let error = Error::new(Kind::UpstreamInvalid, "a vector cannot be kept");
+                    seat.lead.land(Outcome::Failed(error));
+                    continue;
+                };
+                self.store(seat.lead.key(), &arrival, ttl);
+                seat.lead.land(Outcome::Arrived(arrival));
+            }
+        }
+    }
+
+    fn store(&self, key: CacheKey, arrival: &Arrival, ttl: Option<Duration>) {
+        let Some(ttl) = ttl else { return };
+        let value = Arc::clone(arrival.vector.bytes());
+        let expires = arrival.stored.after(ttl);
+        self.memory.put(key, Stored { value, stored: arrival.stored, expires });
+    }
+
+    fn unpack(
+        &self,
+        original: &Original,
+        reply: &EmbedReply,
+        weights: &[u64],
+        answer: &Answer,
+    ) -> Unpacked {
+        let tokens = plan::share(reply.tokens, weights);
+        let numbers = self.learn(original, reply);
+        let dimensions = reply.items.first().map_or(0, Item::dimensions);
+        let keep = self.lessons.expects(original.subject, dimensions);
+        let headers = Some(Arc::new(beside_new_body(&answer.headers)));
+        let (stored, took) = (self.clock.now(), answer.took);
+        let arrivals = reply.items.iter().zip(tokens).map(|(item, tokens)| {
+            let vector = pack(reply, item, tokens, numbers)?;
+            Some(Arrival { vector, stored, headers: headers.clone(), took })
+        });
+        Unpacked { arrivals: arrivals.collect(), keep }
+    }
+
+    /// How the provider prints numbers, from this answer or from an earlier one.
+    fn learn(&self, original: &Original, reply: &EmbedReply) -> Numbers {
+        let printed = reply.items.iter().filter_map(|item| item.numbers);
+        // Vectors of few digits may look like the shortest form by chance; one that cannot decides.
+        let widest = printed.max_by_key(|numbers| match numbers {
+            Numbers::Unseen | Numbers::Shortest => 0,
+            Numbers::Widened => 1,
+            Numbers::Doubles => 2,
+        });
+        if let Some(numbers) = widest {
+            self.lessons.learn_numbers(original.subject, numbers);
+        }
+        self.numbers(&original.subject)
+    }
+}
+
+fn weights(batch: &Batch, body: Body) -> Vec<u64> {
+    match (body, batch.submissions.first()) {
+        (Body::Own, Some(first)) => first.original.weights.clone(),
+        _ => {
+            let seats = batch.submissions.iter().flat_map(|submission| &submission.seats);
+            seats.map(|seat| seat.input.weight()).collect()
+        }
+    }
+}
+
+fn pack(reply: &EmbedReply, item: &Item, tokens: u32, known: Numbers) -> Option<Vector> {
+    let numbers = match (item.numbers, known) {
+        (Some(numbers), _) => numbers,
+        // What came as base64 are 32-bit floats, whatever the numbers are that go with them.
+        (None, Numbers::Doubles) => Numbers::Widened,
+        (None, known) => known,
+    };
+    Vector::pack(&Parts {
+        components: &item.components,
+        numbers,
+        tokens,
+        usage: reply.usage.as_usage(),
+        indexed: item.indexed,
+        envelope: &reply.envelope,
+        item: &item.item,
+    })
+}
+
+/// A no: cut the call, or take it apart, or pass the no on.
+fn refused(batcher: &Arc<Batcher>, batch: Batch, body: Body, answer: Answer) {
+    let Some(first) = batch.submissions.first() else { return };
+    let original = Arc::clone(&first.original);
+    let upstream = &original.upstream;
+    let seats: usize = batch.submissions.iter().map(|one| one.seats.len()).sum();
+    let sent = if body == Body::Own { original.weights.len() } else { seats };
+    let may_cut = upstream.settings.oversize == Oversize::Split
+        && original.unity == Unity::Free
+        && sent > 1;
+    match upstream.dialect.classify(answer.status, &answer.body) {
+        Refusal::TooManyInputs(said) if may_cut => {
+            let cap = batcher.lessons.learn_cap(original.subject, sent, said);
+            cut(batcher, batch, cap);
+        }
+        Refusal::TooLarge if may_cut => cut(batcher, batch, seats.div_ceil(2)),
+        Refusal::Shared => verdict(batch, answer, None),
+        _ if body == Body::Own || is_part(&batch) => {
+            verdict(batch, answer, Some(original.fingerprint));
+        }
+        _ => {
+            upstream.metrics.isolated_input.inc();
+            isolate(batcher, batch);
+        }
+    }
+}
+
+/// An answer that is not to be trusted: nobody but who asked for just this gets to see it.
+fn invalid(batcher: &Arc<Batcher>, batch: Batch, body: Body, (answer, reason): (Answer, &str)) {
+    let Some(first) = batch.submissions.first() else { return };
+    let original = Arc::clone(&first.original);
+    let upstream = &original.upstream;
+    upstream.metrics.invalid_replies.inc();
+    tracing::warn!(upstream = upstream.name, reason, "an answer did not pass the checks");
+    if body == Body::Own {
+        return verdict(batch, answer, Some(original.fingerprint));
+    }
+    if is_part(&batch) {
+        let message = format!("{} gave {reason}", upstream.name);
+        let error = Error::new(Kind::UpstreamInvalid, message);
+        return batch.submissions.into_iter().for_each(|submission| fail(submission, &error));
+    }
+    upstream.metrics.isolated_invalid.inc();
+    isolate(batcher, batch);
+}
+
+/// A part of a request that is too large to be asked as it came.
+fn is_part(batch: &Batch) -> bool {
+    matches!(batch.submissions.as_slice(), [only] if only.cut)
+}
+
+/// Each request alone, in its own bytes. Parts of larger ones stay the parts they are.
+fn isolate(batcher: &Arc<Batcher>, batch: Batch) {
+    for submission in batch.submissions {
+        if submission.cut {
+            let batch = Batch { submissions: vec![submission], closed: ClosedBy::Lone };
+            batcher.spawn(call::in_turn(Arc::clone(batcher), batch));
+        } else {
+            batcher.spawn(call::alone(Arc::clone(batcher), submission));
+        }
+    }
+}
+
+/// The same seats in calls of at most so many inputs.
+fn cut(batcher: &Arc<Batcher>, batch: Batch, inputs: usize) {
+    let limit = Size { inputs: inputs.max(1), tokens: usize::MAX, bytes: usize::MAX };
+    for mut submission in batch.submissions {
+        submission.original.upstream.metrics.isolated_limit.inc();
+        let seats = std::mem::take(&mut submission.seats);
+        for seats in plan::cut(seats, |seat| Size::of(&seat.input), &limit) {
+            let submissions = vec![submission.part(seats)];
+            let batch = Batch { submissions, closed: ClosedBy::Inputs };
+            batcher.spawn(call::in_turn(Arc::clone(batcher), batch));
+        }
+    }
+}
+
+fn verdict(batch: Batch, answer: Answer, only: Option<Digest>) {
+    let answer = Arc::new(answer);
+    for Submission { seats, .. } in batch.submissions {
+        for seat in seats {
+            let refused = Refused { answer: Arc::clone(&answer), only };
+            seat.lead.land(Outcome::Refused(refused));
+        }
+    }
+}

@@ -1,0 +1,110 @@
+//! `larder check`: is the configuration valid, and do its providers answer?
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use bytes::Bytes;
+use http::{HeaderMap, HeaderValue, header};
+use serde_json::json;
+
+use super::settings::ServeArgs;
+use super::{Failure, print};
+use crate::config::Config;
+use crate::metrics::Outcome;
+use crate::serve::Ask;
+use crate::serve::reply::{Content, Reply};
+use crate::server::{self, Built};
+use crate::upstream::Upstream;
+
+/// What to check.
+#[derive(Debug, Clone, clap::Args)]
+pub(super) struct Args {
+    #[command(flatten)]
+    serve: ServeArgs,
+    /// Call each provider, with the key in NAME_API_KEY, and say what it answers
+    #[arg(long)]
+    probe: bool,
+    /// The model that --probe asks
+    #[arg(long, default_value = "text-embedding-3-small")]
+    model: String,
+}
+
+pub(super) fn run(args: &Args) -> Result<(), Failure> {
+    let config = args.serve.resolve()?;
+    let built = server::build(&config)?;
+    print(&resolved(&config))?;
+    if !args.probe {
+        return Ok(());
+    }
+    let runtime = tokio::runtime::Runtime::new().map_err(|e| Failure::Running(e.to_string()))?;
+    let mut names: Vec<&String> = built.upstreams.keys().collect();
+    names.sort();
+    let mut failed = Vec::new();
+    for name in names {
+        let Some(upstream) = built.upstreams.get(name) else { continue };
+        let report = runtime.block_on(probe(&built, upstream, &args.model));
+        if report.is_err() {
+            failed.push(name.as_str());
+        }
+        print(&format_args!("probe {name}: {}", report.unwrap_or_else(|error| error)))?;
+    }
+    if failed.is_empty() {
+        return Ok(());
+    }
+    Err(Failure::Running(format!("no good answer from: {}", failed.join(", "))))
+}
+
+/// The configuration as it was understood. Secrets print as `***`, by their type.
+fn resolved(config: &Config) -> String {
+    format!("{config:#?}\nthe configuration is valid")
+}
+
+/// Asks twice: the first answer tells about the provider, the second about the cache.
+async fn probe(built: &Built, upstream: &Arc<Upstream>, model: &str) -> Result<String, String> {
+    let started = Instant::now();
+    let first = ask(built, upstream, model).await?;
+    let latency = started.elapsed();
+    let dimensions = dimensions(&first)?;
+    let second = ask(built, upstream, model).await?;
+    let repeat = if second.verdict.outcome() == Outcome::Hit { "hits" } else { "does not hit" };
+    let tls = if upstream.settings.base_url.starts_with("https:") { "TLS verified" } else { "no TLS" };
+    Ok(format!("{tls}, {latency:.1?}, {dimensions} dimensions, a repeat {repeat}"))
+}
+
+async fn ask(built: &Built, upstream: &Arc<Upstream>, model: &str) -> Result<Reply, String> {
+    let mut headers = HeaderMap::new();
+    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    let variable = format!("{}_API_KEY", upstream.name.to_uppercase().replace('-', "_"));
+    if let Ok(key) = std::env::var(&variable) {
+        let bearer = HeaderValue::try_from(format!("Bearer {key}"));
+        headers.insert(header::AUTHORIZATION, bearer.map_err(|_| format!("{variable} is no key"))?);
+    }
+    let body = json!({ "model": model, "input": "larder check" });
+    let ask = Ask {
+        upstream: Arc::clone(upstream),
+        path_and_query: "/embeddings".to_owned(),
+        headers,
+        body: Bytes::from(body.to_string()),
+        received: Instant::now(),
+    };
+    built.service.embed(ask).await.map_err(str::to_owned)
+}
+
+fn dimensions(reply: &Reply) -> Result<usize, String> {
+    let body = match &reply.content {
+        Content::Written(body, _) => body,
+        Content::Passed(answer) => return Err(format!("answered {}", answer.status)),
+        Content::Failed(error) => return Err(error.to_string()),
+        Content::Streamed(..) => return Err("answered with a stream".to_owned()),
+    };
+    #[derive(serde::Deserialize)]
+    struct Answer {
+        data: Vec<Item>,
+    }
+    #[derive(serde::Deserialize)]
+    struct Item {
+        embedding: Vec<f64>,
+    }
+    let answer: Answer = serde_json::from_slice(body).map_err(|error| error.to_string())?;
+    answer.data.first().map(|item| item.embedding.len()).ok_or_else(|| "no vector".to_owned())
+}

@@ -1,0 +1,99 @@
+//! The command line: one file for each command.
+
+mod check;
+mod config;
+mod demo;
+mod serve;
+mod settings;
+mod simulate;
+
+use std::fmt::Display;
+use std::io::{self, Write};
+use std::process::ExitCode;
+
+use clap::{CommandFactory, Parser, Subcommand};
+use clap_complete::Shell;
+
+use settings::ServeArgs;
+
+/// A caching and batching sidecar for applications that call LLM and embedding providers.
+///
+/// Without a command it serves. Every option can be given as a flag, as an environment variable
+/// (LARDER_ and the flag in capitals) or in the configuration file, in this order of precedence.
+#[derive(Debug, Parser)]
+#[command(name = "larder", version, args_conflicts_with_subcommands = true)]
+struct Cli {
+    #[command(flatten)]
+    serve: ServeArgs,
+    #[command(subcommand)]
+    command: Option<Command>,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Run the sidecar. Works with no configuration file and no arguments
+    Serve(ServeArgs),
+    /// Run the simulated provider alone
+    Simulate(simulate::Args),
+    /// Show what larder does: a simulated provider, a sidecar, a short workload, and a table
+    Demo(demo::Args),
+    /// Validate the configuration and print it as it was understood
+    Check(check::Args),
+    /// Print the commented default configuration, or the reference
+    Config(config::Args),
+    /// Print shell completions
+    Completions {
+        /// The shell
+        shell: Shell,
+    },
+}
+
+/// How a command ended, if not well.
+#[derive(Debug)]
+enum Failure {
+    /// Wrong usage or configuration: exit code 2.
+    Usage(String),
+    /// Failed while running: exit code 1.
+    Running(String),
+}
+
+/// Runs the command that the arguments name.
+pub fn main() -> ExitCode {
+    let cli = Cli::parse();
+    let result = match cli.command.unwrap_or(Command::Serve(cli.serve)) {
+        Command::Serve(args) => serve::run(&args),
+        Command::Simulate(args) => simulate::run(args),
+        Command::Demo(args) => demo::run(args),
+        Command::Check(args) => check::run(&args),
+        Command::Config(args) => config::run(&args),
+        Command::Completions { shell } => completions(shell),
+    };
+    let (message, code) = match result {
+        Ok(()) => return ExitCode::SUCCESS,
+        Err(Failure::Usage(message)) => (message, 2),
+        Err(Failure::Running(message)) => (message, 1),
+    };
+    say(&message);
+    ExitCode::from(code)
+}
+
+fn completions(shell: Shell) -> Result<(), Failure> {
+    clap_complete::generate(shell, &mut Cli::command(), "larder", &mut io::stdout());
+    Ok(())
+}
+
+/// Prints a line for people on standard error.
+fn say(line: &dyn Display) {
+    // Whoever closed standard error does not want to be told.
+    drop(writeln!(io::stderr(), "{line}"));
+}
+
+/// Prints a command's result on standard output.
+fn print(text: &dyn Display) -> Result<(), Failure> {
+    let written = writeln!(io::stdout(), "{text}");
+    match written {
+        // `larder config | head` is no failure.
+        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
+        other => other.map_err(|error| Failure::Running(error.to_string())),
+    }
+}

@@ -1,0 +1,27 @@
+//! `larder serve`: the sidecar.
+
+use tokio::sync::watch;
+
+use super::settings::{ServeArgs, start_logs};
+use super::{Failure, say};
+use crate::server::{self, Addresses, Run};
+
+pub(super) fn run(args: &ServeArgs) -> Result<(), Failure> {
+    let config = args.resolve()?;
+    start_logs(&config.log);
+    let (_never, stop) = watch::channel(false);
+    let announce = |Addresses { proxy, admin }: Addresses| {
+        say(&format_args!("listening proxy={proxy} admin={admin}"));
+    };
+    let run = Run { upgrade: args.upgrade, stop, announce: Box::new(announce) };
+    server::run(&config, run).map_err(Failure::from)
+}
+
+impl From<server::Failure> for Failure {
+    fn from(failure: server::Failure) -> Self {
+        match failure {
+            server::Failure::Config(message) => Self::Usage(message),
+            other => Self::Running(other.to_string()),
+        }
+    }
+}

@@ -1,0 +1,116 @@
+//! From flags, environment and file to the configuration.
+
+use std::fs;
+use std::path::PathBuf;
+
+use tracing_subscriber::EnvFilter;
+
+use super::Failure;
+use crate::config::units::{LogFormat, LogLevel};
+use crate::config::{Config, Log, Override};
+
+/// The options of everything that runs a sidecar.
+#[derive(Debug, Clone, Default, clap::Args)]
+pub(super) struct ServeArgs {
+    /// The configuration file (TOML); without one, everything is at its default
+    #[arg(short, long, env = "LARDER_CONFIG", value_name = "FILE")]
+    config: Option<PathBuf>,
+    /// Where applications connect [config: server.listen] [default: 127.0.0.1:5273]
+    #[arg(long, env = "LARDER_LISTEN", value_name = "ADDR")]
+    listen: Option<String>,
+    /// Where metrics and health are [config: server.admin_listen] [default: 127.0.0.1:5274]
+    #[arg(long, env = "LARDER_ADMIN_LISTEN", value_name = "ADDR")]
+    admin_listen: Option<String>,
+    /// Base URL of the default provider, with its version segment
+    /// [config: providers.NAME.base_url]
+    #[arg(long, env = "LARDER_UPSTREAM", value_name = "URL")]
+    upstream: Option<String>,
+    /// Wire shapes of --upstream [config: providers.NAME.dialect] [default: openai]
+    #[arg(long, env = "LARDER_DIALECT", value_name = "NAME")]
+    dialect: Option<String>,
+    /// How log lines look: text or json [config: log.format] [default: text]
+    #[arg(long, env = "LARDER_LOG_FORMAT", value_name = "FORMAT")]
+    log_format: Option<String>,
+    /// From which weight on events are logged [config: log.level] [default: info]
+    #[arg(long, env = "LARDER_LOG_LEVEL", value_name = "LEVEL")]
+    log_level: Option<String>,
+    /// Take the listeners over from the running process that was sent SIGQUIT
+    #[arg(long, env = "LARDER_UPGRADE")]
+    pub(super) upgrade: bool,
+}
+
+impl ServeArgs {
+    /// Options that only say where to listen and what for, for commands that bring the rest.
+    pub(super) fn for_upstream(listen: &str, admin_listen: &str, upstream: &str) -> Self {
+        Self {
+            listen: Some(listen.to_owned()),
+            admin_listen: Some(admin_listen.to_owned()),
+            upstream: Some(upstream.to_owned()),
+            log_level: Some("warn".to_owned()),
+            ..Self::default()
+        }
+    }
+
+    /// The whole configuration, valid; every problem at once otherwise.
+    pub(super) fn resolve(&self) -> Result<Config, Failure> {
+        let (name, text) = match &self.config {
+            None => ("no file".to_owned(), String::new()),
+            Some(path) => {
+                let read = fs::read_to_string(path);
+                let wrong = |error| Failure::Usage(format!("{}: {error}", path.display()));
+                (path.display().to_string(), read.map_err(wrong)?)
+            }
+        };
+        let plain = [
+            ("server.listen", "--listen", &self.listen),
+            ("server.admin_listen", "--admin-listen", &self.admin_listen),
+            ("log.format", "--log-format", &self.log_format),
+            ("log.level", "--log-level", &self.log_level),
+        ];
+        let mut overrides: Vec<Override> =
+            plain.into_iter().filter_map(|(key, flag, value)| over(key, flag, value)).collect();
+        if self.upstream.is_some() || self.dialect.is_some() {
+            let default = default_provider(&name, &text, &overrides);
+            let key = |key| format!("providers.{default}.{key}");
+            overrides.extend(over(&key("base_url"), "--upstream", &self.upstream));
+            overrides.extend(over(&key("dialect"), "--dialect", &self.dialect));
+        }
+        Config::read(&name, &text, &overrides).map_err(|problems| {
+            let lines: Vec<String> = problems.iter().map(ToString::to_string).collect();
+            Failure::Usage(lines.join("\n"))
+        })
+    }
+}
+
+fn over(key: &str, flag: &str, value: &Option<String>) -> Option<Override> {
+    let variable = flag.trim_start_matches('-').replace('-', "_").to_uppercase();
+    let place = format!("{flag} or LARDER_{variable}");
+    value.clone().map(|text| Override { key: key.to_owned(), text, place })
+}
+
+/// Whom `--upstream` is about. A file that is wrong elsewhere is reported when all is read.
+fn default_provider(name: &str, text: &str, overrides: &[Override]) -> String {
+    let config = Config::read(name, text, overrides);
+    config.map_or_else(|_| "openai".to_owned(), |config| config.server.default_provider)
+}
+
+/// Sends logs to standard error, as the configuration says.
+pub(super) fn start_logs(log: &Log) {
+    let level = match log.level {
+        LogLevel::Error => "error",
+        LogLevel::Warn => "warn",
+        LogLevel::Info => "info",
+        LogLevel::Debug => "debug",
+        LogLevel::Trace => "trace",
+    };
+    // What larder stands on has its own idea of what is worth telling.
+    let filter = EnvFilter::new(format!("error,larder={level}"));
+    let logs = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    let started = match log.format {
+        LogFormat::Text => logs.try_init(),
+        LogFormat::Json => logs.json().try_init(),
+    };
+    if started.is_err() {
+        tracing::debug!("logs are on already");
+    }
+}

@@ -1,0 +1,45 @@
+//! `larder simulate`: the simulated provider alone.
+
+use std::future::pending;
+use std::io;
+
+use tokio::net::TcpListener;
+use tokio::signal::unix::{SignalKind, signal};
+
+use super::{Failure, say};
+use crate::simulate::{self, Settings};
+
+/// The options of the simulated provider.
+#[derive(Debug, Clone, clap::Args)]
+pub(super) struct Args {
+    /// Where it listens; port 0 picks a free port
+    #[arg(long, env = "LARDER_SIMULATE_LISTEN", value_name = "ADDR", default_value = "127.0.0.1:9000")]
+    listen: String,
+    #[command(flatten)]
+    settings: Settings,
+}
+
+pub(super) fn run(args: Args) -> Result<(), Failure> {
+    let runtime = tokio::runtime::Runtime::new().map_err(|e| Failure::Running(e.to_string()))?;
+    runtime.block_on(serve(args))
+}
+
+async fn serve(args: Args) -> Result<(), Failure> {
+    let wrong = |error: io::Error| Failure::Running(format!("{}: {error}", args.listen));
+    let listener = TcpListener::bind(&args.listen).await.map_err(wrong)?;
+    let address = listener.local_addr().map_err(wrong)?;
+    say(&format_args!("listening provider={address}"));
+    simulate::serve(listener, args.settings, until_signal()).await.map_err(wrong)
+}
+
+async fn until_signal() {
+    let (Ok(mut terminate), Ok(mut interrupt)) =
+        (signal(SignalKind::terminate()), signal(SignalKind::interrupt()))
+    else {
+        return pending().await;
+    };
+    tokio::select! {
+        _ = terminate.recv() => {}
+        _ = interrupt.recv() => {}
+    }
+}

@@ -1,0 +1,78 @@
+//! Time as entries know it: whole seconds on a line that never jumps.
+//!
+//! The line is the monotonic clock's, so a step of the wall clock neither expires nor revives
+//! anything.
+
+use std::time::{Duration, Instant};
+
+/// A second on the clock's line.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Moment(i64);
+
+impl Moment {
+    /// A moment that never comes.
+    pub const NEVER: Self = Self(i64::MAX);
+
+    /// Whole seconds from an earlier moment to this one; 0 if it is not earlier.
+    pub fn since(self, earlier: Self) -> u64 {
+        u64::try_from(self.0.saturating_sub(earlier.0)).unwrap_or(0)
+    }
+
+    /// The moment a time later; never, for a time of zero.
+    pub fn after(self, time: Duration) -> Self {
+        let seconds = time.as_secs().max(u64::from(!time.is_zero()));
+        match i64::try_from(seconds) {
+            Ok(0) => Self::NEVER,
+            Ok(seconds) => Self(self.0.saturating_add(seconds)),
+            Err(_) => Self::NEVER,
+        }
+    }
+
+    /// The number of the second on its line, for sums.
+    pub fn as_seconds(self) -> i64 {
+        self.0
+    }
+}
+
+/// Tells the moment.
+#[derive(Debug, Clone, Copy)]
+pub struct Clock {
+    start: Instant,
+}
+
+impl Clock {
+    /// A clock that starts now.
+    pub fn start() -> Self {
+        Self { start: Instant::now() }
+    }
+
+    /// The moment of an instant.
+    pub fn at(&self, instant: Instant) -> Moment {
+        let elapsed = instant.saturating_duration_since(self.start).as_secs();
+        Moment(i64::try_from(elapsed).unwrap_or(i64::MAX))
+    }
+
+    /// This moment.
+    pub fn now(&self) -> Moment {
+        self.at(Instant::now())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_time_of_zero_never_ends_and_a_short_one_lasts_a_second() {
+        let now = Clock::start().now();
+        assert_eq!(now.after(Duration::ZERO), Moment::NEVER);
+        assert_eq!(now.after(Duration::from_millis(1)).since(now), 1);
+        assert_eq!(now.after(Duration::from_secs(u64::MAX)), Moment::NEVER);
+    }
+
+    #[test]
+    fn time_does_not_run_backwards() {
+        let now = Clock::start().now();
+        assert_eq!(now.since(now.after(Duration::from_secs(5))), 0);
+    }
+}

@@ -1,0 +1,339 @@
+//! The configuration: as written, then as resolved. Nothing is bound or opened before all is valid.
+//!
+//! Each section is declared once, with its doc comments; the commented default file and the
+//! reference are rendered from those (`config/reference.rs`).
+
+mod read;
+pub mod reference;
+pub mod units;
+
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use toml::de::DeTable;
+
+pub use read::{Key, Override, Problem, Section};
+use read::{Reader, Table, section, unknown};
+use units::{ByteSize, LogFormat, LogLevel, Oversize, Setting, is_loopback};
+
+section! {
+    /// The listeners, and what a client may ask of them.
+    Server {
+        /// Where applications connect. Port 0 picks a free port.
+        listen: SocketAddr = "127.0.0.1:5273",
+        /// Where metrics, health and the admin API are. Port 0 picks a free port.
+        admin_listen: SocketAddr = "127.0.0.1:5274",
+        /// The provider of every path that does not begin with a provider's name.
+        default_provider: String = "openai",
+        /// Threads that serve requests; 0 is one for each core.
+        threads: u32 = "0",
+        /// How many connections may be open at once; more are answered 503.
+        max_connections: u32 = "16384",
+        /// How large a request head may be; beyond it the answer is 431.
+        max_head: ByteSize = "64KiB",
+        /// How large a body may be that larder reads to the end, decoded; beyond it the answer is
+        /// 413. Relayed bodies are never held, and have no bound.
+        max_body: ByteSize = "64MiB",
+        /// How long a client may take to send a request head.
+        head_timeout: Duration = "10s",
+        /// How long a client may take to send a body that larder reads to the end.
+        body_timeout: Duration = "60s",
+        /// How long a connection may be idle. Longer than any SDK keeps one, so that the SDK is
+        /// the one who closes.
+        idle_timeout: Duration = "90s",
+        /// How long what is in flight may take to finish after SIGTERM.
+        drain: Duration = "30s",
+        /// Where a running process hands its listeners to a new one (SIGQUIT, `--upgrade`).
+        upgrade_socket: String = "/run/larder-upgrade.sock",
+    }
+}
+
+section! {
+    /// What is kept, and for how long.
+    Cache {
+        /// How much the memory tier may hold, all overhead counted.
+        memory: ByteSize = "512MiB",
+        /// How long an embedding is good; 0 is for ever, until it is evicted or purged.
+        ttl: Duration = "0",
+        /// Request headers that change no answer, beside those that larder knows (tracing, user
+        /// agents, SDK telemetry). Every other header is part of the cache key.
+        harmless_headers: Vec<String> = "",
+    }
+}
+
+section! {
+    /// What is logged, and how. Logs go to standard error.
+    Log {
+        /// For people, or one JSON object a line.
+        format: LogFormat = "text",
+        /// From which weight on events are logged.
+        level: LogLevel = "info",
+    }
+}
+
+section! {
+    /// A provider: where its calls go, how many at a time, and how inputs are put together. The
+    /// name is the first segment of the paths that are meant for it.
+    Provider {
+        /// Where the provider is, with its version segment if it has one. Empty for a provider
+        /// that is built in, and then its public address.
+        base_url: String = "",
+        /// Whose wire shapes it speaks.
+        dialect: String = "openai",
+        /// Roots to trust besides the platform's: a file of PEM certificates.
+        ca_file: String = "",
+        /// How many calls may be under way at once, each on a connection of its own over HTTP/1.1.
+        max_connections: u32 = "100",
+        /// How many unused connections are kept open.
+        idle_connections: u32 = "20",
+        /// How long an unused connection is kept open.
+        idle_timeout: Duration = "30s",
+        /// How long a call may wait for its turn; then the answer is 503.
+        permit_timeout: Duration = "5s",
+        /// How long opening a connection may take, TLS included.
+        connect_timeout: Duration = "5s",
+        /// How long the head of the answer may take.
+        first_byte_timeout: Duration = "600s",
+        /// How long a whole answer may take, where larder reads it to the end.
+        total_timeout: Duration = "900s",
+        /// How large an answer may be that larder reads to the end, decoded.
+        max_reply: ByteSize = "1GiB",
+        /// How long inputs are collected after a call has left, before the next one leaves. A lone
+        /// request never waits.
+        batch_gap: Duration = "10ms",
+        /// How many inputs of different requests go into one call. A request that is larger by
+        /// itself is not cut for this.
+        batch_inputs: u32 = "128",
+        /// How many bytes of input may wait for their calls; beyond it the answer is 503.
+        max_queued: ByteSize = "256MiB",
+        /// What happens to a request that is larger than the provider takes.
+        oversize: Oversize = "split",
+        /// Inputs that the provider takes in one call; 0 is what is known of its dialect.
+        max_inputs: u32 = "0",
+        /// Tokens that the provider takes in one call; 0 is what is known of its dialect.
+        max_tokens: u32 = "0",
+        /// Bytes of input that the provider takes in one call; 0 is what is known of its dialect.
+        max_bytes: ByteSize = "0",
+    }
+}
+
+/// A provider that larder knows without any configuration.
+#[derive(Debug, Clone, Copy)]
+pub struct BuiltIn {
+    /// The first segment of its paths.
+    pub name: &'static str,
+    /// Its public address.
+    pub base_url: &'static str,
+    /// Whose wire shapes it speaks.
+    pub dialect: &'static str,
+}
+
+/// The providers that need no configuration.
+pub const BUILT_IN: &[BuiltIn] =
+    &[BuiltIn { name: "openai", base_url: "https://api.openai.com/v1", dialect: "openai" }];
+
+/// The dialects that a provider may name; a test holds this equal to `dialect::ALL`.
+pub const DIALECTS: &[&str] = &["openai"];
+
+/// The whole configuration, valid.
+#[derive(Debug, Clone)]
+pub struct Config {
+    /// The listeners.
+    pub server: Server,
+    /// What is kept.
+    pub cache: Cache,
+    /// What is logged.
+    pub log: Log,
+    /// The providers by name, those built in included.
+    pub providers: BTreeMap<String, Provider>,
+}
+
+impl Config {
+    /// Reads a file's text under what flags and environment say; every problem at once.
+    pub fn read(file: &str, text: &str, overrides: &[Override]) -> Result<Self, Vec<Problem>> {
+        let mut reader = Reader::new(file, text, overrides);
+        let parsed = DeTable::parse(text).map_err(|error| {
+            reader.note(
+                error.span().unwrap_or_default(),
+                String::new(),
+                error.message().to_owned(),
+            );
+            reader.problems.clone()
+        })?;
+        let root = parsed.get_ref();
+        refuse_unknown_sections(&mut reader, root);
+        let config = Self {
+            server: Server::read(&mut reader, &table(root, "server")),
+            cache: Cache::read(&mut reader, &table(root, "cache")),
+            log: Log::read(&mut reader, &table(root, "log")),
+            providers: read_providers(&mut reader, root),
+        };
+        reader.problems.extend(config.check());
+        if reader.problems.is_empty() { Ok(config) } else { Err(reader.problems) }
+    }
+
+    /// What is wrong with values that are well formed by themselves.
+    fn check(&self) -> Vec<Problem> {
+        let mut problems = Vec::new();
+        let mut wrong = |key: String, message: String| {
+            problems.push(Problem { place: "config".to_owned(), key, message });
+        };
+        if !self.providers.contains_key(&self.server.default_provider) {
+            let names: Vec<&str> = self.providers.keys().map(String::as_str).collect();
+            let message = unknown("provider", &self.server.default_provider, &names);
+            wrong("server.default_provider".to_owned(), message);
+        }
+        if !is_loopback(self.server.admin_listen.ip()) {
+            wrong(
+                "server.admin_listen".to_owned(),
+                "the admin listener has no password yet, and must stay on loopback".to_owned(),
+            );
+        }
+        for (name, provider) in &self.providers {
+            if let Err(message) = check_base_url(&provider.base_url) {
+                wrong(format!("providers.{name}.base_url"), message);
+            }
+            if !DIALECTS.contains(&provider.dialect.as_str()) {
+                let message = unknown("dialect", &provider.dialect, DIALECTS);
+                wrong(format!("providers.{name}.dialect"), message);
+            }
+            if provider.max_connections == 0 {
+                wrong(format!("providers.{name}.max_connections"), "must be at least 1".to_owned());
+            }
+        }
+        problems
+    }
+}
+
+fn refuse_unknown_sections(reader: &mut Reader<'_>, root: &DeTable<'_>) {
+    const KNOWN: [&str; 4] = ["server", "cache", "log", "providers"];
+    for (name, value) in root {
+        if !KNOWN.contains(&name.get_ref().as_ref()) {
+            let message = unknown("section", name.get_ref(), &KNOWN);
+            reader.note(name.span(), name.get_ref().to_string(), message);
+        } else if !value.get_ref().is_table() {
+            let message = "is a section: write it as [name]".to_owned();
+            reader.note(name.span(), name.get_ref().to_string(), message);
+        }
+    }
+}
+
+fn table<'t>(root: &'t DeTable<'t>, name: &str) -> Table<'t> {
+    Table { name: name.to_owned(), keys: root.get(name).and_then(|v| v.get_ref().as_table()) }
+}
+
+/// Those of the file, and those built in, each under its own section name.
+fn read_providers(reader: &mut Reader<'_>, root: &DeTable<'_>) -> BTreeMap<String, Provider> {
+    let written = table(root, "providers").keys;
+    let mut names: Vec<String> = BUILT_IN.iter().map(|built_in| built_in.name.to_owned()).collect();
+    for (name, value) in written.into_iter().flatten() {
+        if !value.get_ref().is_table() {
+            let message = "is a provider: write it as [providers.NAME]".to_owned();
+            reader.note(name.span(), format!("providers.{}", name.get_ref()), message);
+        }
+        names.push(name.get_ref().to_string());
+    }
+    names.sort();
+    names.dedup();
+    let read = |name: String| {
+        let keys = written.and_then(|all| all.get(name.as_str())?.get_ref().as_table());
+        let section = Table { name: format!("providers.{name}"), keys };
+        let mut provider = Provider::read(reader, &section);
+        if let Some(built_in) = BUILT_IN.iter().find(|built_in| built_in.name == name) {
+            fill(&mut provider.base_url, built_in.base_url);
+            fill(&mut provider.dialect, built_in.dialect);
+        }
+        (name, provider)
+    };
+    names.into_iter().map(read).collect()
+}
+
+fn fill(value: &mut String, known: &str) {
+    if value.is_empty() {
+        known.clone_into(value);
+    }
+}
+
+fn check_base_url(url: &str) -> Result<(), String> {
+    if url.is_empty() {
+        return Err("is missing: this provider is not built in".to_owned());
+    }
+    let uri: http::Uri = url.parse().map_err(|_| format!("is not a URL: {url:?}"))?;
+    let scheme = matches!(uri.scheme_str(), Some("http" | "https"));
+    let plain = uri.query().is_none() && !uri.authority().is_some_and(|a| a.as_str().contains('@'));
+    if scheme && plain && uri.host().is_some() {
+        return Ok(());
+    }
+    Err(format!("must be http(s)://HOST[:PORT][/PATH], without credentials or query: {url:?}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn problems(text: &str) -> Vec<String> {
+        let problems = Config::read("larder.toml", text, &[]).unwrap_err();
+        problems.iter().map(ToString::to_string).collect()
+    }
+
+    #[test]
+    fn nothing_at_all_is_a_valid_configuration() {
+        let config = Config::read("none", "", &[]).unwrap();
+        assert_eq!(config.server.listen.to_string(), "127.0.0.1:5273");
+        assert_eq!(config.providers["openai"].base_url, "https://api.openai.com/v1");
+    }
+
+    #[test]
+    fn every_default_is_valid() {
+        let config = Config::read("none", &reference::defaults(), &[]);
+        assert!(config.is_ok(), "{config:?}");
+    }
+
+    #[test]
+    fn all_problems_come_at_once_with_their_lines_and_the_nearest_key() {
+        let text = "[server]\nlisen = \"127.0.0.1:1\"\ndrain = \"30\"\n\n[cashe]\n[cache]\nmemory = true\n";
+        assert_eq!(
+            problems(text),
+            [
+                "larder.toml:5: cashe: unknown section; did you mean `cache`?",
+                "larder.toml:2: server.lisen: unknown key; did you mean `listen`?",
+                "larder.toml:3: server.drain: expected a time such as \"10ms\" or \"30s\", got \"30\"",
+                "larder.toml:7: cache.memory: expected a size such as \"64KiB\" or \"1GiB\", got \"true\"",
+            ]
+        );
+    }
+
+    #[test]
+    fn broken_toml_is_one_problem_with_its_line() {
+        let found = problems("[server]\nlisten = \n");
+        assert_eq!(found.len(), 1);
+        assert!(found[0].starts_with("larder.toml:2: "), "{found:?}");
+    }
+
+    #[test]
+    fn providers_need_an_address_and_a_known_dialect() {
+        let text = "[providers.mine]\n[providers.other]\nbase_url = \"ftp://x\"\ndialect = \"opanai\"\n";
+        let found = problems(text);
+        assert_eq!(found.len(), 3, "{found:?}");
+        assert!(found[2].contains("did you mean `openai`"), "{found:?}");
+    }
+
+    #[test]
+    fn a_flag_stands_above_the_file() {
+        let over = Override {
+            key: "server.listen".to_owned(),
+            text: "127.0.0.1:9".to_owned(),
+            place: "--listen".to_owned(),
+        };
+        let file = "[server]\nlisten = \"127.0.0.1:8\"\n";
+        let config = Config::read("larder.toml", file, &[over]).unwrap();
+        assert_eq!(config.server.listen.port(), 9);
+    }
+
+    #[test]
+    fn an_admin_listener_off_loopback_is_refused() {
+        let found = problems("[server]\nadmin_listen = \"0.0.0.0:5274\"\n");
+        assert!(found[0].contains("must stay on loopback"), "{found:?}");
+    }
+}

@@ -1,0 +1,141 @@
+//! JSON as it has to be read here: nothing twice, nothing lost, nothing built that is not needed.
+
+use std::borrow::Cow;
+use std::fmt;
+
+use serde::de::{DeserializeSeed, Deserializer, Error, MapAccess, SeqAccess, Visitor};
+use serde_json::value::RawValue;
+
+/// The members of an object in their order, each value as its own text.
+///
+/// A name that stands twice is an error: providers and parsers disagree about which one counts.
+#[derive(Debug)]
+pub(super) struct Members<'a>(pub(super) Vec<(Cow<'a, str>, &'a RawValue)>);
+
+impl<'de> serde::Deserialize<'de> for Members<'de> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_map(MembersVisitor).map(Self)
+    }
+}
+
+struct MembersVisitor;
+
+impl<'de> Visitor<'de> for MembersVisitor {
+    type Value = Vec<(Cow<'de, str>, &'de RawValue)>;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("an object")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
+        let mut members: Self::Value = Vec::with_capacity(8);
+        while let Some(name) = map.next_key_seed(TextSeed)? {
+            // A body has a handful of members; one with thousands is nothing that is served here.
+            if members.len() == 64 {
+                return Err(A::Error::custom("too many members"));
+            }
+            if members.iter().any(|(known, _)| *known == name) {
+                return Err(A::Error::custom("a member stands twice"));
+            }
+            members.push((name, map.next_value()?));
+        }
+        Ok(members)
+    }
+}
+
+/// A string, borrowed where it has no escapes.
+pub(super) struct TextSeed;
+
+impl<'de> DeserializeSeed<'de> for TextSeed {
+    type Value = Cow<'de, str>;
+
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Self::Value, D::Error> {
+        deserializer.deserialize_str(self)
+    }
+}
+
+impl<'de> Visitor<'de> for TextSeed {
+    type Value = Cow<'de, str>;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a string")
+    }
+
+    fn visit_borrowed_str<E: Error>(self, text: &'de str) -> Result<Self::Value, E> {
+        Ok(Cow::Borrowed(text))
+    }
+
+    fn visit_str<E: Error>(self, text: &str) -> Result<Self::Value, E> {
+        Ok(Cow::Owned(text.to_owned()))
+    }
+}
+
+/// A string from its JSON text.
+pub(super) fn text(json: &str) -> Option<Cow<'_, str>> {
+    let mut deserializer = serde_json::Deserializer::from_str(json);
+    TextSeed.deserialize(&mut deserializer).ok()
+}
+
+/// An array's items by a seed for each; the array is read to its end or not at all.
+pub(super) fn items<'a, S>(json: &'a str, seed: &S) -> Option<Vec<S::Value>>
+where
+    S: DeserializeSeed<'a> + Clone,
+{
+    let mut deserializer = serde_json::Deserializer::from_str(json);
+    deserializer.deserialize_seq(Items(seed)).ok()
+}
+
+struct Items<'s, S>(&'s S);
+
+impl<'de, S: DeserializeSeed<'de> + Clone> Visitor<'de> for Items<'_, S> {
+    type Value = Vec<S::Value>;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("an array")
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<Self::Value, A::Error> {
+        let mut items = Vec::new();
+        while let Some(item) = seq.next_element_seed(self.0.clone())? {
+            items.push(item);
+        }
+        Ok(items)
+    }
+}
+
+/// Appends a string as JSON text.
+pub(super) fn write_text(out: &mut Vec<u8>, text: &str) {
+    serde_json::to_writer(out, text).expect("writing to a Vec cannot fail");
+}
+
+/// Appends JSON text without the white space between its tokens.
+pub(super) fn write_compact(out: &mut String, json: &str) {
+    let mut in_string = false;
+    let mut escaped = false;
+    for c in json.chars() {
+        if in_string || !c.is_ascii_whitespace() {
+            out.push(c);
+        }
+        in_string = if in_string { escaped || c != '"' } else { c == '"' };
+        escaped = in_string && !escaped && c == '\\';
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_name_that_stands_twice_is_refused_however_it_is_spelt() {
+        for json in [r#"{"a":1,"a":2}"#, r#"{"a":1,"\u0061":2}"#] {
+            assert!(serde_json::from_str::<Members<'_>>(json).is_err(), "{json}");
+        }
+    }
+
+    #[test]
+    fn compact_text_keeps_the_white_space_of_strings() {
+        let mut out = String::new();
+        write_compact(&mut out, " { \"a b\" : [ 1 ,\n\"\\\" \\\\\" , \" x\" ] } ");
+        assert_eq!(out, "{\"a b\":[1,\"\\\" \\\\\",\" x\"]}");
+    }
+}

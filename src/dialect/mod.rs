@@ -1,0 +1,122 @@
+//! Providers' wire shapes, as pure functions: no I/O, no clock, no state.
+//!
+//! A dialect is one file and one line in [`ALL`]. What a dialect does not override is the `OpenAI`
+//! shape, which most providers speak.
+
+mod json;
+mod openai;
+mod reply;
+
+
+use http::{Method, StatusCode};
+
+pub use reply::{EmbedReply, Item};
+
+use crate::error::Error;
+use crate::request::{EmbedRequest, Encoding, Input};
+use crate::vector::Vector;
+
+/// The dialects by name.
+pub const ALL: &[&dyn Dialect] = &[&openai::OpenAi];
+
+/// The dialect of a name.
+pub fn named(name: &str) -> Option<&'static dyn Dialect> {
+    ALL.iter().copied().find(|dialect| dialect.name() == name)
+}
+
+/// What one provider call carries.
+#[derive(Debug, Clone, Copy)]
+pub struct EmbedCall<'a> {
+    /// The model.
+    pub model: &'a str,
+    /// The inputs, in order.
+    pub inputs: &'a [&'a Input<'static>],
+    /// What else alters a vector, as in [`EmbedRequest::params`].
+    pub params: &'a str,
+    /// The end user, as JSON text.
+    pub user: Option<&'a str>,
+    /// How the vectors are wanted.
+    pub encoding: Encoding,
+}
+
+/// What a provider takes in one call.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Limits {
+    /// Inputs.
+    pub inputs: usize,
+    /// Tokens of one input.
+    pub input_tokens: usize,
+    /// Tokens of all inputs.
+    pub tokens: usize,
+    /// Bytes of all inputs.
+    pub bytes: usize,
+}
+
+/// What a provider's no is about.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Refusal {
+    /// The call has more inputs than the provider takes; how many it takes, if it says.
+    TooManyInputs(Option<usize>),
+    /// The call has more tokens or bytes than the provider takes.
+    TooLarge,
+    /// Something in the call is bad, and it does not say which input it is.
+    Request,
+    /// Who asks, how often, or for what model; the same for every input of the call.
+    Shared,
+}
+
+/// Why bytes are not a request that larder can take apart. They are passed on as they are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Unreadable(pub &'static str);
+
+/// Why an answer of a provider cannot be trusted. It is never stored.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Invalid(pub &'static str);
+
+/// The wire shapes of one provider.
+pub trait Dialect: Sync + std::fmt::Debug {
+    /// Its name in the configuration.
+    fn name(&self) -> &'static str;
+
+    /// Whether a request asks for embeddings in a shape that [`Dialect::read_embed`] reads. The
+    /// path is what follows the base URL, without its version segment.
+    fn is_embed(&self, method: &Method, path: &str) -> bool {
+        method == Method::POST && path == "/embeddings"
+    }
+
+    /// Reads a request for embeddings.
+    fn read_embed<'a>(&self, body: &'a [u8]) -> Result<EmbedRequest<'a>, Unreadable> {
+        openai::read_embed(body)
+    }
+
+    /// Writes the body of a provider call.
+    fn write_call(&self, call: &EmbedCall<'_>) -> Vec<u8> {
+        openai::write_call(call)
+    }
+
+    /// Reads a provider's answer to a call with so many inputs; item *i* belongs to input *i*.
+    fn read_reply(&self, body: &[u8], inputs: usize) -> Result<EmbedReply, Invalid> {
+        openai::read_reply(body, inputs)
+    }
+
+    /// Writes an answer for a caller, one vector for each of its inputs.
+    fn write_reply(&self, vectors: &[Vector], encoding: Encoding) -> Vec<u8> {
+        openai::write_reply(vectors, encoding)
+    }
+
+    /// What a refused call was refused for.
+    fn classify(&self, status: StatusCode, body: &[u8]) -> Refusal {
+        openai::classify(status, body)
+    }
+
+    /// What the provider takes in one call.
+    fn limits(&self) -> Limits {
+        openai::LIMITS
+    }
+
+    /// The body of an error that larder itself makes, as JSON.
+    fn write_error(&self, error: &Error) -> Vec<u8> {
+        openai::write_error(error)
+    }
+}
+

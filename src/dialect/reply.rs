@@ -1,0 +1,233 @@
+//! A provider's answer to a call for embeddings, taken apart and checked.
+
+use std::borrow::Cow;
+
+use base64_simd::STANDARD;
+use serde_json::value::RawValue;
+
+use super::Invalid;
+use super::json::{Members, text, write_compact};
+use crate::vector::{Numbers, Usage};
+
+/// How long the members that larder passes on may be, all together, for an answer to be stored.
+const MAX_PASSED_ON: usize = 4_096;
+
+/// An answer whose item *i* belongs to input *i* of its call.
+#[derive(Debug)]
+pub struct EmbedReply {
+    /// The members besides `data` and `usage`, as JSON text without braces.
+    pub envelope: String,
+    /// Tokens that the provider counted for the whole call.
+    pub tokens: u64,
+    /// How it says so.
+    pub usage: UsageText,
+    /// One for each input of the call, all of the same dimensions.
+    pub items: Vec<Item>,
+}
+
+/// [`Usage`] with its own text.
+#[derive(Debug, Default)]
+pub struct UsageText {
+    counts: Usage<'static>,
+    rest: String,
+}
+
+impl UsageText {
+    /// A view of it.
+    pub fn as_usage(&self) -> Usage<'_> {
+        Usage { rest: &self.rest, ..self.counts }
+    }
+}
+
+/// One vector of an answer.
+#[derive(Debug)]
+pub struct Item {
+    /// Its components, little-endian; 8 bytes each for [`Numbers::Doubles`], else 4.
+    pub components: Vec<u8>,
+    /// How its numbers were printed; `None` where they came as base64.
+    pub numbers: Option<Numbers>,
+    /// Whether the provider numbered it.
+    pub indexed: bool,
+    /// The members besides `index` and `embedding`, as JSON text without braces.
+    pub item: String,
+}
+
+impl Item {
+    /// How many components it has.
+    pub fn dimensions(&self) -> usize {
+        let width = if self.numbers == Some(Numbers::Doubles) { 8 } else { 4 };
+        self.components.len() / width
+    }
+}
+
+/// Reads an answer in the `OpenAI` shape to a call with so many inputs.
+pub(super) fn read(body: &[u8], inputs: usize) -> Result<EmbedReply, Invalid> {
+    let Members(members) = serde_json::from_slice(body).map_err(|_| Invalid("not a JSON object"))?;
+    let mut reply = EmbedReply {
+        envelope: String::new(),
+        tokens: 0,
+        usage: UsageText::default(),
+        items: Vec::new(),
+    };
+    for (name, value) in &members {
+        match (name.as_ref(), first_byte(value)) {
+            ("data", b'[') => reply.items = read_items(value, inputs)?,
+            ("usage", b'{') => (reply.tokens, reply.usage) = read_usage(value)?,
+            _ => write_member(&mut reply.envelope, name, value),
+        }
+    }
+    check(&reply, inputs)?;
+    Ok(reply)
+}
+
+fn check(reply: &EmbedReply, inputs: usize) -> Result<(), Invalid> {
+    if reply.items.len() != inputs {
+        return Err(Invalid("another number of vectors than inputs"));
+    }
+    let mut dimensions = reply.items.iter().map(Item::dimensions);
+    let first = dimensions.next().unwrap_or(0);
+    if first == 0 || dimensions.any(|other| other != first) {
+        return Err(Invalid("vectors of no or of different dimensions"));
+    }
+    let longest_item = reply.items.iter().map(|item| item.item.len()).max().unwrap_or(0);
+    if reply.envelope.len() + reply.usage.rest.len() + longest_item > MAX_PASSED_ON {
+        return Err(Invalid("members that are too long to keep"));
+    }
+    Ok(())
+}
+
+/// The items in the order of the inputs: by their `index` where they have one, which must then be
+/// a permutation.
+fn read_items(data: &RawValue, inputs: usize) -> Result<Vec<Item>, Invalid> {
+    let raw: Vec<Members<'_>> =
+        serde_json::from_str(data.get()).map_err(|_| Invalid("an item is not an object"))?;
+    let mut places: Vec<Option<Item>> = Vec::new();
+    places.resize_with(inputs.max(raw.len()), || None);
+    for (position, Members(members)) in raw.iter().enumerate() {
+        let (index, item) = read_item(members)?;
+        let place = places.get_mut(index.unwrap_or(position));
+        match place {
+            Some(free @ None) => *free = Some(item),
+            _ => return Err(Invalid("indexes that are no permutation")),
+        }
+    }
+    places.into_iter().collect::<Option<_>>().ok_or(Invalid("another number of vectors than inputs"))
+}
+
+fn read_item(members: &[(Cow<'_, str>, &RawValue)]) -> Result<(Option<usize>, Item), Invalid> {
+    let mut index = None;
+    let mut vector = None;
+    let mut rest = String::new();
+    for (name, value) in members {
+        match name.as_ref() {
+            "embedding" => vector = Some(read_vector(value)?),
+            "index" => {
+                let number = value.get().parse().map_err(|_| Invalid("an index is no number"))?;
+                index = Some(number);
+            }
+            _ => write_member(&mut rest, name, value),
+        }
+    }
+    let (components, numbers) = vector.ok_or(Invalid("an item without a vector"))?;
+    Ok((index, Item { components, numbers, indexed: index.is_some(), item: rest }))
+}
+
+fn read_vector(value: &RawValue) -> Result<(Vec<u8>, Option<Numbers>), Invalid> {
+    match first_byte(value) {
+        b'"' => Ok((read_base64(value)?, None)),
+        b'[' => read_floats(value).map(|(bytes, numbers)| (bytes, Some(numbers))),
+        _ => Err(Invalid("a vector that is neither numbers nor base64")),
+    }
+}
+
+fn read_base64(value: &RawValue) -> Result<Vec<u8>, Invalid> {
+    const WRONG: Invalid = Invalid("a vector that is not base64 of 32-bit floats");
+    let encoded = text(value.get()).ok_or(WRONG)?;
+    let bytes = STANDARD.decode_to_vec(encoded.as_bytes()).map_err(|_| WRONG)?;
+    let (floats, rest) = bytes.as_chunks();
+    if rest.is_empty() && floats.iter().all(|float| f32::from_le_bytes(*float).is_finite()) {
+        return Ok(bytes);
+    }
+    Err(WRONG)
+}
+
+fn read_floats(value: &RawValue) -> Result<(Vec<u8>, Numbers), Invalid> {
+    let numbers: Vec<f64> = serde_json::from_str(value.get())
+        .map_err(|_| Invalid("a vector with something that is no number"))?;
+    if !numbers.iter().all(|number| narrow(*number).is_finite()) {
+        return Err(Invalid("a vector with a number that is not finite as a 32-bit float"));
+    }
+    let printed = printed(&numbers);
+    let bytes = match printed {
+        Numbers::Doubles => numbers.iter().flat_map(|number| number.to_le_bytes()).collect(),
+        _ => numbers.iter().flat_map(|number| narrow(*number).to_le_bytes()).collect(),
+    };
+    Ok((bytes, printed))
+}
+
+/// How the provider prints its numbers, from a vector that it printed.
+fn printed(numbers: &[f64]) -> Numbers {
+    // Most numbers differ between the two forms; those that are the same in both say nothing.
+    if numbers.iter().all(|number| is_shortest(*number)) {
+        return Numbers::Shortest;
+    }
+    if numbers.iter().all(|number| same(f64::from(narrow(*number)), *number)) {
+        return Numbers::Widened;
+    }
+    Numbers::Doubles
+}
+
+fn is_shortest(number: f64) -> bool {
+    let shortest = serde_json::to_string(&narrow(number)).ok();
+    shortest.and_then(|text| text.parse().ok()).is_some_and(|back| same(back, number))
+}
+
+/// Bit for bit, since `-0.0` and `0.0` are different numbers to whoever prints them.
+fn same(a: f64, b: f64) -> bool {
+    a.to_bits() == b.to_bits()
+}
+
+#[expect(clippy::cast_possible_truncation, reason = "whether anything is lost is the question")]
+fn narrow(number: f64) -> f32 {
+    number as f32
+}
+
+/// The count of a call, and in which words it came. A usage that counts anything else cannot be
+/// shared out among the inputs.
+fn read_usage(value: &RawValue) -> Result<(u64, UsageText), Invalid> {
+    const WRONG: Invalid = Invalid("a usage that counts more than tokens");
+    let Members(members) = serde_json::from_str(value.get()).map_err(|_| WRONG)?;
+    let mut usage = UsageText::default();
+    let mut counts: Vec<u64> = Vec::new();
+    for (name, value) in &members {
+        let counted = match name.as_ref() {
+            "prompt_tokens" => &mut usage.counts.prompt,
+            "total_tokens" => &mut usage.counts.total,
+            _ if matches!(value.get(), "0" | "null") => {
+                write_member(&mut usage.rest, name, value);
+                continue;
+            }
+            _ => return Err(WRONG),
+        };
+        *counted = true;
+        counts.push(value.get().parse().map_err(|_| WRONG)?);
+    }
+    let tokens = counts.first().copied().unwrap_or(0);
+    if counts.iter().any(|other| *other != tokens) {
+        return Err(WRONG);
+    }
+    Ok((tokens, usage))
+}
+
+fn write_member(out: &mut String, name: &str, value: &RawValue) {
+    if !out.is_empty() {
+        out.push(',');
+    }
+    out.push_str(&serde_json::to_string(name).expect("a string is always JSON"));
+    out.push(':');
+    write_compact(out, value.get());
+}
+
+fn first_byte(value: &RawValue) -> u8 {
+    value.get().bytes().next().unwrap_or(b' ')
+}

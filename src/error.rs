@@ -1,0 +1,87 @@
+//! What larder itself can answer when something is wrong: a kind, what to say, when to come back.
+//!
+//! The kinds, their codes and their statuses are the contract of the `x-larder-error` header. The
+//! body is written at the gate, in the shape of the caller's dialect. What a *provider* answers is
+//! never one of these; it passes through as it is.
+
+use std::borrow::Cow;
+use std::fmt;
+use std::time::Duration;
+
+use http::StatusCode;
+
+/// What went wrong, as the caller sees it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Kind {
+    /// The request is not well formed.
+    BadRequest,
+    /// The body is larger than larder reads.
+    BodyTooLarge,
+    /// The client took too long to send its request.
+    RequestTimeout,
+    /// A queue or a limit is full.
+    Overloaded,
+    /// The provider could not be reached, or the connection broke.
+    UpstreamUnreachable,
+    /// The provider's answer was cut short or cannot be used.
+    UpstreamInvalid,
+    /// The provider took too long.
+    UpstreamTimeout,
+    /// The caller asked for a cached answer only, and there is none.
+    NotCached,
+}
+
+impl Kind {
+    /// The value of `x-larder-error`.
+    pub fn code(self) -> &'static str {
+        match self {
+            Self::BadRequest => "bad_request",
+            Self::BodyTooLarge => "body_too_large",
+            Self::RequestTimeout => "request_timeout",
+            Self::Overloaded => "overloaded",
+            Self::UpstreamUnreachable => "upstream_unreachable",
+            Self::UpstreamInvalid => "upstream_invalid",
+            Self::UpstreamTimeout => "upstream_timeout",
+            Self::NotCached => "not_cached",
+        }
+    }
+
+    /// The status of the answer.
+    pub fn status(self) -> StatusCode {
+        match self {
+            Self::BadRequest => StatusCode::BAD_REQUEST,
+            Self::BodyTooLarge => StatusCode::PAYLOAD_TOO_LARGE,
+            Self::RequestTimeout => StatusCode::REQUEST_TIMEOUT,
+            Self::Overloaded => StatusCode::SERVICE_UNAVAILABLE,
+            Self::UpstreamUnreachable | Self::UpstreamInvalid => StatusCode::BAD_GATEWAY,
+            Self::UpstreamTimeout | Self::NotCached => StatusCode::GATEWAY_TIMEOUT,
+        }
+    }
+}
+
+/// An answer that larder makes itself because it cannot give the provider's.
+#[derive(Debug, Clone)]
+pub struct Error {
+    /// What went wrong.
+    pub kind: Kind,
+    /// For people; never holds a credential or a text of a request.
+    pub message: Cow<'static, str>,
+    /// When to come back, where that is known.
+    pub retry_after: Option<Duration>,
+}
+
+impl Error {
+    /// An error with something to say.
+    pub fn new(kind: Kind, message: impl Into<Cow<'static, str>>) -> Self {
+        let retry_after = (kind == Kind::Overloaded).then_some(Duration::from_secs(1));
+        Self { kind, message: message.into(), retry_after }
+    }
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.message)
+    }
+}
+
+impl std::error::Error for Error {}

@@ -1,0 +1,228 @@
+//! Flights: one computation for each key that is being asked for now, whoever asks.
+//!
+//! Asking for keys is claiming them: for each key the caller either leads (it must see to it that
+//! the value comes) or follows (it waits for whoever leads). All keys of a request are claimed
+//! before anything is awaited, and what is claimed is submitted before anything is awaited, so two
+//! requests with the same keys in opposite order cannot wait for each other.
+//!
+//! A lead that is dropped without landing gives its followers [`Abandoned`]; they claim again.
+
+use std::collections::HashMap;
+use std::fmt;
+use std::hash::BuildHasher;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use tokio::sync::watch;
+
+use crate::key::{CacheKey, KeyHasher};
+
+const SHARDS: usize = 64;
+
+type Slot<V> = watch::Sender<Option<V>>;
+type Shard<V> = HashMap<CacheKey, Arc<Slot<V>>, KeyHasher>;
+
+/// The keys that are being computed now.
+pub struct Flights<V> {
+    shards: Vec<Mutex<Shard<V>>>,
+    hasher: KeyHasher,
+}
+
+/// What a caller got for one key.
+#[derive(Debug)]
+pub enum Claim<V> {
+    /// The caller computes the value, and may wait for it like everybody else.
+    Lead(Lead<V>, Follow<V>),
+    /// Somebody computes it already.
+    Follow(Follow<V>),
+}
+
+/// The leader left without a value.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Abandoned;
+
+impl<V> Flights<V> {
+    /// No flights yet.
+    pub fn new(hasher: &KeyHasher) -> Arc<Self> {
+        let shard = || Mutex::new(HashMap::with_hasher(hasher.clone()));
+        let shards = std::iter::repeat_with(shard).take(SHARDS).collect();
+        Arc::new(Self { shards, hasher: hasher.clone() })
+    }
+
+    /// Claims a key: the first to come leads, the others follow.
+    pub fn claim(self: &Arc<Self>, key: CacheKey) -> Claim<V> {
+        let mut shard = self.shard(&key);
+        if let Some(slot) = shard.get(&key) {
+            return Claim::Follow(Follow(slot.subscribe()));
+        }
+        let (slot, follow) = watch::channel(None);
+        let slot = Arc::new(slot);
+        shard.insert(key, Arc::clone(&slot));
+        Claim::Lead(Lead { key, slot, flights: Arc::clone(self) }, Follow(follow))
+    }
+
+    /// How many keys are in flight.
+    pub fn len(&self) -> usize {
+        self.shards.iter().map(|shard| lock(shard).len()).sum()
+    }
+
+    /// Whether nothing is in flight.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    fn shard(&self, key: &CacheKey) -> MutexGuard<'_, Shard<V>> {
+        let at = self.hasher.hash_one(key) >> 32;
+        let shard = usize::try_from(at).unwrap_or(0) % SHARDS;
+        lock(self.shards.get(shard).expect("the remainder is below the number of shards"))
+    }
+}
+
+/// A poisoned shard is still a whole map: nothing in here panics between two changes of it.
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+impl<V> fmt::Debug for Flights<V> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Flights").finish_non_exhaustive()
+    }
+}
+
+/// The duty to compute a key's value. Dropping it ends the flight without one.
+pub struct Lead<V> {
+    key: CacheKey,
+    slot: Arc<Slot<V>>,
+    flights: Arc<Flights<V>>,
+}
+
+impl<V> Lead<V> {
+    /// The key that is led.
+    pub fn key(&self) -> CacheKey {
+        self.key
+    }
+
+    /// Ends the flight: everybody who waits gets the value.
+    pub fn land(self, value: V) {
+        self.slot.send_replace(Some(value));
+    }
+
+    /// Ends the flight if nobody waits for it any more; gives the lead back if somebody does.
+    pub fn unless_unwanted(self) -> Option<Self> {
+        // Under the shard's lock, so that nobody can begin to follow between the count and the end.
+        let mut shard = self.flights.shard(&self.key);
+        if self.slot.receiver_count() > 0 {
+            drop(shard);
+            return Some(self);
+        }
+        shard.remove(&self.key);
+        drop(shard);
+        None
+    }
+}
+
+impl<V> Drop for Lead<V> {
+    fn drop(&mut self) {
+        let mut shard = self.flights.shard(&self.key);
+        // Only the flight's own slot: after `unless_unwanted` the key may be somebody else's.
+        if shard.get(&self.key).is_some_and(|slot| Arc::ptr_eq(slot, &self.slot)) {
+            shard.remove(&self.key);
+        }
+    }
+}
+
+impl<V> fmt::Debug for Lead<V> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Lead").field(&self.key).finish()
+    }
+}
+
+/// A wait for a key's value.
+#[derive(Debug)]
+pub struct Follow<V>(watch::Receiver<Option<V>>);
+
+impl<V: Clone> Follow<V> {
+    /// Waits for the value; the leader may also leave without one.
+    pub async fn landed(mut self) -> Result<V, Abandoned> {
+        match self.0.wait_for(Option::is_some).await {
+            Ok(value) => value.clone().ok_or(Abandoned),
+            Err(_) => Err(Abandoned),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::borrow::Cow;
+
+    use super::*;
+    use crate::key::{Digest, Place};
+    use crate::request::Input;
+
+    fn key(n: u64) -> CacheKey {
+        CacheKey::of(&Digest::of(b"test"), &Input::Tokens(Cow::Owned(vec![n])), Place::Anywhere)
+    }
+
+    fn flights() -> Arc<Flights<u32>> {
+        Flights::new(&KeyHasher::new(&[1; 32]))
+    }
+
+    fn lead(flights: &Arc<Flights<u32>>, n: u64) -> (Lead<u32>, Follow<u32>) {
+        match flights.claim(key(n)) {
+            Claim::Lead(lead, follow) => (lead, follow),
+            Claim::Follow(_) => panic!("somebody leads already"),
+        }
+    }
+
+    fn follow(flights: &Arc<Flights<u32>>, n: u64) -> Follow<u32> {
+        match flights.claim(key(n)) {
+            Claim::Lead(..) => panic!("nobody leads"),
+            Claim::Follow(follow) => follow,
+        }
+    }
+
+    #[tokio::test]
+    async fn everybody_gets_what_the_leader_lands() {
+        let flights = flights();
+        let (lead, own) = lead(&flights, 1);
+        let others = [follow(&flights, 1), follow(&flights, 1)];
+        lead.land(7);
+        assert_eq!(own.landed().await, Ok(7));
+        for other in others {
+            assert_eq!(other.landed().await, Ok(7));
+        }
+        assert!(flights.is_empty());
+    }
+
+    #[tokio::test]
+    async fn a_dropped_lead_frees_the_key_and_tells_its_followers() {
+        let flights = flights();
+        let (first, own) = lead(&flights, 1);
+        drop(first);
+        assert_eq!(own.landed().await, Err(Abandoned));
+        let (second, own) = lead(&flights, 1);
+        second.land(2);
+        assert_eq!(own.landed().await, Ok(2));
+    }
+
+    #[tokio::test]
+    async fn a_flight_outlives_the_request_that_began_it_while_somebody_waits() {
+        let flights = flights();
+        let (lead, own) = lead(&flights, 1);
+        let other = follow(&flights, 1);
+        drop(own);
+        let lead = lead.unless_unwanted().expect("one still waits");
+        lead.land(3);
+        assert_eq!(other.landed().await, Ok(3));
+    }
+
+    #[test]
+    fn a_flight_that_nobody_waits_for_ends() {
+        let flights = flights();
+        let (first, own) = lead(&flights, 1);
+        drop(own);
+        assert!(first.unless_unwanted().is_none());
+        assert!(flights.is_empty());
+        let (_second, _own) = lead(&flights, 1);
+        assert_eq!(flights.len(), 1);
+    }
+}

@@ -1,0 +1,154 @@
+//! Where a client's bytes become a request, and a reply becomes bytes.
+
+mod admin;
+mod body;
+pub mod connection;
+pub mod route;
+mod write;
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use http::request::Parts;
+use http::{HeaderMap, HeaderValue, Request, Response, header};
+use http_body_util::{BodyExt, Full};
+use hyper::body::Incoming;
+
+pub use admin::Admin;
+pub use body::Body;
+use body::End;
+use route::{Routes, endpoint};
+
+use crate::config::Server;
+use crate::error::{Error, Kind};
+use crate::metrics::{Held, Operation, OperationMetrics};
+use crate::serve::reply::{Content, Reply, Verdict};
+use crate::serve::{Ask, Service, relay};
+use crate::upstream::{RequestBody, Upstream};
+
+/// The proxy's side of the gate.
+#[derive(Debug)]
+pub struct Proxy {
+    /// The use cases.
+    pub service: Arc<Service>,
+    /// From paths to providers.
+    pub routes: Routes,
+    /// Bounds on what a client may send.
+    pub settings: Server,
+    /// The series of embeddings.
+    pub embed: OperationMetrics,
+    /// The series of everything else.
+    pub relay: OperationMetrics,
+}
+
+/// Where a request goes.
+struct Target {
+    upstream: Arc<Upstream>,
+    path_and_query: String,
+}
+
+impl Proxy {
+    /// One exchange, from a request's head to its answer's.
+    pub async fn exchange(&self, request: Request<Incoming>) -> Response<Body> {
+        let received = Instant::now();
+        let (head, body) = request.into_parts();
+        let Some(path_and_query) = head.uri.path_and_query() else {
+            let error = Error::new(Kind::BadRequest, "a request needs a path");
+            return write::failed(self.routes.find("/").0.dialect, &error);
+        };
+        let (upstream, rest) = self.routes.find(path_and_query.as_str());
+        let target = Target { upstream: Arc::clone(upstream), path_and_query: rest.to_owned() };
+        let embeds = upstream.dialect.is_embed(&head.method, endpoint(rest)) && is_json(&head.headers);
+        let operation = if embeds { Operation::Embed } else { Operation::Relay };
+        let metrics = self.metrics(operation);
+        let in_flight = Held::one(&metrics.in_flight);
+        count_retry(metrics, &head.headers);
+        let leaving = Leaving(Some(metrics));
+        let dialect = upstream.dialect;
+        let reply = match operation {
+            Operation::Embed => self.embed(target, head, body, received).await,
+            Operation::Relay => {
+                let body = body.map_err(Into::into).boxed_unsync();
+                pass(&target, Request::from_parts(head, body), "relay").await
+            }
+        };
+        leaving.stays();
+        let outcome = reply.verdict.outcome();
+        let end = End { metrics: metrics.clone(), outcome, received, complete: false };
+        let response = write::respond(dialect, reply, in_flight, end);
+        metrics.answered(outcome, response.status().as_u16(), received.elapsed());
+        response
+    }
+
+    async fn embed(&self, target: Target, head: Parts, body: Incoming, received: Instant) -> Reply {
+        let limit = self.settings.max_body.as_usize();
+        let read = body::read(body, &head.headers, limit, self.settings.body_timeout).await;
+        let whole = match read {
+            Ok(whole) => whole,
+            Err(error) => return Reply { content: Content::Failed(error), verdict: Verdict::default() },
+        };
+        let Some(plain) = whole.plain else {
+            return pass(&target, request(head, whole.raw), "unreadable").await;
+        };
+        let ask = Ask {
+            upstream: Arc::clone(&target.upstream),
+            path_and_query: target.path_and_query.clone(),
+            headers: head.headers.clone(),
+            body: plain,
+            received,
+        };
+        match self.service.embed(ask).await {
+            Ok(reply) => reply,
+            Err(reason) => pass(&target, request(head, whole.raw), reason).await,
+        }
+    }
+
+    fn metrics(&self, operation: Operation) -> &OperationMetrics {
+        match operation {
+            Operation::Embed => &self.embed,
+            Operation::Relay => &self.relay,
+        }
+    }
+}
+
+/// Passes a request on as it is.
+async fn pass(target: &Target, request: Request<RequestBody>, reason: &'static str) -> Reply {
+    Box::pin(relay(&target.upstream, &target.path_and_query, request, reason)).await
+}
+
+/// A request with the bytes that were already read from it.
+fn request(head: Parts, body: bytes::Bytes) -> Request<RequestBody> {
+    Request::from_parts(head, Full::new(body).map_err(|never| match never {}).boxed_unsync())
+}
+
+fn is_json(headers: &HeaderMap) -> bool {
+    let media_type = headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok());
+    media_type.is_some_and(|value| {
+        let essence = value.split(';').next().unwrap_or_default().trim();
+        essence.eq_ignore_ascii_case("application/json")
+    })
+}
+
+fn count_retry(metrics: &OperationMetrics, headers: &HeaderMap) {
+    let count = headers.get("x-stainless-retry-count");
+    if count.is_some_and(|count| count != HeaderValue::from_static("0")) {
+        metrics.retries.inc();
+    }
+}
+
+/// Counts a client that leaves while its answer is being made: then the exchange is dropped.
+struct Leaving<'a>(Option<&'a OperationMetrics>);
+
+impl Leaving<'_> {
+    fn stays(mut self) {
+        self.0 = None;
+    }
+}
+
+impl Drop for Leaving<'_> {
+    fn drop(&mut self) {
+        if let Some(metrics) = self.0 {
+            metrics.cancelled.inc();
+        }
+    }
+}

@@ -1,0 +1,105 @@
+//! From a path to whom it is meant for. Nothing else of a request chooses the provider.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use crate::upstream::{Upstream, is_version};
+
+/// The providers by the first segment of their paths, and the one for every other path.
+#[derive(Debug)]
+pub struct Routes {
+    by_name: HashMap<String, Arc<Upstream>>,
+    default: Arc<Upstream>,
+}
+
+impl Routes {
+    /// A table with a default.
+    pub fn new(by_name: HashMap<String, Arc<Upstream>>, default: Arc<Upstream>) -> Self {
+        Self { by_name, default }
+    }
+
+    /// All providers.
+    pub fn upstreams(&self) -> impl Iterator<Item = &Arc<Upstream>> {
+        self.by_name.values()
+    }
+
+    /// The provider of a path, and the path below the provider's base URL.
+    pub fn find<'p>(&self, path_and_query: &'p str) -> (&Arc<Upstream>, &'p str) {
+        let (upstream, rest) = self.named(path_and_query).unwrap_or((&self.default, path_and_query));
+        (upstream, upstream.below_base(rest))
+    }
+
+    fn named<'p>(&self, path_and_query: &'p str) -> Option<(&Arc<Upstream>, &'p str)> {
+        let path = path_and_query.strip_prefix('/')?;
+        let end = path.find(['/', '?']).unwrap_or(path.len());
+        let (name, rest) = path.split_at(end);
+        Some((self.by_name.get(name)?, rest))
+    }
+}
+
+/// A path without its query and without a leading version segment.
+pub fn endpoint(path_and_query: &str) -> &str {
+    let path = path_and_query.split('?').next().unwrap_or_default();
+    let segment = path.strip_prefix('/').and_then(|rest| rest.split('/').next());
+    match segment {
+        Some(version) if is_version(version) => {
+            path.strip_prefix('/').and_then(|rest| rest.strip_prefix(version)).unwrap_or(path)
+        }
+        _ => path,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::Config;
+    use crate::dialect;
+    use crate::metrics::Metrics;
+
+    fn routes() -> Routes {
+        let file = "[providers.openai]\nbase_url = \"http://a/v1\"\n\
+                    [providers.bare]\nbase_url = \"http://b\"\n";
+        let config = Config::read("test", file, &[]).unwrap();
+        let metrics = Metrics::new().unwrap();
+        let by_name: HashMap<_, _> = config
+            .providers
+            .into_iter()
+            .map(|(name, provider)| {
+                let dialect = dialect::named("openai").unwrap();
+                let upstream =
+                    Upstream::new(&name, dialect, provider, metrics.upstream(&name)).unwrap();
+                (name, Arc::new(upstream))
+            })
+            .collect();
+        let default = Arc::clone(&by_name["openai"]);
+        Routes::new(by_name, default)
+    }
+
+    #[test]
+    fn a_path_finds_its_provider_and_loses_what_the_base_url_has() {
+        let routes = routes();
+        let find = |path| {
+            let (upstream, rest) = routes.find(path);
+            (upstream.name.clone(), rest)
+        };
+        let is = |name: &str, rest| (name.to_owned(), rest);
+        assert_eq!(find("/v1/embeddings?a=b"), is("openai", "/embeddings?a=b"));
+        assert_eq!(find("/v1/v1/embeddings"), is("openai", "/embeddings"));
+        assert_eq!(find("/embeddings"), is("openai", "/embeddings"));
+        assert_eq!(find("/openai/v1/embeddings"), is("openai", "/embeddings"));
+        assert_eq!(find("/bare/v1/embeddings"), is("bare", "/v1/embeddings"));
+        assert_eq!(find("/bare?x"), is("bare", "?x"));
+        assert_eq!(find("//bare/v1"), is("openai", "//bare/v1"));
+        assert_eq!(find("/v1beta/x"), is("openai", "/v1beta/x"));
+        assert_eq!(find("/barer/x"), is("openai", "/barer/x"));
+    }
+
+    #[test]
+    fn an_endpoint_is_what_is_left_without_version_and_query() {
+        assert_eq!(endpoint("/v1/embeddings?x=1"), "/embeddings");
+        assert_eq!(endpoint("/embeddings"), "/embeddings");
+        assert_eq!(endpoint("/v1beta/models"), "/models");
+        assert_eq!(endpoint("/video/x"), "/video/x");
+        assert_eq!(endpoint(""), "");
+    }
+}

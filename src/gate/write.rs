@@ -1,0 +1,160 @@
+//! Replies as HTTP answers: status, headers that say what the cache did, body.
+
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::{HeaderMap, HeaderName, HeaderValue, Response, header};
+use http_body_util::{Either, Full};
+
+use super::body::{Body, End, Relayed};
+use crate::dialect::Dialect;
+use crate::error::{Error, Kind};
+use crate::headers::to_caller;
+use crate::metrics::Held;
+use crate::serve::reply::{Content, Reply, Verdict};
+use crate::upstream::Answer;
+
+const JSON: HeaderValue = HeaderValue::from_static("application/json");
+const CACHE_STATUS: HeaderName = HeaderName::from_static("cache-status");
+const ITEMS: HeaderName = HeaderName::from_static("x-larder-items");
+const ERROR: HeaderName = HeaderName::from_static("x-larder-error");
+const SHOULD_RETRY: HeaderName = HeaderName::from_static("x-should-retry");
+const SERVER_TIMING: HeaderName = HeaderName::from_static("server-timing");
+
+/// An answer from a reply. What is counted at the answer's end is handed to whoever ends it.
+pub(super) fn respond(
+    dialect: &dyn Dialect,
+    reply: Reply,
+    in_flight: Held,
+    mut end: End,
+) -> Response<Body> {
+    let Reply { content, verdict } = reply;
+    let hit = matches!(content, Content::Written(..)) && verdict.queue.is_zero();
+    let total = end.received.elapsed();
+    let mut response = match content {
+        Content::Streamed(response, permit) => {
+            let (mut head, body) = response.into_parts();
+            to_caller(&mut head.headers);
+            head.extensions.clear();
+            head.version = http::Version::default();
+            Response::from_parts(head, Either::Right(Relayed::new(body, permit, in_flight, end)))
+        }
+        whole => {
+            end.complete = true;
+            self::whole(dialect, whole)
+        }
+    };
+    let headers = response.headers_mut();
+    if hit && verdict.items.is_some_and(|items| items.miss + items.collapsed == 0) {
+        headers.insert(header::AGE, number(verdict.age));
+    }
+    mark(headers, &verdict, total);
+    response
+}
+
+fn whole(dialect: &dyn Dialect, content: Content) -> Response<Body> {
+    match content {
+        Content::Written(body, beside) => {
+            let mut response = Response::new(Either::Left(Full::new(body)));
+            if let Some(beside) = beside {
+                *response.headers_mut() = HeaderMap::clone(&beside);
+            }
+            response.headers_mut().insert(header::CONTENT_TYPE, JSON);
+            response
+        }
+        Content::Passed(answer) => passed(&answer),
+        Content::Failed(error) => failed(dialect, &error),
+        Content::Streamed(..) => failed(dialect, &Error::new(Kind::UpstreamInvalid, "no body")),
+    }
+}
+
+/// A provider's own answer, whole: all as it was but the framing.
+fn passed(answer: &Answer) -> Response<Body> {
+    let mut response = Response::new(Either::Left(Full::new(answer.body.clone())));
+    *response.status_mut() = answer.status;
+    let mut headers = answer.headers.clone();
+    to_caller(&mut headers);
+    headers.remove(header::CONTENT_LENGTH);
+    *response.headers_mut() = headers;
+    response
+}
+
+/// An error of larder's own, in the caller's shape.
+pub(super) fn failed(dialect: &dyn Dialect, error: &Error) -> Response<Body> {
+    let body = Bytes::from(dialect.write_error(error));
+    let mut response = Response::new(Either::Left(Full::new(body)));
+    *response.status_mut() = error.kind.status();
+    let headers = response.headers_mut();
+    headers.insert(header::CONTENT_TYPE, JSON);
+    headers.insert(ERROR, HeaderValue::from_static(error.kind.code()));
+    if let Some(retry_after) = error.retry_after {
+        headers.insert(header::RETRY_AFTER, number(retry_after.as_secs()));
+    }
+    if error.kind == Kind::NotCached {
+        // SDKs take a 504 for worth trying again; here nothing will have changed.
+        headers.insert(SHOULD_RETRY, HeaderValue::from_static("false"));
+    }
+    response
+}
+
+/// What the cache did, and how long it took.
+fn mark(headers: &mut HeaderMap, verdict: &Verdict, total: Duration) {
+    headers.insert(CACHE_STATUS, verdict.cache_status());
+    if let Some(items) = verdict.items {
+        headers.insert(ITEMS, items.header());
+        headers.insert(SERVER_TIMING, server_timing(verdict, total));
+    }
+}
+
+fn server_timing(verdict: &Verdict, total: Duration) -> HeaderValue {
+    let own = total.saturating_sub(verdict.queue + verdict.upstream);
+    let mut text = Vec::with_capacity(64);
+    for (name, time) in [
+        (&b"cache;dur="[..], own),
+        (b", queue;dur=", verdict.queue),
+        (b", upstream;dur=", verdict.upstream),
+    ] {
+        text.extend(name);
+        milliseconds(&mut text, time);
+    }
+    HeaderValue::from_bytes(&text).expect("words and numbers are a header value")
+}
+
+fn milliseconds(out: &mut Vec<u8>, time: Duration) {
+    let micros = time.as_micros();
+    let thousandths = micros % 1_000;
+    out.extend(itoa::Buffer::new().format(micros / 1_000).as_bytes());
+    out.push(b'.');
+    let padding = usize::from(thousandths < 100) + usize::from(thousandths < 10);
+    out.extend(std::iter::repeat_n(b'0', padding));
+    out.extend(itoa::Buffer::new().format(thousandths).as_bytes());
+}
+
+fn number(number: u64) -> HeaderValue {
+    HeaderValue::from(number)
+}
+
+#[cfg(test)]
+mod tests {
+    use http::StatusCode;
+
+    use super::*;
+
+    #[test]
+    fn times_are_milliseconds_with_three_digits() {
+        for (micros, text) in [(0, "0.000"), (7, "0.007"), (45, "0.045"), (1_234_567, "1234.567")] {
+            let mut out = Vec::new();
+            milliseconds(&mut out, Duration::from_micros(micros));
+            assert_eq!(String::from_utf8(out).unwrap(), text);
+        }
+    }
+
+    #[test]
+    fn an_overload_says_when_to_come_back() {
+        let dialect = crate::dialect::named("openai").unwrap();
+        let response = failed(dialect, &Error::new(Kind::Overloaded, "full"));
+        assert_eq!(response.status(), StatusCode::SERVICE_UNAVAILABLE);
+        assert_eq!(response.headers()[ERROR], "overloaded");
+        assert_eq!(response.headers()[header::RETRY_AFTER], "1");
+    }
+}

@@ -1,0 +1,189 @@
+//! Which headers belong to one hop, which change no answer, and which no stored answer may carry.
+
+use http::header::{self, HeaderMap, HeaderName};
+
+/// Headers of one connection (RFC 9110, section 7.6.1), never passed on.
+const HOP_BY_HOP: &[&str] = &[
+    "connection",
+    "keep-alive",
+    "proxy-authenticate",
+    "proxy-authorization",
+    "proxy-connection",
+    "te",
+    "trailer",
+    "transfer-encoding",
+    "upgrade",
+];
+
+/// Request headers that change no answer: transport, telemetry, tracing.
+const HARMLESS: &[&str] = &[
+    "accept",
+    "accept-charset",
+    "accept-encoding",
+    "accept-language",
+    "baggage",
+    "cache-control",
+    "content-encoding",
+    "content-length",
+    "content-type",
+    "date",
+    "dnt",
+    "expect",
+    "forwarded",
+    "host",
+    "newrelic",
+    "origin",
+    "pragma",
+    "priority",
+    "referer",
+    "sentry-trace",
+    "traceparent",
+    "tracestate",
+    "uber-trace-id",
+    "user-agent",
+    "via",
+    "x-amzn-trace-id",
+    "x-client-request-id",
+    "x-cloud-trace-context",
+    "x-correlation-id",
+    "x-goog-api-client",
+    "x-real-ip",
+    "x-request-id",
+];
+
+const HARMLESS_PREFIXES: &[&str] = &[
+    "sec-",
+    "x-b3-",
+    "x-datadog-",
+    "x-fern-",
+    "x-forwarded-",
+    "x-larder-",
+    "x-stainless-",
+];
+
+/// Answer headers that would mislead a plain-HTTP hop or bind a connection to a user.
+const NOT_ANSWERED: &[&str] = &["alt-svc", "set-cookie", "strict-transport-security"];
+
+/// Whether a header belongs to one hop only. Those that a `Connection` header names do too; see
+/// [`strip_hop_by_hop`].
+pub fn is_hop_by_hop(name: &HeaderName) -> bool {
+    HOP_BY_HOP.contains(&name.as_str())
+}
+
+/// Whether a request header changes no answer.
+pub fn is_harmless(name: &HeaderName) -> bool {
+    let name = name.as_str();
+    HARMLESS.binary_search(&name).is_ok()
+        || HOP_BY_HOP.contains(&name)
+        || HARMLESS_PREFIXES.iter().any(|prefix| name.starts_with(prefix))
+}
+
+/// Removes the headers of this hop, those that `Connection` names included.
+pub fn strip_hop_by_hop(headers: &mut HeaderMap) {
+    let named: Vec<HeaderName> = headers
+        .get_all(header::CONNECTION)
+        .iter()
+        .filter_map(|value| value.to_str().ok())
+        .flat_map(|value| value.split(','))
+        .filter_map(|name| name.trim().parse().ok())
+        .collect();
+    for name in named {
+        headers.remove(name);
+    }
+    for name in HOP_BY_HOP {
+        headers.remove(*name);
+    }
+}
+
+/// The headers of a request as a provider is to see them: without this hop's, without larder's own
+/// directives, without what the next hop sets for itself.
+pub fn to_provider(headers: &HeaderMap) -> HeaderMap {
+    let mut out = headers.clone();
+    strip_hop_by_hop(&mut out);
+    for name in [header::HOST, header::CONTENT_LENGTH, header::EXPECT, header::CACHE_CONTROL] {
+        out.remove(name);
+    }
+    if out.get(header::COOKIE).is_some_and(|cookie| cookie.is_empty()) {
+        out.remove(header::COOKIE);
+    }
+    let own: Vec<HeaderName> =
+        out.keys().filter(|name| name.as_str().starts_with("x-larder-")).cloned().collect();
+    for name in own {
+        out.remove(name);
+    }
+    out
+}
+
+/// The headers of a provider's answer as a caller is to see them.
+pub fn to_caller(headers: &mut HeaderMap) {
+    strip_hop_by_hop(headers);
+    for name in NOT_ANSWERED {
+        headers.remove(*name);
+    }
+}
+
+/// The headers of a provider's answer that may go with an answer that larder writes anew: not
+/// those that describe the provider's own bytes.
+pub fn beside_new_body(headers: &HeaderMap) -> HeaderMap {
+    let mut out = headers.clone();
+    to_caller(&mut out);
+    for name in [
+        header::CONTENT_LENGTH,
+        header::CONTENT_ENCODING,
+        header::CONTENT_TYPE,
+        header::DATE,
+        header::ETAG,
+        header::CACHE_CONTROL,
+        header::VARY,
+    ] {
+        out.remove(name);
+    }
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use http::HeaderValue;
+
+    use super::*;
+
+    fn name(name: &str) -> HeaderName {
+        name.parse().unwrap()
+    }
+
+    #[test]
+    fn the_table_of_harmless_headers_is_sorted() {
+        assert!(HARMLESS.is_sorted());
+    }
+
+    #[test]
+    fn what_is_not_known_to_be_harmless_is_not() {
+        for harmless in ["user-agent", "x-stainless-retry-count", "traceparent", "connection"] {
+            assert!(is_harmless(&name(harmless)), "{harmless}");
+        }
+        for telling in ["authorization", "openai-organization", "openai-beta", "x-api-key", "x-new"] {
+            assert!(!is_harmless(&name(telling)), "{telling}");
+        }
+    }
+
+    #[test]
+    fn headers_named_by_connection_stay_on_their_hop() {
+        let mut headers = HeaderMap::new();
+        headers.insert(header::CONNECTION, HeaderValue::from_static("close, X-Private"));
+        headers.insert(name("x-private"), HeaderValue::from_static("1"));
+        headers.insert(name("x-public"), HeaderValue::from_static("1"));
+        strip_hop_by_hop(&mut headers);
+        assert_eq!(headers.keys().map(HeaderName::as_str).collect::<Vec<_>>(), ["x-public"]);
+    }
+
+    #[test]
+    fn directives_and_an_empty_cookie_do_not_reach_the_provider() {
+        let mut headers = HeaderMap::new();
+        for header in ["x-larder-ttl", "cache-control", "host", "authorization"] {
+            headers.insert(name(header), HeaderValue::from_static("1"));
+        }
+        headers.insert(header::COOKIE, HeaderValue::from_static(""));
+        let out = to_provider(&headers);
+        assert_eq!(out.keys().map(HeaderName::as_str).collect::<Vec<_>>(), ["authorization"]);
+    }
+}

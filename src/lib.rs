@@ -1,0 +1,93 @@
+//! larder: a caching and batching sidecar for applications that call LLM and embedding providers.
+//!
+//! An application changes one base URL; from then on its embedding inputs are cached, coalesced and
+//! batched one by one, and everything else passes through pooled connections untouched.
+//!
+//! # Floors
+//!
+//! A module names only modules of lower floors; `tests/it/layers.rs` holds this.
+//!
+//! | floor | modules |
+//! | --: | --- |
+//! | 9 | `main`, [`cli`] |
+//! | 8 | [`server`]: pingora's process, listeners and hand-over |
+//! | 7 | [`gate`]: hyper's side of the streams that pingora accepts |
+//! | 6 | [`serve`]: the use cases |
+//! | 5 | [`batch`] |
+//! | 4 | [`tier`], [`flight`], [`upstream`] |
+//! | 3 | [`dialect`], [`codec`] |
+//! | 2 | [`key`], [`vector`], [`headers`] |
+//! | 1 | [`request`], [`error`], [`metrics`], [`clock`] |
+//! | 0 | [`config`] |
+//!
+//! [`simulate`], the simulated provider, stands apart.
+//!
+//! # Invariants
+//!
+//! 1. Between the leader's answer and eviction a key is in the memory tier *or* in flight, never in
+//!    neither: into memory, then the flight lands.
+//! 2. A client's departure cancels only itself. Work that a lane owns outlives the request that
+//!    started it.
+//! 3. Claims are taken for all keys before the first await; what is claimed is submitted before
+//!    anything is awaited.
+//! 4. A dialect never does I/O; an upstream never reads what a provider says.
+//! 5. Every queue, map and buffer has a bound, in bytes where bytes are what grows.
+//! 6. A credential's keyed hash is part of the envelope, hence of the key and of the lane; the
+//!    credential itself is never logged and never stored. A call has one credential.
+//! 7. Bytes that are not understood pass through unchanged. What cannot be parsed exactly is
+//!    relayed.
+//! 8. What a provider's answer brings is stored only after its count, order, dimensions and numbers
+//!    were checked.
+//!
+//! # The way of a request for embeddings
+//!
+//! 1. [`gate::Proxy::exchange`] reads the head, finds the provider ([`gate::route`]) and reads the
+//!    body to its end, within bounds.
+//! 2. [`serve::Service::embed`] reads the request ([`dialect::Dialect::read_embed`]), makes a
+//!    [`key::CacheKey`] for each input and looks into [`tier::memory::Memory`]. If all are there,
+//!    the answer is written ([`dialect::Dialect::write_reply`]) and that is all: no spawn, no
+//!    channel, no await.
+//! 3. What is missing is claimed ([`flight::Flights`]): the request leads some keys and follows
+//!    others. It submits what it leads to the [`batch::Batcher`] and waits for all.
+//! 4. A lane collects what may travel together; a call goes out under a permit
+//!    ([`upstream::Upstream::call`]), in the request's own bytes if it is alone.
+//! 5. The answer is checked ([`dialect::Dialect::read_reply`]); each vector goes into memory, then
+//!    lands its flight. A call that is refused for one input is taken apart, and each request gets
+//!    its own answer.
+//! 6. The gate writes status, `Cache-Status` and body.
+//!
+//! Everything else takes [`serve::relay`]: bytes both ways, as they come.
+//!
+//! # Words
+//!
+//! | word | meaning |
+//! | --- | --- |
+//! | upstream | one configured provider: URL, dialect, limits |
+//! | dialect | a provider's wire shapes |
+//! | envelope | what a request says beside its body that may change its answer, credential included |
+//! | family | everything that two inputs must share to be comparable: envelope, upstream, model, parameters |
+//! | flight | one key that is being computed now; it is led by one request and followed by others |
+//! | lane | the queue of requests that may travel in one call |
+//! | seat | one input in a lane or a call |
+//! | original | a request as it came, kept so that it can be asked again alone |
+//! | verdict | what the cache did, in the words of RFC 9211 |
+
+pub mod batch;
+pub mod cli;
+pub mod clock;
+pub mod codec;
+pub mod config;
+pub mod dialect;
+pub mod error;
+pub mod flight;
+pub mod gate;
+pub mod headers;
+pub mod key;
+pub mod metrics;
+pub mod request;
+pub mod serve;
+pub mod server;
+pub mod simulate;
+pub mod tier;
+pub mod upstream;
+pub mod vector;

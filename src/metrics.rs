@@ -1,0 +1,457 @@
+//! Every series, declared once: name, help, labels. The only room that names `prometheus`.
+//!
+//! Labels come from closed sets. Whoever counts on the way of a hit holds a handle that was
+//! resolved when larder started.
+
+use std::time::Duration;
+
+use prometheus::process_collector::ProcessCollector;
+pub use prometheus::IntGauge;
+use prometheus::{
+    Encoder, Gauge, GaugeVec, Histogram, HistogramOpts, HistogramVec, IntCounter, IntCounterVec,
+    IntGaugeVec, Opts, Registry, Result, TextEncoder,
+};
+
+/// The media type of [`Metrics::render`].
+pub const CONTENT_TYPE: &str = prometheus::TEXT_FORMAT;
+
+const REQUEST_SECONDS: &[f64] = &[
+    0.000_1, 0.000_25, 0.000_5, 0.001, 0.002_5, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.0,
+    5.0, 10.0, 30.0, 60.0, 120.0,
+];
+const WAIT_SECONDS: &[f64] =
+    &[0.000_025, 0.000_1, 0.000_25, 0.001, 0.002_5, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1.0, 5.0];
+const BATCH_INPUTS: &[f64] =
+    &[1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 64.0, 128.0, 256.0, 512.0, 1_024.0, 2_048.0];
+
+/// What is being done for a request.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Operation {
+    /// Embeddings.
+    Embed,
+    /// Everything that is passed on as it is.
+    Relay,
+}
+
+impl Operation {
+    /// Every operation, in the order of the label's handles.
+    pub const ALL: [Self; 2] = [Self::Embed, Self::Relay];
+
+    /// The value of the label `operation`.
+    pub fn label(self) -> &'static str {
+        match self {
+            Self::Embed => "embed",
+            Self::Relay => "relay",
+        }
+    }
+}
+
+/// What the cache did for a request.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Outcome {
+    /// Everything was there.
+    Hit,
+    /// Some inputs were there.
+    Partial,
+    /// Nothing was there, and everything was being asked for already.
+    Collapsed,
+    /// Nothing was there.
+    Miss,
+    /// The cache was not asked.
+    Bypass,
+}
+
+impl Outcome {
+    /// Every outcome, in the order of the label's handles.
+    pub const ALL: [Self; 5] =
+        [Self::Hit, Self::Partial, Self::Collapsed, Self::Miss, Self::Bypass];
+
+    /// The value of the label `verdict`.
+    pub fn label(self) -> &'static str {
+        match self {
+            Self::Hit => "hit",
+            Self::Partial => "partial",
+            Self::Collapsed => "collapsed",
+            Self::Miss => "miss",
+            Self::Bypass => "bypass",
+        }
+    }
+}
+
+/// The registry and the families that are resolved while larder runs.
+#[derive(Debug, Clone)]
+pub struct Metrics {
+    registry: Registry,
+    requests: IntCounterVec,
+    request_duration: HistogramVec,
+    first_byte: HistogramVec,
+    in_flight: IntGaugeVec,
+    client_retries: IntCounterVec,
+    client_cancelled: IntCounterVec,
+    lookups: IntCounterVec,
+    insertions: IntCounterVec,
+    evictions: IntCounterVec,
+    entries: IntGaugeVec,
+    bytes: IntGaugeVec,
+    limit_bytes: IntGaugeVec,
+    average_age: GaugeVec,
+    collapsed: IntCounterVec,
+    calls_saved: IntCounterVec,
+    batch_inputs: HistogramVec,
+    batch_linger: HistogramVec,
+    batches: IntCounterVec,
+    batch_queued: IntGaugeVec,
+    isolations: IntCounterVec,
+    upstream_requests: IntCounterVec,
+    upstream_duration: HistogramVec,
+    upstream_connections: IntGaugeVec,
+    upstream_limit: IntGaugeVec,
+    upstream_opened: IntCounterVec,
+    permit_wait: HistogramVec,
+    invalid_replies: IntCounterVec,
+    /// Connections that clients hold open now.
+    pub downstream_connections: IntGauge,
+    /// Keys that are being computed now.
+    pub flights: IntGauge,
+}
+
+/// Declares a family in a registry and gives it back.
+macro_rules! declare {
+    ($registry:expr, $family:ident, $options:expr) => {{
+        let single = $family::with_opts($options)?;
+        $registry.register(Box::new(single.clone()))?;
+        single
+    }};
+    ($registry:expr, $family:ident, $options:expr, $labels:expr) => {{
+        let family = $family::new($options, $labels)?;
+        $registry.register(Box::new(family.clone()))?;
+        family
+    }};
+}
+
+impl Metrics {
+    /// Declares every series in a registry of its own.
+    pub fn new() -> Result<Self> {
+        let registry = Registry::new();
+        registry.register(Box::new(ProcessCollector::for_self()))?;
+        let build = declare!(
+            registry,
+            IntGaugeVec,
+            Opts::new("larder_build_info", "Constant 1; says which build runs."),
+            &["version"]
+        );
+        build.with_label_values(&[env!("CARGO_PKG_VERSION")]).set(1);
+        let metrics = Self::declare(registry)?;
+        metrics.pre_create();
+        Ok(metrics)
+    }
+
+    #[expect(clippy::too_many_lines, reason = "one declaration after another: a list")]
+    fn declare(registry: Registry) -> Result<Self> {
+        let seconds = |name: &str, help: &str, buckets: &[f64]| {
+            HistogramOpts::new(name, help).buckets(buckets.to_vec())
+        };
+        Ok(Self {
+            requests: declare!(registry, IntCounterVec, Opts::new("larder_requests_total",
+                "Answers sent, by what was done, what the cache did, and the status sent. Many of verdict bypass: see which paths, and whether clients send no-store."),
+                &["operation", "verdict", "code"]),
+            request_duration: declare!(registry, HistogramVec, seconds("larder_request_duration_seconds",
+                "From the receipt of a request's head to the last byte of its answer handed to the connection. High for hits: the process lacks CPU; high for misses: look at larder_upstream_request_duration_seconds.", REQUEST_SECONDS),
+                &["operation", "verdict"]),
+            first_byte: declare!(registry, HistogramVec, seconds("larder_time_to_first_byte_seconds",
+                "From the receipt of a request's head to the head of its answer. For streams this is what a user waits for.", REQUEST_SECONDS),
+                &["operation", "verdict"]),
+            in_flight: declare!(registry, IntGaugeVec, Opts::new("larder_requests_in_flight",
+                "Requests being served now: the concurrent callers."), &["operation"]),
+            client_retries: declare!(registry, IntCounterVec, Opts::new("larder_client_retries_total",
+                "Requests that the SDK marks as a retry of its own. Rising: the provider, or larder, fails or is slower than the client's time-out."), &["operation"]),
+            client_cancelled: declare!(registry, IntCounterVec, Opts::new("larder_client_cancelled_total",
+                "Callers that left before their answer. Rising: clients' time-outs are shorter than the provider's answers."), &["operation"]),
+            lookups: declare!(registry, IntCounterVec, Opts::new("larder_cache_lookups_total",
+                "Look-ups in a tier, one for each input of a request, by what came of it. hit / all of tier memory is the hit rate."),
+                &["operation", "tier", "result"]),
+            insertions: declare!(registry, IntCounterVec, Opts::new("larder_cache_insertions_total",
+                "Answers stored in a tier."), &["tier"]),
+            evictions: declare!(registry, IntCounterVec, Opts::new("larder_cache_evictions_total",
+                "Entries removed from a tier: size = no room, purged = an operator said so. Many of size beside few hits: raise cache.memory."),
+                &["tier", "reason"]),
+            entries: declare!(registry, IntGaugeVec, Opts::new("larder_cache_entries",
+                "Entries in a tier."), &["tier"]),
+            bytes: declare!(registry, IntGaugeVec, Opts::new("larder_cache_bytes",
+                "Bytes that a tier's entries hold, overhead counted."), &["tier"]),
+            limit_bytes: declare!(registry, IntGaugeVec, Opts::new("larder_cache_limit_bytes",
+                "Bytes that a tier may hold."), &["tier"]),
+            average_age: declare!(registry, GaugeVec, Opts::new("larder_cache_entry_age_average_seconds",
+                "Mean age of the entries of a tier. Falling under steady load: the tier is too small."), &["tier"]),
+            collapsed: declare!(registry, IntCounterVec, Opts::new("larder_collapsed_inputs_total",
+                "Inputs that were being asked for already, or that stood in their request before, and so cost no provider input of their own."), &["operation"]),
+            calls_saved: declare!(registry, IntCounterVec, Opts::new("larder_upstream_calls_saved_total",
+                "Provider calls that did not happen: hit = a request answered from the cache, collapsed = one that only joined others, batched = one that travelled in another's call."),
+                &["operation", "by"]),
+            batch_inputs: declare!(registry, HistogramVec, HistogramOpts::new("larder_batch_inputs",
+                "Inputs in one provider call. Always 1: callers do not overlap, or differ in model, credential or parameters.").buckets(BATCH_INPUTS.to_vec()),
+                &["upstream"]),
+            batch_linger: declare!(registry, HistogramVec, seconds("larder_batch_linger_seconds",
+                "How long the oldest input of a call waited for its call to leave. High: all permits are taken; see larder_upstream_permit_wait_seconds.", WAIT_SECONDS),
+                &["upstream"]),
+            batches: declare!(registry, IntCounterVec, Opts::new("larder_batches_total",
+                "Provider calls for embeddings, by what closed them: lone = nothing to wait for, linger = the gap passed, inputs, tokens or bytes = full."),
+                &["upstream", "closed_by"]),
+            batch_queued: declare!(registry, IntGaugeVec, Opts::new("larder_batch_queued_inputs",
+                "Inputs that wait for their call now."), &["upstream"]),
+            isolations: declare!(registry, IntCounterVec, Opts::new("larder_batch_isolations_total",
+                "Provider calls that were refused and taken apart, by why: input = some input was bad and each request went alone, limit = the call was larger than the provider takes and was cut, invalid = the answer did not pass the checks."),
+                &["upstream", "reason"]),
+            upstream_requests: declare!(registry, IntCounterVec, Opts::new("larder_upstream_requests_total",
+                "Calls made to a provider, by status (0 = none came) and whose fault a failure was."),
+                &["upstream", "operation", "code", "error_type"]),
+            upstream_duration: declare!(registry, HistogramVec, seconds("larder_upstream_request_duration_seconds",
+                "From a call's start to the end of its answer (of a relayed one: to its head).", REQUEST_SECONDS),
+                &["upstream", "operation"]),
+            upstream_connections: declare!(registry, IntGaugeVec, Opts::new("larder_upstream_connections",
+                "Connections to a provider: open = all, active = calls under way, each of which carries one over HTTP/1.1."), &["upstream", "state"]),
+            upstream_limit: declare!(registry, IntGaugeVec, Opts::new("larder_upstream_connections_limit",
+                "Calls that may be under way at once."), &["upstream"]),
+            upstream_opened: declare!(registry, IntCounterVec, Opts::new("larder_upstream_connections_opened_total",
+                "Connections opened to a provider. Calls for each of these say how well connections are reused."), &["upstream"]),
+            permit_wait: declare!(registry, HistogramVec, seconds("larder_upstream_permit_wait_seconds",
+                "How long a call waited for its turn. High: raise max_connections, if the provider allows more.", WAIT_SECONDS), &["upstream"]),
+            invalid_replies: declare!(registry, IntCounterVec, Opts::new("larder_upstream_invalid_replies_total",
+                "Successful answers that did not pass the checks (count, order, dimensions, finite numbers). They are never stored. Any: look at the provider."), &["upstream"]),
+            downstream_connections: declare!(registry, IntGauge, Opts::new("larder_downstream_connections",
+                "Connections that clients hold open now.")),
+            flights: declare!(registry, IntGauge, Opts::new("larder_flights",
+                "Inputs that are being computed now, each once, whoever waits for it.")),
+            registry,
+        })
+    }
+
+    /// Creates the series that may well be zero, so that zero does not read as "no data".
+    fn pre_create(&self) {
+        for operation in Operation::ALL.map(Operation::label) {
+            for outcome in Outcome::ALL.map(Outcome::label) {
+                self.requests.with_label_values(&[operation, outcome, "200"]);
+                self.requests.with_label_values(&[operation, outcome, "500"]);
+            }
+            self.client_retries.with_label_values(&[operation]);
+            self.client_cancelled.with_label_values(&[operation]);
+        }
+    }
+
+    /// All series in Prometheus' text format.
+    pub fn render(&self) -> Result<Vec<u8>> {
+        let mut out = Vec::new();
+        TextEncoder::new().encode(&self.registry.gather(), &mut out)?;
+        Ok(out)
+    }
+
+    /// The handles of one tier.
+    pub fn tier(&self, tier: &str) -> TierMetrics {
+        TierMetrics {
+            hits: self.lookups.with_label_values(&["embed", tier, "hit"]),
+            misses: self.lookups.with_label_values(&["embed", tier, "miss"]),
+            insertions: self.insertions.with_label_values(&[tier]),
+            evicted: self.evictions.with_label_values(&[tier, "size"]),
+            purged: self.evictions.with_label_values(&[tier, "purged"]),
+            entries: self.entries.with_label_values(&[tier]),
+            bytes: self.bytes.with_label_values(&[tier]),
+            limit_bytes: self.limit_bytes.with_label_values(&[tier]),
+            average_age: self.average_age.with_label_values(&[tier]),
+        }
+    }
+
+    /// The handles of one operation.
+    pub fn operation(&self, operation: Operation) -> OperationMetrics {
+        let label = operation.label();
+        let by = |reason| self.calls_saved.with_label_values(&[label, reason]);
+        OperationMetrics {
+            in_flight: self.in_flight.with_label_values(&[label]),
+            retries: self.client_retries.with_label_values(&[label]),
+            cancelled: self.client_cancelled.with_label_values(&[label]),
+            collapsed_inputs: self.collapsed.with_label_values(&[label]),
+            saved_by_hit: by("hit"),
+            saved_by_collapsing: by("collapsed"),
+            saved_by_batching: by("batched"),
+            answers: Outcome::ALL.map(|outcome| Answers {
+                ok: self.requests.with_label_values(&[label, outcome.label(), "200"]),
+                duration: self.request_duration.with_label_values(&[label, outcome.label()]),
+                first_byte: self.first_byte.with_label_values(&[label, outcome.label()]),
+            }),
+            requests: self.requests.clone(),
+            label,
+        }
+    }
+
+    /// The handles of one provider.
+    pub fn upstream(&self, upstream: &str) -> UpstreamMetrics {
+        let closed = |by| self.batches.with_label_values(&[upstream, by]);
+        let isolated = |reason| self.isolations.with_label_values(&[upstream, reason]);
+        let connections = |state| self.upstream_connections.with_label_values(&[upstream, state]);
+        UpstreamMetrics {
+            batch_inputs: self.batch_inputs.with_label_values(&[upstream]),
+            batch_linger: self.batch_linger.with_label_values(&[upstream]),
+            closed_lone: closed("lone"),
+            closed_linger: closed("linger"),
+            closed_inputs: closed("inputs"),
+            closed_tokens: closed("tokens"),
+            closed_bytes: closed("bytes"),
+            queued_inputs: self.batch_queued.with_label_values(&[upstream]),
+            isolated_input: isolated("input"),
+            isolated_limit: isolated("limit"),
+            isolated_invalid: isolated("invalid"),
+            active: connections("active"),
+            open: connections("open"),
+            limit: self.upstream_limit.with_label_values(&[upstream]),
+            opened: self.upstream_opened.with_label_values(&[upstream]),
+            permit_wait: self.permit_wait.with_label_values(&[upstream]),
+            invalid_replies: self.invalid_replies.with_label_values(&[upstream]),
+            durations: Operation::ALL
+                .map(|op| self.upstream_duration.with_label_values(&[upstream, op.label()])),
+            requests: self.upstream_requests.clone(),
+            name: upstream.to_owned(),
+        }
+    }
+}
+
+/// The handles of one tier.
+#[derive(Debug, Clone)]
+#[expect(missing_docs, reason = "each is the series of its name; the help text is above")]
+pub struct TierMetrics {
+    pub hits: IntCounter,
+    pub misses: IntCounter,
+    pub insertions: IntCounter,
+    pub evicted: IntCounter,
+    pub purged: IntCounter,
+    pub entries: IntGauge,
+    pub bytes: IntGauge,
+    pub limit_bytes: IntGauge,
+    pub average_age: Gauge,
+}
+
+/// The handles of one operation.
+#[derive(Debug, Clone)]
+#[expect(missing_docs, reason = "each is the series of its name; the help text is above")]
+pub struct OperationMetrics {
+    pub in_flight: IntGauge,
+    pub retries: IntCounter,
+    pub cancelled: IntCounter,
+    pub collapsed_inputs: IntCounter,
+    pub saved_by_hit: IntCounter,
+    pub saved_by_collapsing: IntCounter,
+    pub saved_by_batching: IntCounter,
+    answers: [Answers; Outcome::ALL.len()],
+    requests: IntCounterVec,
+    label: &'static str,
+}
+
+#[derive(Debug, Clone)]
+struct Answers {
+    ok: IntCounter,
+    duration: Histogram,
+    first_byte: Histogram,
+}
+
+impl OperationMetrics {
+    /// Counts an answer at its head.
+    pub fn answered(&self, outcome: Outcome, status: u16, first_byte: Duration) {
+        let answers = self.answers(outcome);
+        answers.first_byte.observe(first_byte.as_secs_f64());
+        if status == 200 {
+            answers.ok.inc();
+        } else {
+            let code = itoa::Buffer::new().format(status).to_owned();
+            self.requests.with_label_values(&[self.label, outcome.label(), &code]).inc();
+        }
+    }
+
+    /// Counts an answer at its end.
+    pub fn finished(&self, outcome: Outcome, duration: Duration) {
+        self.answers(outcome).duration.observe(duration.as_secs_f64());
+    }
+
+    fn answers(&self, outcome: Outcome) -> &Answers {
+        self.answers.get(outcome as usize).expect("there is one for each outcome")
+    }
+}
+
+/// The handles of one provider.
+#[derive(Debug, Clone)]
+#[expect(missing_docs, reason = "each is the series of its name; the help text is above")]
+pub struct UpstreamMetrics {
+    pub batch_inputs: Histogram,
+    pub batch_linger: Histogram,
+    pub closed_lone: IntCounter,
+    pub closed_linger: IntCounter,
+    pub closed_inputs: IntCounter,
+    pub closed_tokens: IntCounter,
+    pub closed_bytes: IntCounter,
+    pub queued_inputs: IntGauge,
+    pub isolated_input: IntCounter,
+    pub isolated_limit: IntCounter,
+    pub isolated_invalid: IntCounter,
+    pub active: IntGauge,
+    pub open: IntGauge,
+    pub limit: IntGauge,
+    pub opened: IntCounter,
+    pub permit_wait: Histogram,
+    pub invalid_replies: IntCounter,
+    durations: [Histogram; Operation::ALL.len()],
+    requests: IntCounterVec,
+    name: String,
+}
+
+impl UpstreamMetrics {
+    /// Counts a call by its status, or by how it failed without one.
+    pub fn called(&self, operation: Operation, result: Called, duration: Duration) {
+        let mut buffer = itoa::Buffer::new();
+        let (code, error_type) = match result {
+            Called::Answered(status) => (buffer.format(status), error_type(status)),
+            Called::Failed(error_type) => ("0", error_type),
+        };
+        let labels = [self.name.as_str(), operation.label(), code, error_type];
+        self.requests.with_label_values(&labels).inc();
+        if let Some(histogram) = self.durations.get(operation as usize) {
+            histogram.observe(duration.as_secs_f64());
+        }
+    }
+}
+
+/// One more of something, as long as it lives: a gauge that cannot be forgotten.
+#[derive(Debug)]
+pub struct Held(IntGauge);
+
+impl Held {
+    /// Raises the gauge until it is dropped.
+    pub fn one(gauge: &IntGauge) -> Self {
+        gauge.inc();
+        Self(gauge.clone())
+    }
+}
+
+impl Drop for Held {
+    fn drop(&mut self) {
+        self.0.dec();
+    }
+}
+
+/// How a call ended.
+#[derive(Debug, Clone, Copy)]
+pub enum Called {
+    /// With a status.
+    Answered(u16),
+    /// Without one, for a reason of a closed list.
+    Failed(&'static str),
+}
+
+/// Whose fault a status is; empty for none.
+fn error_type(status: u16) -> &'static str {
+    match status {
+        ..400 => "",
+        401 | 403 => "caller_credential",
+        429 => "provider_throttled",
+        400..500 => "caller_request",
+        529 => "provider_overloaded",
+        500..600 => "provider_failed",
+        _ => "_OTHER",
+    }
+}

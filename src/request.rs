@@ -1,0 +1,93 @@
+//! What is asked, in words that no provider owns.
+//!
+//! A request borrows from the body it was read from: a hit is answered without copying a text.
+
+use std::borrow::Cow;
+
+/// How a caller wants its vectors written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Encoding {
+    /// A JSON array of numbers.
+    Float,
+    /// Base64 of little-endian 32-bit floats.
+    Base64,
+}
+
+/// One text, or one list of token ids: what one vector is made of.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub enum Input<'a> {
+    /// The decoded string, byte for byte.
+    Text(Cow<'a, str>),
+    /// Token ids; a different input from the text that they stand for.
+    Tokens(Cow<'a, [u64]>),
+}
+
+impl Input<'_> {
+    /// The same input, holding its own bytes.
+    pub fn into_owned(self) -> Input<'static> {
+        match self {
+            Self::Text(text) => Input::Text(Cow::Owned(text.into_owned())),
+            Self::Tokens(tokens) => Input::Tokens(Cow::Owned(tokens.into_owned())),
+        }
+    }
+
+    /// Its size on the wire in bytes, about.
+    pub fn bytes(&self) -> usize {
+        match self {
+            Self::Text(text) => text.len(),
+            Self::Tokens(tokens) => tokens.len() * 6,
+        }
+    }
+
+    /// What it weighs against the others of its call when a provider's token count is shared out:
+    /// the number of tokens where it is known, else the number of bytes.
+    pub fn weight(&self) -> u64 {
+        match self {
+            Self::Text(text) => text.len() as u64,
+            Self::Tokens(tokens) => tokens.len() as u64,
+        }
+    }
+
+    /// About how many tokens it has: exact for token ids, a quarter of the bytes for a text.
+    pub fn estimated_tokens(&self) -> usize {
+        match self {
+            Self::Text(text) => text.len().div_ceil(4),
+            Self::Tokens(tokens) => tokens.len(),
+        }
+    }
+}
+
+/// A request for embeddings.
+#[derive(Debug, Clone)]
+pub struct EmbedRequest<'a> {
+    /// The model, exactly as written.
+    pub model: Cow<'a, str>,
+    /// What is to be embedded, in the order of the request.
+    pub inputs: Vec<Input<'a>>,
+    /// Whether the one input stood by itself rather than in a list of one.
+    pub scalar: bool,
+    /// How the vectors are to be written.
+    pub encoding: Encoding,
+    /// Dimensions that are asked for, where they are a whole number.
+    pub dimensions: Option<usize>,
+    /// What else alters a vector: `"name":value` pairs as JSON text, sorted by name.
+    pub params: String,
+    /// The end user that the call is attributed to, as JSON text. Alters no vector, but calls for
+    /// different users stay apart.
+    pub user: Option<&'a str>,
+    /// How far the request may be taken apart.
+    pub unity: Unity,
+}
+
+/// How far a request may be taken apart and put together with others.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Unity {
+    /// Each input is an answer of its own, and may travel with anybody's.
+    Free,
+    /// Each input is an answer of its own, but the call goes out exactly as it came: some input is
+    /// one that providers disagree about.
+    Alone,
+    /// The request has fields that larder does not know, so an input's vector may depend on the
+    /// others: it is cached as a whole, and the call goes out exactly as it came.
+    Whole,
+}

@@ -1,0 +1,78 @@
+//! What a caller asks of the cache: RFC 9111 request directives and larder's own headers.
+
+use std::time::Duration;
+
+use http::{HeaderMap, header};
+
+/// What a caller asks of the cache. Without any header: everything it can give.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Directives {
+    /// Neither read, nor store, nor coalesce.
+    pub no_store: bool,
+    /// Do not read, do not coalesce; store the new answer.
+    pub no_cache: bool,
+    /// Answer from the cache or not at all.
+    pub only_if_cached: bool,
+    /// Nothing older, in seconds.
+    pub max_age: Option<u64>,
+    /// How long what this request stores is good.
+    pub ttl: Option<Duration>,
+}
+
+impl Directives {
+    /// Reads a request's headers. What is not understood is ignored, as RFC 9111 asks.
+    pub fn read(headers: &HeaderMap) -> Self {
+        let mut directives = Self::default();
+        for value in headers.get_all(header::CACHE_CONTROL) {
+            for directive in value.to_str().unwrap_or_default().split(',') {
+                directives.take(directive.trim());
+            }
+        }
+        let ttl = headers.get("x-larder-ttl").and_then(|value| value.to_str().ok());
+        directives.ttl = ttl.and_then(|ttl| ttl.trim().parse().ok()).map(Duration::from_secs);
+        directives
+    }
+
+    fn take(&mut self, directive: &str) {
+        let (name, value) = directive.split_once('=').unwrap_or((directive, ""));
+        match name.trim().to_ascii_lowercase().as_str() {
+            "no-store" => self.no_store = true,
+            "no-cache" => self.no_cache = true,
+            "only-if-cached" => self.only_if_cached = true,
+            "max-age" => self.max_age = value.trim().trim_matches('"').parse().ok(),
+            _ => {}
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use http::HeaderValue;
+
+    use super::*;
+
+    fn read(cache_control: &'static str) -> Directives {
+        let mut headers = HeaderMap::new();
+        headers.insert(header::CACHE_CONTROL, HeaderValue::from_static(cache_control));
+        Directives::read(&headers)
+    }
+
+    #[test]
+    fn directives_are_read_whatever_their_case_and_company() {
+        let directives = read("No-Cache, max-age = 60 ,foo=bar");
+        assert_eq!(
+            directives,
+            Directives { no_cache: true, max_age: Some(60), ..Directives::default() }
+        );
+        assert!(read("no-store").no_store);
+        assert!(read("only-if-cached").only_if_cached);
+        assert_eq!(read("max-age=soon"), Directives::default());
+    }
+
+    #[test]
+    fn a_time_to_live_is_in_seconds() {
+        let mut headers = HeaderMap::new();
+        headers.insert("x-larder-ttl", HeaderValue::from_static("30"));
+        assert_eq!(Directives::read(&headers).ttl, Some(Duration::from_secs(30)));
+    }
+}

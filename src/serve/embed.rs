@@ -1,0 +1,194 @@
+//! One request for embeddings: inputs, keys, the memory tier, and for what is not there the
+//! flights. A hit is answered here, without a spawn, a channel or an await.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+
+use super::reply::{Content, Items, Reply, Verdict};
+use super::{Ask, Directives, Service, miss};
+use crate::clock::Moment;
+use crate::error::{Error, Kind};
+use crate::key::{CacheKey, Digest, Framer, Place};
+use crate::request::{EmbedRequest, Encoding, Input, Unity};
+use crate::tier::{Freshness, Stored};
+use crate::vector::{Numbers, Vector};
+
+/// Above this many components as numbers an answer is written where writing may take its time.
+const WRITE_APART: usize = 64 * 1_536;
+
+/// A vector that is there.
+#[derive(Debug, Clone)]
+pub(super) struct Found {
+    pub(super) vector: Vector,
+    pub(super) stored: Moment,
+    pub(super) expires: Moment,
+}
+
+impl Found {
+    /// What a tier holds; `None` if it is no vector.
+    pub(super) fn of(stored: Stored) -> Option<Self> {
+        let vector = Vector::view(stored.value)?;
+        Some(Self { vector, stored: stored.stored, expires: stored.expires })
+    }
+}
+
+/// A request read, and the keys of its inputs.
+pub(super) struct Question<'a> {
+    pub(super) request: EmbedRequest<'a>,
+    pub(super) keys: Vec<CacheKey>,
+    pub(super) family: Digest,
+    pub(super) envelope: Digest,
+    pub(super) directives: Directives,
+    pub(super) fresh: Freshness,
+}
+
+impl Service {
+    /// Answers a request for embeddings. An error says why the request is not one that can be taken
+    /// apart; it is to be relayed as it came.
+    pub async fn embed(self: &Arc<Self>, ask: Ask) -> Result<Reply, &'static str> {
+        let directives = Directives::read(&ask.headers);
+        if directives.no_store {
+            return Err("no-store");
+        }
+        if ask.headers.contains_key("idempotency-key") {
+            return Err("idempotency-key");
+        }
+        // A body is a handle; this one keeps the bytes alive that the request borrows from.
+        let body = ask.body.clone();
+        let Ok(request) = ask.upstream.dialect.read_embed(&body) else {
+            return Err("unreadable");
+        };
+        let question = self.question(&ask, request, directives);
+        let found = self.look_up(&question);
+        if let Some(found) = found.iter().map(Option::as_ref).collect::<Option<Vec<_>>>() {
+            return Ok(self.hit(&ask, &question, &found).await);
+        }
+        if directives.only_if_cached {
+            let error = Error::new(Kind::NotCached, "not in the cache, and only-if-cached was asked");
+            let verdict = Verdict { items: Some(items_of(&found)), ..Verdict::default() };
+            return Ok(Reply { content: Content::Failed(error), verdict });
+        }
+        Ok(Box::pin(miss::answer(self, &ask, question, found)).await)
+    }
+
+    fn question<'a>(
+        &self,
+        ask: &Ask,
+        request: EmbedRequest<'a>,
+        directives: Directives,
+    ) -> Question<'a> {
+        let envelope = self.envelope(&ask.headers);
+        let family = family(ask, &request, &envelope);
+        let keys = (0..).zip(&request.inputs).map(|(at, input)| {
+            let place = match request.unity {
+                Unity::Whole => Place::Position(at),
+                Unity::Alone if request.scalar => Place::BlankScalar,
+                Unity::Alone | Unity::Free => Place::Anywhere,
+            };
+            CacheKey::of(&family, input, place)
+        });
+        let keys = keys.collect();
+        let fresh =
+            Freshness { now: self.clock.at(ask.received), max_age: directives.max_age };
+        Question { keys, request, family, envelope, directives, fresh }
+    }
+
+    fn look_up(&self, question: &Question<'_>) -> Vec<Option<Found>> {
+        if question.directives.no_cache {
+            return vec![None; question.keys.len()];
+        }
+        let look = |key| self.memory.get(key, &question.fresh).and_then(Found::of);
+        let found: Vec<Option<Found>> = question.keys.iter().map(look).collect();
+        let hits = found.iter().flatten().count();
+        self.lookups.hits.inc_by(hits as u64);
+        self.lookups.misses.inc_by((found.len() - hits) as u64);
+        found
+    }
+
+    async fn hit(&self, ask: &Ask, question: &Question<'_>, found: &[&Found]) -> Reply {
+        self.metrics.saved_by_hit.inc();
+        let now = question.fresh.now;
+        let oldest = found.iter().map(|found| found.stored).min();
+        let first_end = found.iter().map(|found| found.expires).min();
+        let verdict = Verdict {
+            items: Some(Items { hit: found.len(), ..Items::default() }),
+            age: oldest.map_or(0, |stored| now.since(stored)),
+            ttl: first_end.filter(|end| *end != Moment::NEVER).map(|end| end.since(now)),
+            ..Verdict::default()
+        };
+        let vectors = found.iter().map(|found| found.vector.clone()).collect();
+        let body = self.write(ask, &question.request, vectors).await;
+        Reply { content: Content::Written(body, None), verdict }
+    }
+
+    /// The answer's bytes. Many numbers take long to print, and go where that disturbs nobody.
+    pub(super) async fn write(
+        &self,
+        ask: &Ask,
+        request: &EmbedRequest<'_>,
+        mut vectors: Vec<Vector>,
+    ) -> Bytes {
+        let (dialect, encoding) = (ask.upstream.dialect, request.encoding);
+        if encoding == Encoding::Base64 {
+            return dialect.write_reply(&vectors, encoding).into();
+        }
+        if vectors.iter().any(|vector| vector.numbers() == Numbers::Unseen) {
+            self.print_as_seen(&subject(ask, request), &mut vectors);
+        }
+        if vectors.iter().map(Vector::dimensions).sum::<usize>() < WRITE_APART {
+            return dialect.write_reply(&vectors, encoding).into();
+        }
+        let writing = tokio::task::spawn_blocking(move || dialect.write_reply(&vectors, encoding));
+        writing.await.unwrap_or_default().into()
+    }
+
+    /// Vectors that came as base64 are printed as others of their subject were seen to be.
+    fn print_as_seen(&self, subject: &Digest, vectors: &mut [Vector]) {
+        let seen = match self.batcher.numbers(subject) {
+            // Whatever the others are, these are 32-bit floats.
+            Numbers::Doubles => Numbers::Widened,
+            seen => seen,
+        };
+        for vector in vectors.iter_mut().filter(|vector| vector.numbers() == Numbers::Unseen) {
+            *vector = vector.printed(seen);
+        }
+    }
+}
+
+/// What vectors must share to be printed alike and to be of the same dimensions.
+pub(super) fn subject(ask: &Ask, request: &EmbedRequest<'_>) -> Digest {
+    Framer::new("larder subject")
+        .field(b'u', ask.upstream.identity.as_bytes())
+        .field(b'm', request.model.as_bytes())
+        .field(b'p', request.params.as_bytes())
+        .finish()
+}
+
+/// What all inputs of a request have in common that may change a vector.
+fn family(ask: &Ask, request: &EmbedRequest<'_>, envelope: &Digest) -> Digest {
+    let query = ask.path_and_query.split_once('?').map_or("", |(_, query)| query);
+    let framer = Framer::new("larder embedding 1")
+        .field(b'e', envelope.as_bytes())
+        .field(b'u', ask.upstream.identity.as_bytes())
+        .field(b'q', query.as_bytes())
+        .field(b'm', request.model.as_bytes())
+        .field(b'p', request.params.as_bytes());
+    if request.unity != Unity::Whole {
+        return framer.finish();
+    }
+    let framer = framer.field(b's', &[u8::from(request.scalar)]);
+    let whole = request.inputs.iter().fold(framer, |framer, input| match input {
+        Input::Text(text) => framer.field(b'T', text.as_bytes()),
+        Input::Tokens(tokens) => {
+            let bytes: Vec<u8> = tokens.iter().flat_map(|token| token.to_le_bytes()).collect();
+            framer.field(b'I', &bytes)
+        }
+    });
+    whole.finish()
+}
+
+fn items_of(found: &[Option<Found>]) -> Items {
+    let hit = found.iter().flatten().count();
+    Items { hit, collapsed: 0, miss: found.len() - hit }
+}

@@ -1,0 +1,289 @@
+//! The rest of a request for embeddings: what is not in the cache is claimed, asked for, waited
+//! for, and put together with what is.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use http::HeaderMap;
+
+use super::embed::{Found, Question, subject};
+use super::reply::{Content, Items, Reply, Verdict};
+use super::{Ask, Service};
+use crate::batch::original::{Arrival, Original, Outcome, Refused, Seat, Submission};
+use crate::clock::Moment;
+use crate::error::{Error, Kind};
+use crate::flight::{Claim, Follow};
+use crate::headers::to_provider;
+use crate::key::{CacheKey, Digest, Framer};
+use crate::request::Input;
+use crate::upstream::Answer;
+use crate::vector::Vector;
+
+/// How often a request claims again because a flight it joined ended for reasons of its leader's.
+const ROUNDS: usize = 3;
+
+/// A request's vectors as they come in.
+struct Table {
+    keys: Vec<CacheKey>,
+    found: Vec<Option<Found>>,
+    /// Where each key stands.
+    places: HashMap<CacheKey, Vec<usize>>,
+    headers: Option<Arc<HeaderMap>>,
+    took: Duration,
+    items: Items,
+}
+
+/// How a wait for vectors ended.
+enum End {
+    /// All are there.
+    Complete,
+    /// Some flights ended without a vector, for reasons that are not this request's.
+    Again,
+    /// The provider said no.
+    Refused(Arc<Answer>),
+    /// Larder could not.
+    Failed(Error),
+}
+
+pub(super) async fn answer(
+    service: &Arc<Service>,
+    ask: &Ask,
+    question: Question<'_>,
+    found: Vec<Option<Found>>,
+) -> Reply {
+    let started = Instant::now();
+    let original = Arc::new(original(service, ask, &question));
+    let mut table = Table::new(&question, found);
+    let end = if question.directives.no_cache {
+        table.ask_alone(service, &original, &question).await
+    } else {
+        table.ask(service, &original, &question).await
+    };
+    let bypass = question.directives.no_cache.then_some("no-cache");
+    let mut verdict = Verdict {
+        items: Some(table.items),
+        bypass,
+        age: table.age(&question),
+        queue: started.elapsed().saturating_sub(table.took),
+        upstream: table.took,
+        ..Verdict::default()
+    };
+    let content = match end {
+        End::Complete => {
+            verdict.stored = table.items.miss > 0;
+            table.count(service);
+            table.write(service, ask, &question).await
+        }
+        End::Refused(answer) => Content::Passed(answer),
+        End::Failed(error) => Content::Failed(error),
+        End::Again => {
+            let message = "the calls that would have brought the vectors all failed";
+            Content::Failed(Error::new(Kind::UpstreamInvalid, message))
+        }
+    };
+    Reply { content, verdict }
+}
+
+fn original(service: &Service, ask: &Ask, question: &Question<'_>) -> Original {
+    let request = &question.request;
+    let user = request.user.map(str::to_owned);
+    let tokens = matches!(request.inputs.first(), Some(Input::Tokens(_)));
+    let lane = Framer::new("larder lane")
+        .field(b'f', question.family.as_bytes())
+        .field(b'a', ask.path_and_query.as_bytes())
+        .field(b'u', user.as_deref().unwrap_or("").as_bytes())
+        .field(b'k', &[u8::from(tokens)])
+        .finish();
+    let fingerprint = Framer::new("larder request")
+        .field(b'l', lane.as_bytes())
+        .field(b'e', question.envelope.as_bytes())
+        .field(b'b', &ask.body)
+        .finish();
+    Original {
+        upstream: Arc::clone(&ask.upstream),
+        path_and_query: ask.path_and_query.clone(),
+        headers: to_provider(&ask.headers),
+        body: ask.body.clone(),
+        model: request.model.clone().into_owned(),
+        params: request.params.clone(),
+        user,
+        encoding: request.encoding,
+        unity: request.unity,
+        weights: request.inputs.iter().map(Input::weight).collect(),
+        dimensions: request.dimensions,
+        fingerprint,
+        lane,
+        subject: subject(ask, request),
+        ttl: question.directives.ttl.unwrap_or(service.ttl),
+    }
+}
+
+impl Table {
+    fn new(question: &Question<'_>, found: Vec<Option<Found>>) -> Self {
+        let hit = found.iter().flatten().count();
+        let items = Items { hit, ..Items::default() };
+        let keys = question.keys.clone();
+        let mut places: HashMap<CacheKey, Vec<usize>> = HashMap::new();
+        for (position, key) in keys.iter().enumerate() {
+            places.entry(*key).or_default().push(position);
+        }
+        Self { keys, found, places, headers: None, took: Duration::ZERO, items }
+    }
+
+    /// Claims what is missing, submits what it leads, waits for all; again where a flight ended for
+    /// reasons of somebody else's; in the end alone.
+    async fn ask(
+        &mut self,
+        service: &Arc<Service>,
+        original: &Arc<Original>,
+        question: &Question<'_>,
+    ) -> End {
+        for round in 0..ROUNDS {
+            let waits = self.claim(service, original, question, round == 0);
+            match self.wait(waits, &original.fingerprint).await {
+                End::Again => {}
+                end => return end,
+            }
+        }
+        self.ask_alone(service, original, question).await
+    }
+
+    /// All claims are taken, and all that is led is submitted, before anything is awaited.
+    fn claim(
+        &mut self,
+        service: &Arc<Service>,
+        original: &Arc<Original>,
+        question: &Question<'_>,
+        first_round: bool,
+    ) -> Vec<(CacheKey, Follow<Outcome>)> {
+        let mut waits = Vec::new();
+        let mut seats = Vec::new();
+        let mut items = self.items;
+        for (position, key) in self.keys.iter().enumerate() {
+            if self.found.get(position).is_some_and(Option::is_some) {
+                continue;
+            }
+            if self.places.get(key).and_then(|places| places.first()) != Some(&position) {
+                items.collapsed += 1;
+                continue;
+            }
+            let (lead, follow) = match service.flights.claim(*key) {
+                Claim::Lead(lead, follow) => (Some(lead), follow),
+                Claim::Follow(follow) => (None, follow),
+            };
+            waits.push((*key, follow));
+            let Some(lead) = lead else {
+                items.collapsed += 1;
+                continue;
+            };
+            items.miss += 1;
+            // A flight may have landed between the look-up and the claim: its vector is in the
+            // tier since before it landed, so one more look cannot miss it.
+            if let Some(found) = service.memory.get(key, &question.fresh).and_then(Found::of) {
+                let (vector, stored) = (found.vector, found.stored);
+                let took = Duration::ZERO;
+                lead.land(Outcome::Arrived(Arrival { vector, stored, headers: None, took }));
+                continue;
+            }
+            if let Some(input) = question.request.inputs.get(position) {
+                seats.push(Seat { lead, input: input.clone().into_owned(), position });
+            }
+        }
+        if first_round {
+            self.items = items;
+        }
+        if !seats.is_empty() {
+            let original = Arc::clone(original);
+            let since = Instant::now();
+            service.batcher.submit(Submission { original, seats, since, cut: false, room: None });
+        }
+        waits
+    }
+
+    async fn wait(&mut self, waits: Vec<(CacheKey, Follow<Outcome>)>, own: &Digest) -> End {
+        let mut end = End::Complete;
+        for (key, follow) in waits {
+            match follow.landed().await {
+                Ok(Outcome::Arrived(arrival)) => self.seat(&key, arrival),
+                Ok(Outcome::Refused(Refused { answer, only }))
+                    if only.is_none_or(|only| only == *own) =>
+                {
+                    return End::Refused(answer);
+                }
+                Ok(Outcome::Failed(error)) => return End::Failed(error),
+                Ok(Outcome::Refused(_)) | Err(_) => end = End::Again,
+            }
+        }
+        if matches!(end, End::Complete) && !self.is_even() { End::Again } else { end }
+    }
+
+    /// The request in its own bytes, with nobody. What comes is kept, but nobody can join.
+    async fn ask_alone(
+        &mut self,
+        service: &Arc<Service>,
+        original: &Arc<Original>,
+        question: &Question<'_>,
+    ) -> End {
+        let permit = match original.upstream.permit().await {
+            Ok(permit) => permit,
+            Err(error) => return End::Failed(error),
+        };
+        let answer = match original.upstream.call(permit, original.as_call()).await {
+            Ok(answer) => answer,
+            Err(error) => return End::Failed(error),
+        };
+        self.items = Items { miss: self.keys.len(), ..Items::default() };
+        match service.batcher.keep(original, &question.keys, &answer).await {
+            Some(arrivals) => {
+                self.found = vec![None; self.keys.len()];
+                let keys = self.keys.clone();
+                keys.iter().zip(arrivals).for_each(|(key, arrival)| self.seat(key, arrival));
+                End::Complete
+            }
+            None => End::Refused(Arc::new(answer)),
+        }
+    }
+
+    /// Puts a vector wherever its input stands.
+    fn seat(&mut self, key: &CacheKey, arrival: Arrival) {
+        if arrival.headers.is_some() {
+            self.headers = arrival.headers;
+        }
+        self.took = self.took.max(arrival.took);
+        let found =
+            Found { vector: arrival.vector, stored: arrival.stored, expires: Moment::NEVER };
+        for position in self.places.get(key).into_iter().flatten() {
+            if let Some(place) = self.found.get_mut(*position) {
+                *place = Some(found.clone());
+            }
+        }
+    }
+
+    /// Whether all vectors are of the same dimensions. A provider that has changed its model since
+    /// some were stored must be asked for all of them.
+    fn is_even(&self) -> bool {
+        let mut dimensions = self.found.iter().flatten().map(|found| found.vector.dimensions());
+        let first = dimensions.next();
+        dimensions.all(|other| Some(other) == first)
+    }
+
+    fn age(&self, question: &Question<'_>) -> u64 {
+        let oldest = self.found.iter().flatten().map(|found| found.stored).min();
+        oldest.map_or(0, |stored| question.fresh.now.since(stored))
+    }
+
+    fn count(&self, service: &Service) {
+        service.metrics.collapsed_inputs.inc_by(self.items.collapsed as u64);
+        if self.items.miss == 0 {
+            service.metrics.saved_by_collapsing.inc();
+        }
+    }
+
+    async fn write(self, service: &Service, ask: &Ask, question: &Question<'_>) -> Content {
+        let vectors: Vec<Vector> =
+            self.found.into_iter().flatten().map(|found| found.vector).collect();
+        let body = service.write(ask, &question.request, vectors).await;
+        Content::Written(body, self.headers)
+    }
+}

@@ -1,0 +1,88 @@
+//! The use cases, one page each: embeddings, and everything else.
+
+mod directives;
+mod embed;
+mod miss;
+mod relay;
+pub mod reply;
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use bytes::Bytes;
+use http::{HeaderMap, HeaderName};
+
+pub use directives::Directives;
+
+use crate::batch::Batcher;
+use crate::batch::original::Outcome;
+use crate::clock::Clock;
+use crate::flight::Flights;
+use crate::headers::is_harmless;
+use crate::key::{Digest, Framer};
+use crate::metrics::{OperationMetrics, TierMetrics};
+use crate::tier::memory::Memory;
+use crate::upstream::Upstream;
+
+pub use relay::relay;
+
+/// The handles that a request may use.
+#[derive(Debug)]
+pub struct Service {
+    /// The memory tier.
+    pub memory: Arc<Memory>,
+    /// The inputs that are being computed.
+    pub flights: Arc<Flights<Outcome>>,
+    /// The way from inputs to vectors.
+    pub batcher: Arc<Batcher>,
+    /// Time.
+    pub clock: Clock,
+    /// How long an embedding is good; zero is for ever.
+    pub ttl: Duration,
+    /// Headers that change no answer, beside those that are known.
+    pub harmless: Vec<HeaderName>,
+    /// What digests of credentials are keyed with.
+    pub secret: [u8; 32],
+    /// The series of embeddings.
+    pub metrics: OperationMetrics,
+    /// The series of the memory tier's look-ups.
+    pub lookups: TierMetrics,
+}
+
+/// A request for embeddings, read to its end.
+#[derive(Debug)]
+pub struct Ask {
+    /// Whom it is for.
+    pub upstream: Arc<Upstream>,
+    /// Where below the base URL.
+    pub path_and_query: String,
+    /// As they came.
+    pub headers: HeaderMap,
+    /// As it came, decoded.
+    pub body: Bytes,
+    /// When its head came.
+    pub received: Instant,
+}
+
+impl Service {
+    /// What a request says beside its body that may change its answer: who asks, and every header
+    /// that is not known to be harmless. Keyed, so that nobody can tell a credential from it.
+    fn envelope(&self, headers: &HeaderMap) -> Digest {
+        let mut telling: Vec<(&HeaderName, &[u8])> = headers
+            .iter()
+            .map(|(name, value)| (name, value.as_bytes()))
+            .filter(|(name, value)| self.tells(name, value))
+            .collect();
+        telling.sort_unstable_by(|(a, _), (b, _)| a.as_str().cmp(b.as_str()));
+        let framer = Framer::keyed(&self.secret, "larder envelope");
+        let framed = telling.into_iter().fold(framer, |framer, (name, value)| {
+            framer.field(b'n', name.as_str().as_bytes()).field(b'v', value)
+        });
+        framed.finish()
+    }
+
+    fn tells(&self, name: &HeaderName, value: &[u8]) -> bool {
+        let empty_cookie = value.is_empty() && name == http::header::COOKIE;
+        !is_harmless(name) && !self.harmless.contains(name) && !empty_cookie
+    }
+}

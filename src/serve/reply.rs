@@ -1,0 +1,148 @@
+//! What a use case gives back, and what the cache did for it, in RFC 9211's words.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::{HeaderMap, HeaderValue, Response};
+use hyper::body::Incoming;
+
+use crate::error::Error;
+use crate::metrics::Outcome;
+use crate::upstream::{Answer, Permit};
+
+/// An answer on its way to the gate.
+#[derive(Debug)]
+pub struct Reply {
+    /// The answer.
+    pub content: Content,
+    /// What the cache did.
+    pub verdict: Verdict,
+}
+
+/// The answer itself.
+#[derive(Debug)]
+pub enum Content {
+    /// JSON that larder wrote, with the provider's headers that may go with it.
+    Written(Bytes, Option<Arc<HeaderMap>>),
+    /// A provider's own answer, whole.
+    Passed(Arc<Answer>),
+    /// A provider's own answer as it comes; the permit is held to its end.
+    Streamed(Box<Response<Incoming>>, Permit),
+    /// An error of larder's own.
+    Failed(Error),
+}
+
+/// What the cache did for a request.
+#[derive(Debug, Clone, Default)]
+pub struct Verdict {
+    /// Inputs that were there, that others were asking for, and that were asked for.
+    pub items: Option<Items>,
+    /// Why the cache was not asked, where it was not.
+    pub bypass: Option<&'static str>,
+    /// Whether what came was kept.
+    pub stored: bool,
+    /// Seconds since the oldest part of the answer was stored.
+    pub age: u64,
+    /// Seconds until the first part of the answer ends, where one does.
+    pub ttl: Option<u64>,
+    /// How long the request waited for others and for its turn.
+    pub queue: Duration,
+    /// How long the provider's call took.
+    pub upstream: Duration,
+}
+
+/// How the inputs of a request came by their vectors.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Items {
+    /// From the cache.
+    pub hit: usize,
+    /// With somebody else's call, or with an equal input of the same request.
+    pub collapsed: usize,
+    /// By asking the provider.
+    pub miss: usize,
+}
+
+impl Verdict {
+    /// The cache was not asked.
+    pub fn bypass(reason: &'static str) -> Self {
+        Self { bypass: Some(reason), ..Self::default() }
+    }
+
+    /// The label of the metrics.
+    pub fn outcome(&self) -> Outcome {
+        match self.items {
+            None => Outcome::Bypass,
+            Some(Items { collapsed: 0, miss: 0, .. }) => Outcome::Hit,
+            Some(Items { hit: 1.., .. }) => Outcome::Partial,
+            Some(Items { miss: 0, .. }) => Outcome::Collapsed,
+            Some(_) => Outcome::Miss,
+        }
+    }
+
+    /// The value of `Cache-Status`.
+    pub fn cache_status(&self) -> HeaderValue {
+        let stored = if self.stored { "; stored" } else { "" };
+        let text = match (self.outcome(), self.bypass) {
+            (Outcome::Hit, _) => match self.ttl {
+                None => return HeaderValue::from_static("larder; hit; detail=memory"),
+                Some(ttl) => format!("larder; hit; ttl={ttl}; detail=memory"),
+            },
+            (Outcome::Partial, _) => format!("larder; fwd=partial{stored}"),
+            (Outcome::Collapsed, _) => "larder; fwd=miss; collapsed".to_owned(),
+            (Outcome::Miss, Some(reason)) => format!("larder; fwd=request{stored}; detail={reason}"),
+            (Outcome::Miss, None) => format!("larder; fwd=miss{stored}"),
+            (Outcome::Bypass, Some(reason)) => format!("larder; fwd=bypass; detail={reason}"),
+            (Outcome::Bypass, None) => "larder; fwd=bypass".to_owned(),
+        };
+        HeaderValue::try_from(text).expect("words and numbers are a header value")
+    }
+}
+
+impl Items {
+    /// The value of `x-larder-items`.
+    pub fn header(&self) -> HeaderValue {
+        let mut text = Vec::with_capacity(40);
+        let mut number = itoa::Buffer::new();
+        for (name, count) in
+            [("hit=", self.hit), (", collapsed=", self.collapsed), (", miss=", self.miss)]
+        {
+            text.extend(name.as_bytes());
+            text.extend(number.format(count).as_bytes());
+        }
+        HeaderValue::from_bytes(&text).expect("words and numbers are a header value")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn status(hit: usize, collapsed: usize, miss: usize) -> HeaderValue {
+        let items = Some(Items { hit, collapsed, miss });
+        Verdict { items, stored: miss > 0, ..Verdict::default() }.cache_status()
+    }
+
+    #[test]
+    fn the_words_are_those_of_rfc_9211() {
+        assert_eq!(status(3, 0, 0), "larder; hit; detail=memory");
+        assert_eq!(status(0, 0, 3), "larder; fwd=miss; stored");
+        assert_eq!(status(0, 1, 2), "larder; fwd=miss; stored");
+        assert_eq!(status(0, 3, 0), "larder; fwd=miss; collapsed");
+        assert_eq!(status(1, 0, 2), "larder; fwd=partial; stored");
+        assert_eq!(Verdict::bypass("no-store").cache_status(), "larder; fwd=bypass; detail=no-store");
+    }
+
+    #[test]
+    fn an_entry_that_ends_says_when() {
+        let items = Some(Items { hit: 1, ..Items::default() });
+        let verdict = Verdict { items, ttl: Some(9), ..Verdict::default() };
+        assert_eq!(verdict.cache_status(), "larder; hit; ttl=9; detail=memory");
+    }
+
+    #[test]
+    fn items_are_counted_in_one_header() {
+        let items = Items { hit: 24, collapsed: 1, miss: 7 };
+        assert_eq!(items.header(), "hit=24, collapsed=1, miss=7");
+    }
+}

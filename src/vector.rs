@@ -1,0 +1,350 @@
+//! One embedding as it is stored: plain bytes that any tier can hold, and a view that reads them.
+//!
+//! The layout, all integers little-endian:
+//!
+//! | bytes | what |
+//! | --- | --- |
+//! | 1 | version of the layout |
+//! | 1 | how the provider prints its numbers ([`Numbers`]) |
+//! | 1 | flags: 1 = the provider says `prompt_tokens`, 2 = `total_tokens`, 4 = it numbers its items |
+//! | 1 | zero |
+//! | 4 | tokens that the provider counted for this input |
+//! | 4 | dimensions |
+//! | 2 | length of the envelope |
+//! | 2 | length of the item |
+//! | 2 | length of the usage |
+//! | 2 | zero |
+//! | 4 or 8 × dimensions | the numbers, as 32-bit or 64-bit floats |
+//! | … | the envelope: the members of the answer besides `data` and `usage`, as JSON text |
+//! | … | the item: the members of the item besides `index` and `embedding`, as JSON text |
+//! | … | the usage: its members besides the two counts, as JSON text |
+//!
+//! Keeping the members as text means that an answer from the cache has whatever members the
+//! provider's own has, without larder having to know them.
+
+use std::sync::Arc;
+
+use base64_simd::STANDARD;
+
+const VERSION: u8 = 1;
+const HEAD: usize = 20;
+const PROMPT_TOKENS: u8 = 1;
+const TOTAL_TOKENS: u8 = 2;
+const NUMBERS_ITEMS: u8 = 4;
+/// Where the lengths of the texts stand.
+const ENVELOPE: usize = 12;
+const ITEM: usize = 14;
+const USAGE: usize = 16;
+
+/// How a provider writes the 32-bit floats of its vectors as decimal text, which decides what
+/// 64-bit floats a client reads.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Numbers {
+    /// The shortest text that reads back as the same 32-bit float: `0.1`.
+    Shortest,
+    /// The shortest text of the float widened to 64 bits: `0.10000000149011612`.
+    Widened,
+    /// Neither: the numbers are no 32-bit floats and are kept as 64-bit ones.
+    Doubles,
+    /// It has not been seen to print this one: it came as base64.
+    Unseen,
+}
+
+impl Numbers {
+    fn code(self) -> u8 {
+        match self {
+            Self::Shortest => 0,
+            Self::Widened => 1,
+            Self::Doubles => 2,
+            Self::Unseen => 3,
+        }
+    }
+
+    fn of_code(code: u8) -> Option<Self> {
+        [Self::Shortest, Self::Widened, Self::Doubles, Self::Unseen]
+            .into_iter()
+            .find(|numbers| numbers.code() == code)
+    }
+
+    fn width(self) -> usize {
+        if self == Self::Doubles { 8 } else { 4 }
+    }
+}
+
+/// What one vector is built from.
+#[derive(Debug, Clone)]
+pub struct Parts<'a> {
+    /// The components, little-endian, 4 or 8 bytes each as `numbers` says.
+    pub components: &'a [u8],
+    /// How the provider prints them.
+    pub numbers: Numbers,
+    /// Tokens that the provider counted for the input.
+    pub tokens: u32,
+    /// How the provider says what it counted.
+    pub usage: Usage<'a>,
+    /// Whether the provider numbers its items.
+    pub indexed: bool,
+    /// The members of the answer besides `data` and `usage`, as JSON text without braces.
+    pub envelope: &'a str,
+    /// The members of the item besides `index` and `embedding`, as JSON text without braces.
+    pub item: &'a str,
+}
+
+/// How a provider says what it counted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Usage<'a> {
+    /// Whether it says `prompt_tokens`.
+    pub prompt: bool,
+    /// Whether it says `total_tokens`.
+    pub total: bool,
+    /// What else it says: members that do not count anything, as JSON text without braces.
+    pub rest: &'a str,
+}
+
+impl Usage<'_> {
+    /// Whether the provider says anything at all.
+    pub fn is_some(&self) -> bool {
+        self.prompt || self.total || !self.rest.is_empty()
+    }
+}
+
+/// One embedding: immutable, cheap to clone, checked once when it is made.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Vector(Arc<[u8]>);
+
+impl Vector {
+    /// Packs a vector; `None` where a part is too long for the layout.
+    pub fn pack(parts: &Parts<'_>) -> Option<Self> {
+        let dimensions = u32::try_from(parts.components.len() / parts.numbers.width()).ok()?;
+        let texts = [parts.envelope, parts.item, parts.usage.rest];
+        let flag = |set: bool, flag: u8| if set { flag } else { 0 };
+        let flags = flag(parts.usage.prompt, PROMPT_TOKENS)
+            | flag(parts.usage.total, TOTAL_TOKENS)
+            | flag(parts.indexed, NUMBERS_ITEMS);
+        let length = HEAD + parts.components.len() + texts.map(str::len).iter().sum::<usize>();
+        let mut bytes = Vec::with_capacity(length);
+        bytes.extend([VERSION, parts.numbers.code(), flags, 0]);
+        bytes.extend(parts.tokens.to_le_bytes());
+        bytes.extend(dimensions.to_le_bytes());
+        for text in texts {
+            bytes.extend(u16::try_from(text.len()).ok()?.to_le_bytes());
+        }
+        bytes.extend([0, 0]);
+        bytes.extend(parts.components);
+        texts.iter().for_each(|text| bytes.extend(text.as_bytes()));
+        Some(Self(bytes.into()))
+    }
+
+    /// The vector that a tier's bytes hold; `None` where they are none.
+    pub fn view(bytes: Arc<[u8]>) -> Option<Self> {
+        let vector = Self(bytes);
+        let (&version, &code) = (vector.0.first()?, vector.0.get(1)?);
+        let components = vector.dimensions().checked_mul(Numbers::of_code(code)?.width())?;
+        let start = components.checked_add(HEAD)?;
+        let texts: usize = [ENVELOPE, ITEM, USAGE].iter().map(|at| vector.u16_at(*at)).sum();
+        let whole = version == VERSION && vector.0.len() == start.checked_add(texts)?;
+        let readable = whole && std::str::from_utf8(vector.0.get(start..)?).is_ok();
+        readable.then_some(vector)
+    }
+
+    /// The bytes, for a tier.
+    pub fn bytes(&self) -> &Arc<[u8]> {
+        &self.0
+    }
+
+    /// How many components it has.
+    pub fn dimensions(&self) -> usize {
+        self.u32_at(8) as usize
+    }
+
+    /// Tokens that the provider counted for the input.
+    pub fn tokens(&self) -> u32 {
+        self.u32_at(4)
+    }
+
+    /// How the provider says what it counted.
+    pub fn usage(&self) -> Usage<'_> {
+        let before = self.u16_at(ENVELOPE) + self.u16_at(ITEM);
+        Usage {
+            prompt: self.flags() & PROMPT_TOKENS != 0,
+            total: self.flags() & TOTAL_TOKENS != 0,
+            rest: self.text(self.components_end() + before, self.u16_at(USAGE)),
+        }
+    }
+
+    /// Whether the provider numbers its items.
+    pub fn indexed(&self) -> bool {
+        self.flags() & NUMBERS_ITEMS != 0
+    }
+
+    /// The members of the answer besides `data` and `usage`.
+    pub fn envelope(&self) -> &str {
+        self.text(self.components_end(), self.u16_at(ENVELOPE))
+    }
+
+    /// The members of the item besides `index` and `embedding`.
+    pub fn item(&self) -> &str {
+        self.text(self.components_end() + self.u16_at(ENVELOPE), self.u16_at(ITEM))
+    }
+
+    /// Appends the vector as base64 of little-endian 32-bit floats.
+    pub fn write_base64(&self, out: &mut Vec<u8>) {
+        if self.numbers() == Numbers::Doubles {
+            let narrow: Vec<u8> = self.doubles().flat_map(narrow_bytes).collect();
+            STANDARD.encode_append(&narrow, out);
+        } else {
+            STANDARD.encode_append(self.components(), out);
+        }
+    }
+
+    /// How the provider prints its numbers.
+    pub fn numbers(&self) -> Numbers {
+        self.0.get(1).and_then(|code| Numbers::of_code(*code)).unwrap_or(Numbers::Unseen)
+    }
+
+    /// The same vector of 32-bit floats, printed another way.
+    #[must_use]
+    pub fn printed(&self, numbers: Numbers) -> Self {
+        let mut bytes = self.0.to_vec();
+        if let Some(code) = bytes.get_mut(1) {
+            *code = numbers.code();
+        }
+        Self(bytes.into())
+    }
+
+    /// Appends the vector as a JSON array of numbers, each the same 64-bit float that the provider's
+    /// own text reads as.
+    pub fn write_floats(&self, out: &mut Vec<u8>) {
+        out.push(b'[');
+        match self.numbers() {
+            Numbers::Shortest | Numbers::Unseen => write_numbers(out, self.floats()),
+            Numbers::Widened => write_numbers(out, self.floats().map(f64::from)),
+            Numbers::Doubles => write_numbers(out, self.doubles()),
+        }
+        out.push(b']');
+    }
+
+    fn floats(&self) -> impl Iterator<Item = f32> {
+        self.components().as_chunks().0.iter().map(|bytes| f32::from_le_bytes(*bytes))
+    }
+
+    fn doubles(&self) -> impl Iterator<Item = f64> {
+        self.components().as_chunks().0.iter().map(|bytes| f64::from_le_bytes(*bytes))
+    }
+
+    fn components(&self) -> &[u8] {
+        self.0.get(HEAD..self.components_end()).unwrap_or_default()
+    }
+
+    fn components_end(&self) -> usize {
+        HEAD + self.dimensions() * self.numbers().width()
+    }
+
+    fn flags(&self) -> u8 {
+        self.0.get(2).copied().unwrap_or(0)
+    }
+
+    fn text(&self, start: usize, length: usize) -> &str {
+        let bytes = self.0.get(start..start + length).unwrap_or_default();
+        std::str::from_utf8(bytes).unwrap_or_default()
+    }
+
+    fn u32_at(&self, at: usize) -> u32 {
+        let bytes = self.0.get(at..).and_then(|rest| rest.first_chunk());
+        bytes.map_or(0, |bytes| u32::from_le_bytes(*bytes))
+    }
+
+    fn u16_at(&self, at: usize) -> usize {
+        let bytes = self.0.get(at..).and_then(|rest| rest.first_chunk());
+        bytes.map_or(0, |bytes| usize::from(u16::from_le_bytes(*bytes)))
+    }
+}
+
+fn write_numbers<T: serde::Serialize>(out: &mut Vec<u8>, numbers: impl Iterator<Item = T>) {
+    for (i, number) in numbers.enumerate() {
+        if i > 0 {
+            out.push(b',');
+        }
+        serde_json::to_writer(&mut *out, &number).expect("writing to a Vec cannot fail");
+    }
+}
+
+#[expect(clippy::cast_possible_truncation, reason = "what a provider does to answer in base64")]
+fn narrow_bytes(number: f64) -> [u8; 4] {
+    (number as f32).to_le_bytes()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn packed(components: &[u8], numbers: Numbers) -> Vector {
+        let parts = Parts {
+            components,
+            numbers,
+            tokens: 7,
+            usage: Usage { prompt: true, total: false, rest: r#""cost":null"# },
+            indexed: true,
+            envelope: r#""object":"list","model":"m""#,
+            item: r#""object":"embedding""#,
+        };
+        Vector::pack(&parts).unwrap()
+    }
+
+    fn f32s(numbers: &[f32]) -> Vec<u8> {
+        numbers.iter().flat_map(|n| n.to_le_bytes()).collect()
+    }
+
+    #[test]
+    fn what_is_packed_is_what_is_read() {
+        let vector = packed(&f32s(&[0.1, -2.0, 3.5e-8]), Numbers::Shortest);
+        let vector = Vector::view(Arc::clone(vector.bytes())).unwrap();
+        assert_eq!(vector.dimensions(), 3);
+        assert_eq!(vector.tokens(), 7);
+        assert_eq!(vector.usage(), Usage { prompt: true, total: false, rest: r#""cost":null"# });
+        assert!(vector.indexed());
+        assert_eq!(vector.envelope(), r#""object":"list","model":"m""#);
+        assert_eq!(vector.item(), r#""object":"embedding""#);
+        let mut text = Vec::new();
+        vector.write_floats(&mut text);
+        assert_eq!(text, b"[0.1,-2.0,3.5e-8]");
+    }
+
+    #[test]
+    fn each_way_of_printing_gives_the_providers_doubles() {
+        let floats = |vector: Vector| {
+            let mut text = Vec::new();
+            vector.write_floats(&mut text);
+            serde_json::from_slice::<Vec<f64>>(&text).unwrap()
+        };
+        assert_eq!(floats(packed(&f32s(&[0.1]), Numbers::Shortest)), [0.1]);
+        assert_eq!(floats(packed(&f32s(&[0.1]), Numbers::Widened)), [f64::from(0.1f32)]);
+        let exact = 0.123_456_789_012_345_68_f64;
+        assert_eq!(floats(packed(&exact.to_le_bytes(), Numbers::Doubles)), [exact]);
+    }
+
+    #[test]
+    fn base64_is_of_the_32_bit_floats_however_they_are_printed() {
+        let base64 = |vector: Vector| {
+            let mut text = Vec::new();
+            vector.write_base64(&mut text);
+            text
+        };
+        let shortest = base64(packed(&f32s(&[0.5]), Numbers::Shortest));
+        assert_eq!(shortest, STANDARD.encode_to_string(0.5f32.to_le_bytes()).into_bytes());
+        assert_eq!(base64(packed(&0.5f64.to_le_bytes(), Numbers::Doubles)), shortest);
+    }
+
+    #[test]
+    fn bytes_that_are_no_vector_are_refused() {
+        let good = packed(&f32s(&[1.0, 2.0]), Numbers::Shortest);
+        for cut in 0..good.bytes().len() {
+            assert_eq!(Vector::view(good.bytes()[..cut].into()), None, "cut at {cut}");
+        }
+        for at in [0, 1, 8, 9, 12, 13, 14, 15, 16, 17] {
+            let mut bytes = good.bytes().to_vec();
+            bytes[at] ^= 0x40;
+            assert_eq!(Vector::view(bytes.into()), None, "flipped at {at}");
+        }
+    }
+}

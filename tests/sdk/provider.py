@@ -1,0 +1,322 @@
+#!/usr/bin/env python3
+"""A scripted provider with OpenAI's shapes, on a free loopback port; standard library only.
+
+It records every request. In a test: `with Provider() as provider`. As a program (`provider.py
+--port 0` prints its port) the same is reached over HTTP: GET /__requests, POST /__reset, POST
+/__release.
+"""
+
+import argparse
+import hashlib
+import itertools
+import json
+import threading
+import time
+import zlib
+from dataclasses import dataclass
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from urllib.parse import urlsplit
+
+import answers
+import faults
+from answers import Answer, Refused, error, refusal, to_json
+
+PATIENCE = 20.0
+CREATED = 1_700_000_000
+MODELS = ("text-embedding-3-small", "text-embedding-3-large", "gpt-4o-mini")
+BINARY = bytes(range(256)) * 16
+
+
+@dataclass(frozen=True)
+class Recorded:
+    """One request as it came; header names in lower case, the body without transfer coding."""
+
+    method: str
+    target: str
+    headers: tuple
+    body: bytes
+
+    def header(self, name):
+        return next((value for known, value in self.headers if known == name), None)
+
+    @property
+    def is_embedding(self):
+        return self.method == "POST" and urlsplit(self.target).path.rstrip("/").endswith("/embeddings")
+
+    @property
+    def json(self):
+        return json.loads(self.body)
+
+    @property
+    def inputs(self):
+        """The items of a request for embeddings."""
+        return answers.read_question(self.body).items
+
+
+class Provider:
+    """The server, its record and its switches."""
+
+    def __init__(self, port=0):
+        self.gate = threading.Event()  # models that are named held… wait for it
+        self.gate_opened = True  # whether it opened before the provider's patience ended
+        self._changed = threading.Condition()
+        self._requests = []
+        self._flaky = 0
+        self.serial = itertools.count(1)
+        self._server = _Server(("127.0.0.1", port), _Exchange)
+        self._server.provider = self
+
+    def __enter__(self):
+        threading.Thread(target=self._server.serve_forever, args=(0.05,), daemon=True).start()
+        return self
+
+    def __exit__(self, *_):
+        self.gate.set()
+        self._server.shutdown()
+        self._server.server_close()
+
+    @property
+    def address(self):
+        return "127.0.0.1", self._server.server_address[1]
+
+    @property
+    def base_url(self):
+        return "http://{}:{}/v1".format(*self.address)
+
+    @property
+    def requests(self):
+        with self._changed:
+            return list(self._requests)
+
+    @property
+    def embeddings(self):
+        """The requests for embeddings so far."""
+        return [request for request in self.requests if request.is_embedding]
+
+    def record(self, request):
+        with self._changed:
+            self._requests.append(request)
+            self._changed.notify_all()
+
+    def wait_for(self, count):
+        """Waits until so many requests have come."""
+        with self._changed:
+            arrived = self._changed.wait_for(lambda: len(self._requests) >= count, PATIENCE)
+        assert arrived, f"the provider waited for {count} requests and got {len(self._requests)}"
+
+    def reset(self):
+        with self._changed:
+            self._requests.clear()
+            self._flaky = 0
+        self.gate.clear()
+        self.gate_opened = True
+
+    def wait_at_gate(self):
+        self.gate_opened &= self.gate.wait(PATIENCE)
+
+    def fail_next(self, count):
+        """How many calls to models that are named flaky… fail from now on."""
+        with self._changed:
+            self._flaky = count
+
+    def takes_failure(self):
+        with self._changed:
+            fails = self._flaky > 0
+            self._flaky -= fails
+        return fails
+
+
+class _Server(ThreadingHTTPServer):
+    daemon_threads = True
+    request_queue_size = 1024
+
+    def handle_error(self, *_):
+        """A client that went away is none of the provider's business."""
+
+
+class _Exchange(BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+    server_version, sys_version = "scripted", ""
+    disable_nagle_algorithm = True
+    timeout = 60
+
+    def log_message(self, *_):
+        pass
+
+    def exchange(self):
+        provider = self.server.provider
+        body = self._body()
+        if urlsplit(self.path).path.startswith("/__"):
+            return self._send(_control(provider, self.path), ())
+        headers = tuple((name.lower(), value) for name, value in self.headers.items())
+        provider.record(Recorded(self.command, self.path, headers, body))
+        try:
+            if (self.headers.get("content-encoding") or "identity") == "gzip":
+                body = zlib.decompress(body, 31)
+            answer = self._answer(provider, body)
+        except Refused as refused:
+            answer = refused.answer
+        if answer is not None:
+            self._send(answer, self._telling_headers(provider))
+
+    do_GET = do_HEAD = do_POST = do_PUT = do_PATCH = do_DELETE = do_OPTIONS = exchange
+
+    def _body(self):
+        if (self.headers.get("transfer-encoding") or "").lower() == "chunked":
+            return b"".join(self._chunks())
+        return self.rfile.read(int(self.headers.get("content-length") or 0))
+
+    def _chunks(self):
+        while size := int(self.rfile.readline().split(b";")[0], 16):
+            yield self.rfile.read(size)
+            self.rfile.readline()
+        while self.rfile.readline().strip():
+            pass
+
+    def _answer(self, provider, body):
+        path = urlsplit(self.path).path
+        if self.command == "POST" and path in ("/v1/embeddings", "/v1/moved/embeddings"):
+            return _embeddings(provider, body)
+        if self.command == "POST" and path == "/v1/chat/completions":
+            return self._chat(provider, answers.read_json(body))
+        if self.command == "POST" and path == "/v1/files":
+            return Answer(200, to_json(_file(body)))
+        if self.command in ("GET", "HEAD"):
+            return _read_only(path, self.path)
+        if self.command == "OPTIONS":
+            return Answer(204, b"", (("allow", "GET, HEAD, POST, OPTIONS"),))
+        raise _unknown(self.command, self.path)
+
+    def _chat(self, provider, question):
+        if not question.get("stream"):
+            return Answer(200, to_json(_completion(question)))
+        self._send_head(200, (("content-type", "text/event-stream; charset=utf-8"),
+                              ("transfer-encoding", "chunked"), *self._telling_headers(provider)))
+        for index, frame in enumerate(_frames(question)):
+            self._write_chunk(frame)
+            if index == 0 and question["model"].startswith("held"):
+                provider.wait_at_gate()
+            if index == 2 and question["model"] == "cut-stream":
+                self.close_connection = True
+                return None
+        self._write_chunk(b"")
+        return None
+
+    def _write_chunk(self, data):
+        self.wfile.write(b"%x\r\n%s\r\n" % (len(data), data))
+
+    def _telling_headers(self, provider):
+        return (
+            ("x-request-id", f"prov-{next(provider.serial)}"),
+            ("openai-version", "2020-10-01"),
+            ("openai-processing-ms", "7"),
+            ("x-ratelimit-limit-requests", "3000"),
+            ("x-ratelimit-remaining-requests", "2999"),
+            ("set-cookie", "session=provider"),
+        )
+
+    def _send(self, answer, headers):
+        framing = {"chunked": ("transfer-encoding", "chunked"), "close": ("connection", "close")}
+        length = len(answer.body) + (10 if answer.framing == "short" else 0)
+        frame = framing.get(answer.framing, ("content-length", str(length)))
+        self.close_connection |= answer.framing in ("close", "short")
+        self._send_head(answer.status, (*answer.headers, *headers, *(() if answer.status == 204 else (frame,))))
+        if self.command == "HEAD" or answer.status == 204:
+            return
+        if answer.framing == "chunked":
+            half = len(answer.body) // 2
+            for part in (answer.body[:half], answer.body[half:], b""):
+                self._write_chunk(part)
+        else:
+            self.wfile.write(answer.body)
+
+    def _send_head(self, status, headers):
+        self.send_response(status)
+        for name, value in headers:
+            self.send_header(name, value)
+        self.end_headers()
+
+
+def _control(provider, path):
+    if path == "/__requests":
+        seen = [{"method": r.method, "target": r.target, "headers": dict(r.headers),
+                 "body": r.body.decode("utf-8", "replace")} for r in provider.requests]
+        return Answer(200, to_json(seen))
+    {"/__reset": provider.reset, "/__release": provider.gate.set}[path]()
+    return Answer(200, b"{}")
+
+
+def _embeddings(provider, body):
+    question = answers.read_question(body)
+    if question.model.startswith("held"):
+        provider.wait_at_gate()
+    if question.model in faults.FLAKY and provider.takes_failure():
+        raise Refused(faults.FLAKY[question.model])
+    faults.refuse(question)
+    return faults.answer(question)
+
+
+def _read_only(path, target):
+    if path == "/v1/models":
+        return Answer(200, to_json({"object": "list", "data": [_model(name) for name in MODELS]}))
+    if path.startswith("/v1/models/"):
+        name = path.removeprefix("/v1/models/")
+        if name in MODELS:
+            return Answer(200, to_json(_model(name)))
+        raise refusal(404, error(f"The model '{name}' does not exist", code="model_not_found"))
+    if path == "/v1/files/file-1/content":
+        return Answer(200, BINARY, (("content-type", "application/octet-stream"),))
+    raise _unknown("GET", target)
+
+
+def _unknown(method, target):
+    return refusal(404, error(f"Invalid URL ({method} {target})"))
+
+
+def _model(name):
+    return {"id": name, "object": "model", "created": CREATED, "owned_by": "scripted"}
+
+
+def _file(body):
+    """Knows the upload by its size only: a multipart boundary is drawn anew for each call."""
+    return {"id": "file-1", "object": "file", "bytes": len(body), "created_at": CREATED,
+            "filename": "upload", "purpose": "batch", "status": "processed"}
+
+
+def _words(question):
+    asked = json.dumps(question.get("messages"), sort_keys=True)
+    return [f"{asked and hashlib.sha256(f'{asked}{i}'.encode()).hexdigest()[:6]} " for i in range(6)]
+
+
+def _completion(question):
+    text = "".join(_words(question))
+    return {
+        "id": "chatcmpl-1", "object": "chat.completion", "created": CREATED, "model": question["model"],
+        "choices": [{"index": 0, "message": {"role": "assistant", "content": text}, "finish_reason": "stop"}],
+        "usage": {"prompt_tokens": 5, "completion_tokens": 6, "total_tokens": 11},
+    }
+
+
+def _frames(question):
+    """The events of a streamed answer: one frame each, then the end marker."""
+    deltas = [{"role": "assistant", "content": ""}, *({"content": word} for word in _words(question)), {}]
+    for index, delta in enumerate(deltas):
+        finish = "stop" if index == len(deltas) - 1 else None
+        chunk = {"id": "chatcmpl-1", "object": "chat.completion.chunk", "created": CREATED,
+                 "model": question["model"],
+                 "choices": [{"index": 0, "delta": delta, "finish_reason": finish}]}
+        yield b"data: " + json.dumps(chunk).encode() + b"\n\n"
+    yield b"data: [DONE]\n\n"
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--port", type=int, default=0)
+    with Provider(parser.parse_args().port) as provider:
+        print(provider.address[1], flush=True)
+        while True:
+            time.sleep(3600)
+
+
+if __name__ == "__main__":
+    main()
