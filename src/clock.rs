@@ -19,12 +19,12 @@ impl Moment {
     }
 
     /// The moment a time later; never, for a time of zero.
+    #[must_use]
     pub fn after(self, time: Duration) -> Self {
         let seconds = time.as_secs().max(u64::from(!time.is_zero()));
         match i64::try_from(seconds) {
-            Ok(0) => Self::NEVER,
-            Ok(seconds) => Self(self.0.saturating_add(seconds)),
-            Err(_) => Self::NEVER,
+            Ok(seconds @ 1..) => Self(self.0.saturating_add(seconds)),
+            _ => Self::NEVER,
         }
     }
 

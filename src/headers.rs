@@ -1,6 +1,6 @@
 //! Which headers belong to one hop, which change no answer, and which no stored answer may carry.
 
-use http::header::{self, HeaderMap, HeaderName};
+use http::header::{self, HeaderMap, HeaderName, HeaderValue};
 
 /// Headers of one connection (RFC 9110, section 7.6.1), never passed on.
 const HOP_BY_HOP: &[&str] = &[
@@ -51,15 +51,8 @@ const HARMLESS: &[&str] = &[
     "x-request-id",
 ];
 
-const HARMLESS_PREFIXES: &[&str] = &[
-    "sec-",
-    "x-b3-",
-    "x-datadog-",
-    "x-fern-",
-    "x-forwarded-",
-    "x-larder-",
-    "x-stainless-",
-];
+const HARMLESS_PREFIXES: &[&str] =
+    &["sec-", "x-b3-", "x-datadog-", "x-fern-", "x-forwarded-", "x-larder-", "x-stainless-"];
 
 /// Answer headers that would mislead a plain-HTTP hop or bind a connection to a user.
 const NOT_ANSWERED: &[&str] = &["alt-svc", "set-cookie", "strict-transport-security"];
@@ -103,7 +96,7 @@ pub fn to_provider(headers: &HeaderMap) -> HeaderMap {
     for name in [header::HOST, header::CONTENT_LENGTH, header::EXPECT, header::CACHE_CONTROL] {
         out.remove(name);
     }
-    if out.get(header::COOKIE).is_some_and(|cookie| cookie.is_empty()) {
+    if out.get(header::COOKIE).is_some_and(HeaderValue::is_empty) {
         out.remove(header::COOKIE);
     }
     let own: Vec<HeaderName> =
@@ -143,8 +136,6 @@ pub fn beside_new_body(headers: &HeaderMap) -> HeaderMap {
 
 #[cfg(test)]
 mod tests {
-    use http::HeaderValue;
-
     use super::*;
 
     fn name(name: &str) -> HeaderName {
@@ -161,7 +152,8 @@ mod tests {
         for harmless in ["user-agent", "x-stainless-retry-count", "traceparent", "connection"] {
             assert!(is_harmless(&name(harmless)), "{harmless}");
         }
-        for telling in ["authorization", "openai-organization", "openai-beta", "x-api-key", "x-new"] {
+        for telling in ["authorization", "openai-organization", "openai-beta", "x-api-key", "x-new"]
+        {
             assert!(!is_harmless(&name(telling)), "{telling}");
         }
     }

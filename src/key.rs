@@ -47,17 +47,22 @@ pub struct Framer(blake3::Hasher);
 impl Framer {
     /// A digest for one purpose; digests of different purposes are never equal.
     pub fn new(purpose: &str) -> Self {
-        Self(blake3::Hasher::new()).field(b'P', purpose.as_bytes())
+        Self::begin(blake3::Hasher::new(), purpose)
     }
 
     /// A digest that nobody can compute without the secret.
     pub fn keyed(secret: &[u8; 32], purpose: &str) -> Self {
-        Self(blake3::Hasher::new_keyed(secret)).field(b'P', purpose.as_bytes())
+        Self::begin(blake3::Hasher::new_keyed(secret), purpose)
     }
 
-    /// Adds a field.
-    #[must_use]
-    pub fn field(mut self, tag: u8, bytes: &[u8]) -> Self {
+    fn begin(hasher: blake3::Hasher, purpose: &str) -> Self {
+        let mut framer = Self(hasher);
+        framer.field(b'P', purpose.as_bytes());
+        framer
+    }
+
+    /// Adds a field. By reference: the hasher's state is two kilobytes.
+    pub fn field(&mut self, tag: u8, bytes: &[u8]) -> &mut Self {
         self.0.update(&[tag]).update(&(bytes.len() as u64).to_le_bytes()).update(bytes);
         self
     }
@@ -180,7 +185,10 @@ mod tests {
         let plain = Framer::new("one").finish();
         assert_ne!(plain, Framer::new("two").finish());
         assert_ne!(plain, Framer::keyed(&[0; 32], "one").finish());
-        assert_ne!(Framer::keyed(&[0; 32], "one").finish(), Framer::keyed(&[1; 32], "one").finish());
+        assert_ne!(
+            Framer::keyed(&[0; 32], "one").finish(),
+            Framer::keyed(&[1; 32], "one").finish()
+        );
     }
 
     #[test]

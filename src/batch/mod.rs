@@ -102,9 +102,10 @@ impl Batcher {
             if !batch.submissions.is_empty() {
                 self.spawn(call::run(Arc::clone(&self), batch, permit));
             }
-            // Passing the gap and being full are both fine; there is nothing to tell apart.
-            let _: Result<(), _> = timeout(upstream.settings.batch_gap, full.notified()).await;
-            after = ClosedBy::Linger;
+            after = match timeout(upstream.settings.batch_gap, full.notified()).await {
+                Ok(()) => ClosedBy::Inputs,
+                Err(_) => ClosedBy::Linger,
+            };
         }
     }
 

@@ -90,6 +90,7 @@ pub struct Submission {
 
 impl Submission {
     /// Some of the seats, as a part that is asked for by itself.
+    #[must_use]
     pub fn part(&self, seats: Vec<Seat>) -> Self {
         let (original, room) = (Arc::clone(&self.original), self.room.clone());
         Self { original, seats, since: self.since, cut: true, room }

@@ -57,7 +57,10 @@ pub(super) enum ClosedBy {
 
 /// How many of the waiting requests go into the next call, and what closes it. The first always
 /// goes; the others while all together stay within the limit.
-pub(super) fn close(sizes: impl IntoIterator<Item = Size>, limit: &Size) -> (usize, Option<ClosedBy>) {
+pub(super) fn close(
+    sizes: impl IntoIterator<Item = Size>,
+    limit: &Size,
+) -> (usize, Option<ClosedBy>) {
     let mut total = Size::default();
     let mut taken = 0;
     for size in sizes {

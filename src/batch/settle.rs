@@ -42,7 +42,7 @@ pub(super) async fn settle(
     let Some(first) = batch.submissions.first() else { return };
     let inputs = weights(&batch, body).len();
     match read(&first.original, inputs, &answer).await {
-        Ok(reply) => batcher.land(batch, body, &reply, &answer),
+        Ok(reply) => batcher.land(batch, body, &Good { reply, answer }),
         Err(Invalid(reason)) => invalid(batcher, batch, body, (answer, reason)),
     }
 }
@@ -60,11 +60,17 @@ async fn read(
     } else {
         read()?
     };
-    let asked = |item: &Item| original.dimensions.is_none_or(|asked| asked == item.dimensions());
-    if !reply.items.iter().all(asked) {
+    let wanted = |item: &Item| original.dimensions.is_none_or(|asked| asked == item.dimensions());
+    if !reply.items.iter().all(wanted) {
         return Err(Invalid("other dimensions than asked for"));
     }
     Ok(reply)
+}
+
+/// An answer that passed the checks.
+struct Good {
+    reply: EmbedReply,
+    answer: Answer,
 }
 
 /// The vectors of an answer, and whether they may be kept.
@@ -86,7 +92,8 @@ impl Batcher {
             return None;
         }
         let reply = read(original, keys.len(), answer).await.ok()?;
-        let unpacked = self.unpack(original, &reply, &original.weights, answer);
+        let good = Good { reply, answer: answer.clone() };
+        let unpacked = self.unpack(original, &good, &original.weights);
         for (key, arrival) in keys.iter().zip(&unpacked.arrivals) {
             self.store(*key, arrival.as_ref()?, unpacked.keep.then_some(original.ttl));
         }
@@ -94,9 +101,9 @@ impl Batcher {
     }
 
     /// Every vector into the memory tier, then to whoever waits for it.
-    fn land(&self, batch: Batch, body: Body, reply: &EmbedReply, answer: &Answer) {
+    fn land(&self, batch: Batch, body: Body, good: &Good) {
         let Some(first) = batch.submissions.first() else { return };
-        let unpacked = self.unpack(&first.original, reply, &weights(&batch, body), answer);
+        let unpacked = self.unpack(&first.original, good, &weights(&batch, body));
         let mut nth = 0;
         for submission in batch.submissions {
             let ttl = unpacked.keep.then_some(submission.original.ttl);
@@ -121,13 +128,8 @@ impl Batcher {
         self.memory.put(key, Stored { value, stored: arrival.stored, expires });
     }
 
-    fn unpack(
-        &self,
-        original: &Original,
-        reply: &EmbedReply,
-        weights: &[u64],
-        answer: &Answer,
-    ) -> Unpacked {
+    fn unpack(&self, original: &Original, good: &Good, weights: &[u64]) -> Unpacked {
+        let Good { reply, answer } = good;
         let tokens = plan::share(reply.tokens, weights);
         let numbers = self.learn(original, reply);
         let dimensions = reply.items.first().map_or(0, Item::dimensions);
@@ -158,13 +160,11 @@ impl Batcher {
 }
 
 fn weights(batch: &Batch, body: Body) -> Vec<u64> {
-    match (body, batch.submissions.first()) {
-        (Body::Own, Some(first)) => first.original.weights.clone(),
-        _ => {
-            let seats = batch.submissions.iter().flat_map(|submission| &submission.seats);
-            seats.map(|seat| seat.input.weight()).collect()
-        }
+    if let (Body::Own, Some(first)) = (body, batch.submissions.first()) {
+        return first.original.weights.clone();
     }
+    let seats = batch.submissions.iter().flat_map(|submission| &submission.seats);
+    seats.map(|seat| seat.input.weight()).collect()
 }
 
 fn pack(reply: &EmbedReply, item: &Item, tokens: u32, known: Numbers) -> Option<Vector> {
@@ -192,9 +192,8 @@ fn refused(batcher: &Arc<Batcher>, batch: Batch, body: Body, answer: Answer) {
     let upstream = &original.upstream;
     let seats: usize = batch.submissions.iter().map(|one| one.seats.len()).sum();
     let sent = if body == Body::Own { original.weights.len() } else { seats };
-    let may_cut = upstream.settings.oversize == Oversize::Split
-        && original.unity == Unity::Free
-        && sent > 1;
+    let may_cut =
+        upstream.settings.oversize == Oversize::Split && original.unity == Unity::Free && sent > 1;
     match upstream.dialect.classify(answer.status, &answer.body) {
         Refusal::TooManyInputs(said) if may_cut => {
             let cap = batcher.lessons.learn_cap(original.subject, sent, said);

@@ -21,7 +21,7 @@ use crate::upstream::Upstream;
 pub(super) struct Args {
     #[command(flatten)]
     serve: ServeArgs,
-    /// Call each provider, with the key in NAME_API_KEY, and say what it answers
+    /// Call each provider, with the key in `NAME_API_KEY`, and say what it answers
     #[arg(long)]
     probe: bool,
     /// The model that --probe asks
@@ -67,7 +67,8 @@ async fn probe(built: &Built, upstream: &Arc<Upstream>, model: &str) -> Result<S
     let dimensions = dimensions(&first)?;
     let second = ask(built, upstream, model).await?;
     let repeat = if second.verdict.outcome() == Outcome::Hit { "hits" } else { "does not hit" };
-    let tls = if upstream.settings.base_url.starts_with("https:") { "TLS verified" } else { "no TLS" };
+    let tls =
+        if upstream.settings.base_url.starts_with("https:") { "TLS verified" } else { "no TLS" };
     Ok(format!("{tls}, {latency:.1?}, {dimensions} dimensions, a repeat {repeat}"))
 }
 
@@ -87,7 +88,17 @@ async fn ask(built: &Built, upstream: &Arc<Upstream>, model: &str) -> Result<Rep
         body: Bytes::from(body.to_string()),
         received: Instant::now(),
     };
-    built.service.embed(ask).await.map_err(str::to_owned)
+    built.service.embed(&ask).await.map_err(str::to_owned)
+}
+
+#[derive(serde::Deserialize)]
+struct Answer {
+    data: Vec<Item>,
+}
+
+#[derive(serde::Deserialize)]
+struct Item {
+    embedding: Vec<f64>,
 }
 
 fn dimensions(reply: &Reply) -> Result<usize, String> {
@@ -97,14 +108,6 @@ fn dimensions(reply: &Reply) -> Result<usize, String> {
         Content::Failed(error) => return Err(error.to_string()),
         Content::Streamed(..) => return Err("answered with a stream".to_owned()),
     };
-    #[derive(serde::Deserialize)]
-    struct Answer {
-        data: Vec<Item>,
-    }
-    #[derive(serde::Deserialize)]
-    struct Item {
-        embedding: Vec<f64>,
-    }
     let answer: Answer = serde_json::from_slice(body).map_err(|error| error.to_string())?;
     answer.data.first().map(|item| item.embedding.len()).ok_or_else(|| "no vector".to_owned())
 }

@@ -63,10 +63,13 @@ pub fn main() -> ExitCode {
     let result = match cli.command.unwrap_or(Command::Serve(cli.serve)) {
         Command::Serve(args) => serve::run(&args),
         Command::Simulate(args) => simulate::run(args),
-        Command::Demo(args) => demo::run(args),
+        Command::Demo(args) => demo::run(&args),
         Command::Check(args) => check::run(&args),
         Command::Config(args) => config::run(&args),
-        Command::Completions { shell } => completions(shell),
+        Command::Completions { shell } => {
+            clap_complete::generate(shell, &mut Cli::command(), "larder", &mut io::stdout());
+            Ok(())
+        }
     };
     let (message, code) = match result {
         Ok(()) => return ExitCode::SUCCESS,
@@ -75,11 +78,6 @@ pub fn main() -> ExitCode {
     };
     say(&message);
     ExitCode::from(code)
-}
-
-fn completions(shell: Shell) -> Result<(), Failure> {
-    clap_complete::generate(shell, &mut Cli::command(), "larder", &mut io::stdout());
-    Ok(())
 }
 
 /// Prints a line for people on standard error.

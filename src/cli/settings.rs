@@ -18,11 +18,11 @@ pub(super) struct ServeArgs {
     /// Where applications connect [config: server.listen] [default: 127.0.0.1:5273]
     #[arg(long, env = "LARDER_LISTEN", value_name = "ADDR")]
     listen: Option<String>,
-    /// Where metrics and health are [config: server.admin_listen] [default: 127.0.0.1:5274]
+    /// Where metrics and health are [config: `server.admin_listen`] [default: 127.0.0.1:5274]
     #[arg(long, env = "LARDER_ADMIN_LISTEN", value_name = "ADDR")]
     admin_listen: Option<String>,
     /// Base URL of the default provider, with its version segment
-    /// [config: providers.NAME.base_url]
+    /// [config: `providers.NAME.base_url`]
     #[arg(long, env = "LARDER_UPSTREAM", value_name = "URL")]
     upstream: Option<String>,
     /// Wire shapes of --upstream [config: providers.NAME.dialect] [default: openai]
@@ -40,11 +40,11 @@ pub(super) struct ServeArgs {
 }
 
 impl ServeArgs {
-    /// Options that only say where to listen and what for, for commands that bring the rest.
-    pub(super) fn for_upstream(listen: &str, admin_listen: &str, upstream: &str) -> Self {
+    /// Options for a sidecar on free ports before an upstream, for commands that bring one.
+    pub(super) fn for_upstream(upstream: &str) -> Self {
         Self {
-            listen: Some(listen.to_owned()),
-            admin_listen: Some(admin_listen.to_owned()),
+            listen: Some("127.0.0.1:0".to_owned()),
+            admin_listen: Some("127.0.0.1:0".to_owned()),
             upstream: Some(upstream.to_owned()),
             log_level: Some("warn".to_owned()),
             ..Self::default()
@@ -62,18 +62,18 @@ impl ServeArgs {
             }
         };
         let plain = [
-            ("server.listen", "--listen", &self.listen),
-            ("server.admin_listen", "--admin-listen", &self.admin_listen),
-            ("log.format", "--log-format", &self.log_format),
-            ("log.level", "--log-level", &self.log_level),
+            ("server.listen", "--listen", self.listen.as_ref()),
+            ("server.admin_listen", "--admin-listen", self.admin_listen.as_ref()),
+            ("log.format", "--log-format", self.log_format.as_ref()),
+            ("log.level", "--log-level", self.log_level.as_ref()),
         ];
         let mut overrides: Vec<Override> =
             plain.into_iter().filter_map(|(key, flag, value)| over(key, flag, value)).collect();
         if self.upstream.is_some() || self.dialect.is_some() {
             let default = default_provider(&name, &text, &overrides);
             let key = |key| format!("providers.{default}.{key}");
-            overrides.extend(over(&key("base_url"), "--upstream", &self.upstream));
-            overrides.extend(over(&key("dialect"), "--dialect", &self.dialect));
+            overrides.extend(over(&key("base_url"), "--upstream", self.upstream.as_ref()));
+            overrides.extend(over(&key("dialect"), "--dialect", self.dialect.as_ref()));
         }
         Config::read(&name, &text, &overrides).map_err(|problems| {
             let lines: Vec<String> = problems.iter().map(ToString::to_string).collect();
@@ -82,10 +82,10 @@ impl ServeArgs {
     }
 }
 
-fn over(key: &str, flag: &str, value: &Option<String>) -> Option<Override> {
+fn over(key: &str, flag: &str, value: Option<&String>) -> Option<Override> {
     let variable = flag.trim_start_matches('-').replace('-', "_").to_uppercase();
     let place = format!("{flag} or LARDER_{variable}");
-    value.clone().map(|text| Override { key: key.to_owned(), text, place })
+    value.cloned().map(|text| Override { key: key.to_owned(), text, place })
 }
 
 /// Whom `--upstream` is about. A file that is wrong elsewhere is reported when all is read.

@@ -13,7 +13,12 @@ use crate::simulate::{self, Settings};
 #[derive(Debug, Clone, clap::Args)]
 pub(super) struct Args {
     /// Where it listens; port 0 picks a free port
-    #[arg(long, env = "LARDER_SIMULATE_LISTEN", value_name = "ADDR", default_value = "127.0.0.1:9000")]
+    #[arg(
+        long,
+        env = "LARDER_SIMULATE_LISTEN",
+        value_name = "ADDR",
+        default_value = "127.0.0.1:9000"
+    )]
     listen: String,
     #[command(flatten)]
     settings: Settings,

@@ -5,118 +5,17 @@
 
 mod read;
 pub mod reference;
+mod sections;
 pub mod units;
 
 use std::collections::BTreeMap;
-use std::net::SocketAddr;
-use std::time::Duration;
 
 use toml::de::DeTable;
 
 pub use read::{Key, Override, Problem, Section};
-use read::{Reader, Table, section, unknown};
-use units::{ByteSize, LogFormat, LogLevel, Oversize, Setting, is_loopback};
-
-section! {
-    /// The listeners, and what a client may ask of them.
-    Server {
-        /// Where applications connect. Port 0 picks a free port.
-        listen: SocketAddr = "127.0.0.1:5273",
-        /// Where metrics, health and the admin API are. Port 0 picks a free port.
-        admin_listen: SocketAddr = "127.0.0.1:5274",
-        /// The provider of every path that does not begin with a provider's name.
-        default_provider: String = "openai",
-        /// Threads that serve requests; 0 is one for each core.
-        threads: u32 = "0",
-        /// How many connections may be open at once; more are answered 503.
-        max_connections: u32 = "16384",
-        /// How large a request head may be; beyond it the answer is 431.
-        max_head: ByteSize = "64KiB",
-        /// How large a body may be that larder reads to the end, decoded; beyond it the answer is
-        /// 413. Relayed bodies are never held, and have no bound.
-        max_body: ByteSize = "64MiB",
-        /// How long a client may take to send a request head.
-        head_timeout: Duration = "10s",
-        /// How long a client may take to send a body that larder reads to the end.
-        body_timeout: Duration = "60s",
-        /// How long a connection may be idle. Longer than any SDK keeps one, so that the SDK is
-        /// the one who closes.
-        idle_timeout: Duration = "90s",
-        /// How long what is in flight may take to finish after SIGTERM.
-        drain: Duration = "30s",
-        /// Where a running process hands its listeners to a new one (SIGQUIT, `--upgrade`).
-        upgrade_socket: String = "/run/larder-upgrade.sock",
-    }
-}
-
-section! {
-    /// What is kept, and for how long.
-    Cache {
-        /// How much the memory tier may hold, all overhead counted.
-        memory: ByteSize = "512MiB",
-        /// How long an embedding is good; 0 is for ever, until it is evicted or purged.
-        ttl: Duration = "0",
-        /// Request headers that change no answer, beside those that larder knows (tracing, user
-        /// agents, SDK telemetry). Every other header is part of the cache key.
-        harmless_headers: Vec<String> = "",
-    }
-}
-
-section! {
-    /// What is logged, and how. Logs go to standard error.
-    Log {
-        /// For people, or one JSON object a line.
-        format: LogFormat = "text",
-        /// From which weight on events are logged.
-        level: LogLevel = "info",
-    }
-}
-
-section! {
-    /// A provider: where its calls go, how many at a time, and how inputs are put together. The
-    /// name is the first segment of the paths that are meant for it.
-    Provider {
-        /// Where the provider is, with its version segment if it has one. Empty for a provider
-        /// that is built in, and then its public address.
-        base_url: String = "",
-        /// Whose wire shapes it speaks.
-        dialect: String = "openai",
-        /// Roots to trust besides the platform's: a file of PEM certificates.
-        ca_file: String = "",
-        /// How many calls may be under way at once, each on a connection of its own over HTTP/1.1.
-        max_connections: u32 = "100",
-        /// How many unused connections are kept open.
-        idle_connections: u32 = "20",
-        /// How long an unused connection is kept open.
-        idle_timeout: Duration = "30s",
-        /// How long a call may wait for its turn; then the answer is 503.
-        permit_timeout: Duration = "5s",
-        /// How long opening a connection may take, TLS included.
-        connect_timeout: Duration = "5s",
-        /// How long the head of the answer may take.
-        first_byte_timeout: Duration = "600s",
-        /// How long a whole answer may take, where larder reads it to the end.
-        total_timeout: Duration = "900s",
-        /// How large an answer may be that larder reads to the end, decoded.
-        max_reply: ByteSize = "1GiB",
-        /// How long inputs are collected after a call has left, before the next one leaves. A lone
-        /// request never waits.
-        batch_gap: Duration = "10ms",
-        /// How many inputs of different requests go into one call. A request that is larger by
-        /// itself is not cut for this.
-        batch_inputs: u32 = "128",
-        /// How many bytes of input may wait for their calls; beyond it the answer is 503.
-        max_queued: ByteSize = "256MiB",
-        /// What happens to a request that is larger than the provider takes.
-        oversize: Oversize = "split",
-        /// Inputs that the provider takes in one call; 0 is what is known of its dialect.
-        max_inputs: u32 = "0",
-        /// Tokens that the provider takes in one call; 0 is what is known of its dialect.
-        max_tokens: u32 = "0",
-        /// Bytes of input that the provider takes in one call; 0 is what is known of its dialect.
-        max_bytes: ByteSize = "0",
-    }
-}
+use read::{Reader, Table, unknown};
+pub use sections::{Cache, Log, Provider, Server};
+use units::is_loopback;
 
 /// A provider that larder knows without any configuration.
 #[derive(Debug, Clone, Copy)]
@@ -313,7 +212,8 @@ mod tests {
 
     #[test]
     fn providers_need_an_address_and_a_known_dialect() {
-        let text = "[providers.mine]\n[providers.other]\nbase_url = \"ftp://x\"\ndialect = \"opanai\"\n";
+        let text =
+            "[providers.mine]\n[providers.other]\nbase_url = \"ftp://x\"\ndialect = \"opanai\"\n";
         let found = problems(text);
         assert_eq!(found.len(), 3, "{found:?}");
         assert!(found[2].contains("did you mean `openai`"), "{found:?}");

@@ -5,8 +5,8 @@
 
 mod json;
 mod openai;
+mod question;
 mod reply;
-
 
 use http::{Method, StatusCode};
 
@@ -86,7 +86,7 @@ pub trait Dialect: Sync + std::fmt::Debug {
 
     /// Reads a request for embeddings.
     fn read_embed<'a>(&self, body: &'a [u8]) -> Result<EmbedRequest<'a>, Unreadable> {
-        openai::read_embed(body)
+        question::read(body)
     }
 
     /// Writes the body of a provider call.
@@ -96,7 +96,7 @@ pub trait Dialect: Sync + std::fmt::Debug {
 
     /// Reads a provider's answer to a call with so many inputs; item *i* belongs to input *i*.
     fn read_reply(&self, body: &[u8], inputs: usize) -> Result<EmbedReply, Invalid> {
-        openai::read_reply(body, inputs)
+        reply::read(body, inputs)
     }
 
     /// Writes an answer for a caller, one vector for each of its inputs.
@@ -119,4 +119,3 @@ pub trait Dialect: Sync + std::fmt::Debug {
         openai::write_error(error)
     }
 }
-

@@ -62,7 +62,8 @@ impl Item {
 
 /// Reads an answer in the `OpenAI` shape to a call with so many inputs.
 pub(super) fn read(body: &[u8], inputs: usize) -> Result<EmbedReply, Invalid> {
-    let Members(members) = serde_json::from_slice(body).map_err(|_| Invalid("not a JSON object"))?;
+    let Members(members) =
+        serde_json::from_slice(body).map_err(|_| Invalid("not a JSON object"))?;
     let mut reply = EmbedReply {
         envelope: String::new(),
         tokens: 0,
@@ -111,7 +112,10 @@ fn read_items(data: &RawValue, inputs: usize) -> Result<Vec<Item>, Invalid> {
             _ => return Err(Invalid("indexes that are no permutation")),
         }
     }
-    places.into_iter().collect::<Option<_>>().ok_or(Invalid("another number of vectors than inputs"))
+    places
+        .into_iter()
+        .collect::<Option<_>>()
+        .ok_or(Invalid("another number of vectors than inputs"))
 }
 
 fn read_item(members: &[(Cow<'_, str>, &RawValue)]) -> Result<(Option<usize>, Item), Invalid> {

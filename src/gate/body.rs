@@ -1,6 +1,7 @@
 //! Bodies: reading one to its end within bounds, and writing one whole or as it comes.
 
 use std::pin::Pin;
+use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 use std::time::{Duration, Instant};
 
@@ -76,7 +77,7 @@ impl Relayed {
 /// Counts an answer when its body ends, or is given up.
 #[derive(Debug)]
 pub(super) struct End {
-    pub(super) metrics: OperationMetrics,
+    pub(super) metrics: Arc<OperationMetrics>,
     pub(super) outcome: Outcome,
     pub(super) received: Instant,
     pub(super) complete: bool,

@@ -36,15 +36,16 @@ pub struct Proxy {
     /// Bounds on what a client may send.
     pub settings: Server,
     /// The series of embeddings.
-    pub embed: OperationMetrics,
+    pub embed: Arc<OperationMetrics>,
     /// The series of everything else.
-    pub relay: OperationMetrics,
+    pub relay: Arc<OperationMetrics>,
 }
 
 /// Where a request goes.
 struct Target {
     upstream: Arc<Upstream>,
     path_and_query: String,
+    received: Instant,
 }
 
 impl Proxy {
@@ -57,8 +58,10 @@ impl Proxy {
             return write::failed(self.routes.find("/").0.dialect, &error);
         };
         let (upstream, rest) = self.routes.find(path_and_query.as_str());
-        let target = Target { upstream: Arc::clone(upstream), path_and_query: rest.to_owned() };
-        let embeds = upstream.dialect.is_embed(&head.method, endpoint(rest)) && is_json(&head.headers);
+        let target =
+            Target { upstream: Arc::clone(upstream), path_and_query: rest.to_owned(), received };
+        let embeds =
+            upstream.dialect.is_embed(&head.method, endpoint(rest)) && is_json(&head.headers);
         let operation = if embeds { Operation::Embed } else { Operation::Relay };
         let metrics = self.metrics(operation);
         let in_flight = Held::one(&metrics.in_flight);
@@ -66,7 +69,7 @@ impl Proxy {
         let leaving = Leaving(Some(metrics));
         let dialect = upstream.dialect;
         let reply = match operation {
-            Operation::Embed => self.embed(target, head, body, received).await,
+            Operation::Embed => self.embed(target, head, body).await,
             Operation::Relay => {
                 let body = body.map_err(Into::into).boxed_unsync();
                 pass(&target, Request::from_parts(head, body), "relay").await
@@ -74,18 +77,20 @@ impl Proxy {
         };
         leaving.stays();
         let outcome = reply.verdict.outcome();
-        let end = End { metrics: metrics.clone(), outcome, received, complete: false };
+        let end = End { metrics: Arc::clone(metrics), outcome, received, complete: false };
         let response = write::respond(dialect, reply, in_flight, end);
         metrics.answered(outcome, response.status().as_u16(), received.elapsed());
         response
     }
 
-    async fn embed(&self, target: Target, head: Parts, body: Incoming, received: Instant) -> Reply {
+    async fn embed(&self, target: Target, mut head: Parts, body: Incoming) -> Reply {
         let limit = self.settings.max_body.as_usize();
         let read = body::read(body, &head.headers, limit, self.settings.body_timeout).await;
         let whole = match read {
             Ok(whole) => whole,
-            Err(error) => return Reply { content: Content::Failed(error), verdict: Verdict::default() },
+            Err(error) => {
+                return Reply { content: Content::Failed(error), verdict: Verdict::default() };
+            }
         };
         let Some(plain) = whole.plain else {
             return pass(&target, request(head, whole.raw), "unreadable").await;
@@ -93,17 +98,20 @@ impl Proxy {
         let ask = Ask {
             upstream: Arc::clone(&target.upstream),
             path_and_query: target.path_and_query.clone(),
-            headers: head.headers.clone(),
+            headers: std::mem::take(&mut head.headers),
             body: plain,
-            received,
+            received: target.received,
         };
-        match self.service.embed(ask).await {
+        match self.service.embed(&ask).await {
             Ok(reply) => reply,
-            Err(reason) => pass(&target, request(head, whole.raw), reason).await,
+            Err(reason) => {
+                head.headers = ask.headers;
+                pass(&target, request(head, whole.raw), reason).await
+            }
         }
     }
 
-    fn metrics(&self, operation: Operation) -> &OperationMetrics {
+    fn metrics(&self, operation: Operation) -> &Arc<OperationMetrics> {
         match operation {
             Operation::Embed => &self.embed,
             Operation::Relay => &self.relay,

@@ -25,7 +25,8 @@ impl Routes {
 
     /// The provider of a path, and the path below the provider's base URL.
     pub fn find<'p>(&self, path_and_query: &'p str) -> (&Arc<Upstream>, &'p str) {
-        let (upstream, rest) = self.named(path_and_query).unwrap_or((&self.default, path_and_query));
+        let (upstream, rest) =
+            self.named(path_and_query).unwrap_or((&self.default, path_and_query));
         (upstream, upstream.below_base(rest))
     }
 

@@ -46,7 +46,7 @@ pub(super) struct Question<'a> {
 impl Service {
     /// Answers a request for embeddings. An error says why the request is not one that can be taken
     /// apart; it is to be relayed as it came.
-    pub async fn embed(self: &Arc<Self>, ask: Ask) -> Result<Reply, &'static str> {
+    pub async fn embed(self: &Arc<Self>, ask: &Ask) -> Result<Reply, &'static str> {
         let directives = Directives::read(&ask.headers);
         if directives.no_store {
             return Err("no-store");
@@ -54,22 +54,21 @@ impl Service {
         if ask.headers.contains_key("idempotency-key") {
             return Err("idempotency-key");
         }
-        // A body is a handle; this one keeps the bytes alive that the request borrows from.
-        let body = ask.body.clone();
-        let Ok(request) = ask.upstream.dialect.read_embed(&body) else {
+        let Ok(request) = ask.upstream.dialect.read_embed(&ask.body) else {
             return Err("unreadable");
         };
-        let question = self.question(&ask, request, directives);
+        let question = self.question(ask, request, directives);
         let found = self.look_up(&question);
         if let Some(found) = found.iter().map(Option::as_ref).collect::<Option<Vec<_>>>() {
-            return Ok(self.hit(&ask, &question, &found).await);
+            return Ok(self.hit(ask, &question, &found).await);
         }
         if directives.only_if_cached {
-            let error = Error::new(Kind::NotCached, "not in the cache, and only-if-cached was asked");
+            let error =
+                Error::new(Kind::NotCached, "not in the cache, and only-if-cached was asked");
             let verdict = Verdict { items: Some(items_of(&found)), ..Verdict::default() };
             return Ok(Reply { content: Content::Failed(error), verdict });
         }
-        Ok(Box::pin(miss::answer(self, &ask, question, found)).await)
+        Ok(Box::pin(miss::answer(self, ask, question, found)).await)
     }
 
     fn question<'a>(
@@ -89,9 +88,8 @@ impl Service {
             CacheKey::of(&family, input, place)
         });
         let keys = keys.collect();
-        let fresh =
-            Freshness { now: self.clock.at(ask.received), max_age: directives.max_age };
-        Question { keys, request, family, envelope, directives, fresh }
+        let fresh = Freshness { now: self.clock.at(ask.received), max_age: directives.max_age };
+        Question { request, keys, family, envelope, directives, fresh }
     }
 
     fn look_up(&self, question: &Question<'_>) -> Vec<Option<Found>> {
@@ -168,24 +166,27 @@ pub(super) fn subject(ask: &Ask, request: &EmbedRequest<'_>) -> Digest {
 /// What all inputs of a request have in common that may change a vector.
 fn family(ask: &Ask, request: &EmbedRequest<'_>, envelope: &Digest) -> Digest {
     let query = ask.path_and_query.split_once('?').map_or("", |(_, query)| query);
-    let framer = Framer::new("larder embedding 1")
+    let mut family = Framer::new("larder embedding 1");
+    family
         .field(b'e', envelope.as_bytes())
         .field(b'u', ask.upstream.identity.as_bytes())
         .field(b'q', query.as_bytes())
         .field(b'm', request.model.as_bytes())
         .field(b'p', request.params.as_bytes());
-    if request.unity != Unity::Whole {
-        return framer.finish();
-    }
-    let framer = framer.field(b's', &[u8::from(request.scalar)]);
-    let whole = request.inputs.iter().fold(framer, |framer, input| match input {
-        Input::Text(text) => framer.field(b'T', text.as_bytes()),
-        Input::Tokens(tokens) => {
-            let bytes: Vec<u8> = tokens.iter().flat_map(|token| token.to_le_bytes()).collect();
-            framer.field(b'I', &bytes)
+    if request.unity == Unity::Whole {
+        family.field(b's', &[u8::from(request.scalar)]);
+        for input in &request.inputs {
+            match input {
+                Input::Text(text) => family.field(b'T', text.as_bytes()),
+                Input::Tokens(tokens) => {
+                    let bytes: Vec<u8> =
+                        tokens.iter().flat_map(|token| token.to_le_bytes()).collect();
+                    family.field(b'I', &bytes)
+                }
+            };
         }
-    });
-    whole.finish()
+    }
+    family.finish()
 }
 
 fn items_of(found: &[Option<Found>]) -> Items {

@@ -140,7 +140,10 @@ impl Table {
         question: &Question<'_>,
     ) -> End {
         for round in 0..ROUNDS {
-            let waits = self.claim(service, original, question, round == 0);
+            let (waits, items) = self.claim(service, original, question);
+            if round == 0 {
+                self.items = items;
+            }
             match self.wait(waits, &original.fingerprint).await {
                 End::Again => {}
                 end => return end,
@@ -151,12 +154,11 @@ impl Table {
 
     /// All claims are taken, and all that is led is submitted, before anything is awaited.
     fn claim(
-        &mut self,
+        &self,
         service: &Arc<Service>,
         original: &Arc<Original>,
         question: &Question<'_>,
-        first_round: bool,
-    ) -> Vec<(CacheKey, Follow<Outcome>)> {
+    ) -> (Vec<(CacheKey, Follow<Outcome>)>, Items) {
         let mut waits = Vec::new();
         let mut seats = Vec::new();
         let mut items = self.items;
@@ -190,15 +192,12 @@ impl Table {
                 seats.push(Seat { lead, input: input.clone().into_owned(), position });
             }
         }
-        if first_round {
-            self.items = items;
-        }
         if !seats.is_empty() {
             let original = Arc::clone(original);
             let since = Instant::now();
             service.batcher.submit(Submission { original, seats, since, cut: false, room: None });
         }
-        waits
+        (waits, items)
     }
 
     async fn wait(&mut self, waits: Vec<(CacheKey, Follow<Outcome>)>, own: &Digest) -> End {

@@ -74,11 +74,11 @@ impl Service {
             .filter(|(name, value)| self.tells(name, value))
             .collect();
         telling.sort_unstable_by(|(a, _), (b, _)| a.as_str().cmp(b.as_str()));
-        let framer = Framer::keyed(&self.secret, "larder envelope");
-        let framed = telling.into_iter().fold(framer, |framer, (name, value)| {
-            framer.field(b'n', name.as_str().as_bytes()).field(b'v', value)
-        });
-        framed.finish()
+        let mut envelope = Framer::keyed(&self.secret, "larder envelope");
+        for (name, value) in telling {
+            envelope.field(b'n', name.as_str().as_bytes()).field(b'v', value);
+        }
+        envelope.finish()
     }
 
     fn tells(&self, name: &HeaderName, value: &[u8]) -> bool {

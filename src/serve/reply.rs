@@ -90,7 +90,9 @@ impl Verdict {
             },
             (Outcome::Partial, _) => format!("larder; fwd=partial{stored}"),
             (Outcome::Collapsed, _) => "larder; fwd=miss; collapsed".to_owned(),
-            (Outcome::Miss, Some(reason)) => format!("larder; fwd=request{stored}; detail={reason}"),
+            (Outcome::Miss, Some(reason)) => {
+                format!("larder; fwd=request{stored}; detail={reason}")
+            }
             (Outcome::Miss, None) => format!("larder; fwd=miss{stored}"),
             (Outcome::Bypass, Some(reason)) => format!("larder; fwd=bypass; detail={reason}"),
             (Outcome::Bypass, None) => "larder; fwd=bypass".to_owned(),
@@ -130,7 +132,10 @@ mod tests {
         assert_eq!(status(0, 1, 2), "larder; fwd=miss; stored");
         assert_eq!(status(0, 3, 0), "larder; fwd=miss; collapsed");
         assert_eq!(status(1, 0, 2), "larder; fwd=partial; stored");
-        assert_eq!(Verdict::bypass("no-store").cache_status(), "larder; fwd=bypass; detail=no-store");
+        assert_eq!(
+            Verdict::bypass("no-store").cache_status(),
+            "larder; fwd=bypass; detail=no-store"
+        );
     }
 
     #[test]

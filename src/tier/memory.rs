@@ -174,8 +174,8 @@ mod tests {
         let limit = 4 << 20;
         let memory = memory(limit);
         let now = Clock::start().now();
-        for n in 0..10_000 {
-            memory.put(key(n), stored(now, 1_000 + (n as usize * 37) % 5_000, Duration::ZERO));
+        for n in 0..10_000_usize {
+            memory.put(key(n as u64), stored(now, 1_000 + (n * 37) % 5_000, Duration::ZERO));
         }
         memory.observe(now);
         assert!(memory.cache.weight() <= limit);

@@ -91,7 +91,8 @@ impl Upstream {
         settings: Provider,
         metrics: UpstreamMetrics,
     ) -> Result<Self, String> {
-        let base: Uri = settings.base_url.parse().map_err(|_| "base_url is not a URL".to_owned())?;
+        let base: Uri =
+            settings.base_url.parse().map_err(|_| "base_url is not a URL".to_owned())?;
         let parts = base.into_parts();
         let base_path = parts.path_and_query.as_ref().map_or("", PathAndQuery::path);
         let base_path = base_path.trim_end_matches('/').to_owned();
@@ -137,20 +138,14 @@ impl Upstream {
     /// The right to make one call now, waiting for it as long as the settings say.
     pub async fn permit(&self) -> Result<Permit, Error> {
         let started = Instant::now();
-        let permit = timeout(
-            self.settings.permit_timeout,
-            Arc::clone(&self.permits).acquire_owned(),
-        );
-        match permit.await {
-            Ok(Ok(permit)) => {
-                self.metrics.permit_wait.observe(started.elapsed().as_secs_f64());
-                Ok(Permit { _permit: permit, _active: Held::one(&self.metrics.active) })
-            }
-            Ok(Err(_)) | Err(_) => {
-                let message = format!("all connections to {} are busy", self.name);
-                Err(Error::new(Kind::Overloaded, message))
-            }
-        }
+        let permit =
+            timeout(self.settings.permit_timeout, Arc::clone(&self.permits).acquire_owned());
+        let Ok(Ok(permit)) = permit.await else {
+            let message = format!("all connections to {} are busy", self.name);
+            return Err(Error::new(Kind::Overloaded, message));
+        };
+        self.metrics.permit_wait.observe(started.elapsed().as_secs_f64());
+        Ok(Permit { _permit: permit, _active: Held::one(&self.metrics.active) })
     }
 
     /// Room for so many bytes to wait; `None` if there is none.
@@ -177,9 +172,8 @@ impl Upstream {
     }
 
     async fn exchange(&self, call: Call) -> Result<Answer, Error> {
-        let mut request = Request::new(
-            Full::new(call.body).map_err(|never| match never {}).boxed_unsync(),
-        );
+        let mut request =
+            Request::new(Full::new(call.body).map_err(|never| match never {}).boxed_unsync());
         *request.method_mut() = Method::POST;
         *request.headers_mut() = call.headers;
         request.headers_mut().remove(header::CONTENT_ENCODING);
@@ -189,7 +183,8 @@ impl Upstream {
         let response = self.send(request, &call.path_and_query).await?;
         let (head, body) = response.into_parts();
         let limit = self.settings.max_reply.as_usize();
-        let body = Limited::new(body, limit).collect().await.map_err(|error| self.cut(error.as_ref()))?;
+        let body =
+            Limited::new(body, limit).collect().await.map_err(|error| self.cut(error.as_ref()))?;
         let (mut headers, body) = (head.headers, body.to_bytes());
         let coding = headers.get(header::CONTENT_ENCODING).and_then(|value| value.to_str().ok());
         let Some(coding) = coding else {
@@ -290,4 +285,3 @@ fn error_type(error: &Error) -> &'static str {
         _ => "_OTHER",
     }
 }
-

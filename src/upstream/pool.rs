@@ -1,6 +1,7 @@
 //! Connections to one provider: names, TCP, TLS, and hyper's pooled client over them.
 
 use std::collections::HashMap;
+use std::fmt::Display;
 use std::future::Future;
 use std::io;
 use std::net::SocketAddr;
@@ -17,6 +18,7 @@ use hyper_util::client::legacy::Client;
 use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::client::legacy::connect::dns::Name;
 use hyper_util::rt::{TokioExecutor, TokioTimer};
+use rustls::crypto::ring;
 use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject;
 use rustls::{ClientConfig, RootCertStore};
@@ -66,7 +68,7 @@ fn tls_config(provider: &Provider) -> Result<ClientConfig, String> {
         roots.add_parsable_certificates(platform.certs);
     }
     if !provider.ca_file.is_empty() {
-        let wrong = |error: &dyn std::fmt::Display| format!("{}: {error}", provider.ca_file);
+        let wrong = |error: &dyn Display| format!("{}: {error}", provider.ca_file);
         let certificates = CertificateDer::pem_file_iter(&provider.ca_file)
             .and_then(Iterator::collect::<Result<Vec<_>, _>>)
             .map_err(|error| wrong(&error))?;
@@ -77,7 +79,7 @@ fn tls_config(provider: &Provider) -> Result<ClientConfig, String> {
             roots.add(certificate).map_err(|error| wrong(&error))?;
         }
     }
-    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let provider = Arc::new(ring::default_provider());
     let config = ClientConfig::builder_with_provider(provider)
         .with_safe_default_protocol_versions()
         .map_err(|error| error.to_string())?;

@@ -285,7 +285,7 @@ def _file(body):
 
 def _words(question):
     asked = json.dumps(question.get("messages"), sort_keys=True)
-    return [f"{asked and hashlib.sha256(f'{asked}{i}'.encode()).hexdigest()[:6]} " for i in range(6)]
+    return [hashlib.sha256(f"{asked} {i}".encode()).hexdigest()[:6] + " " for i in range(6)]
 
 
 def _completion(question):

@@ -1,10 +1,14 @@
 import os
 
 import pytest
-from harness import Bench, Larder, Sdk
-from provider import Provider
+
+pytest.register_assert_rewrite("harness", "wire")  # so that a failure there shows what differs
+
+from harness import Bench, Larder, Sdk  # noqa: E402
+from provider import Provider  # noqa: E402
 
 MERGING = '[providers.openai]\nbatch_gap = "150ms"\n'
+PATIENTLY_MERGING = '[providers.openai]\nbatch_gap = "1s"\n'
 FORWARDING = '[providers.openai]\noversize = "forward"\n'
 
 
@@ -90,6 +94,12 @@ def make_bench(provider, start_larder, sdks):
 def crowd(make_bench):
     """For many callers at once: what comes while a call is under way goes out together."""
     return make_bench(MERGING)
+
+
+@pytest.fixture
+def large_crowd(make_bench):
+    """Collects for longer, so that many inputs are sure to go out together."""
+    return make_bench(PATIENTLY_MERGING)
 
 
 @pytest.fixture

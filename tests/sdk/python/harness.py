@@ -34,7 +34,8 @@ class Larder:
         self._listening = threading.Event()
         self._reader = threading.Thread(target=self._read_log, daemon=True)
         self._reader.start()
-        if not self._listening.wait(START) or not self._log or self.address is None:
+        self._listening.wait(START)
+        if self.address is None:
             self.stop()
             raise AssertionError("larder did not start:\n" + self.log)
 

@@ -78,10 +78,12 @@ def test_an_over_long_input_fails_its_owner_alone(crowd):
     assert merged(crowd)
 
 
-def test_a_call_that_only_merging_made_too_large_never_reaches_a_client(crowd):
+def test_a_limit_error_that_only_merging_made_never_reaches_a_client(large_crowd):
     long = [f"{i} " + "x" * 8000 for i in range(60)]
-    many = crowd.together(*({"input": text} for text in long))
+    many = large_crowd.together(*({"input": text} for text in long))
     assert [got.vectors for got in many] == [pure(text) for text in long]
+    largest = max(sum(map(answers.tokens, call.inputs)) for call in large_crowd.provider.embeddings)
+    assert largest > answers.MAX_TOKENS, "nothing was refused, so nothing was shown"
 
 
 def test_a_limit_on_inputs_is_learned_and_never_reaches_a_client(crowd):

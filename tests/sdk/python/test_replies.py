@@ -26,10 +26,8 @@ def test_a_reply_that_cannot_be_trusted_is_passed_on_and_never_stored(bench, mod
 @pytest.mark.parametrize("model", ["fault-no-content-type", "fault-text-plain"])
 @ASKED
 def test_a_reply_of_another_content_type_has_the_direct_outcome(bench, model, asked):
-    direct = bench.direct(model=model, input=["a", "b"], **asked)
-    for _ in range(2):
-        through = bench.through(model=model, input=["a", "b"], **asked)
-        assert through.what == direct.what
+    """The Node SDK gives the bare text of a reply that does not say that it is JSON."""
+    bench.expect_same(stored=None, model=model, input=["a", "b"], **asked)
 
 
 @ASKED

@@ -22,9 +22,13 @@
 //! Keeping the members as text means that an answer from the cache has whatever members the
 //! provider's own has, without larder having to know them.
 
+mod parts;
+
 use std::sync::Arc;
 
 use base64_simd::STANDARD;
+
+pub use parts::{Numbers, Parts, Usage};
 
 const VERSION: u8 = 1;
 const HEAD: usize = 20;
@@ -35,78 +39,6 @@ const NUMBERS_ITEMS: u8 = 4;
 const ENVELOPE: usize = 12;
 const ITEM: usize = 14;
 const USAGE: usize = 16;
-
-/// How a provider writes the 32-bit floats of its vectors as decimal text, which decides what
-/// 64-bit floats a client reads.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Numbers {
-    /// The shortest text that reads back as the same 32-bit float: `0.1`.
-    Shortest,
-    /// The shortest text of the float widened to 64 bits: `0.10000000149011612`.
-    Widened,
-    /// Neither: the numbers are no 32-bit floats and are kept as 64-bit ones.
-    Doubles,
-    /// It has not been seen to print this one: it came as base64.
-    Unseen,
-}
-
-impl Numbers {
-    fn code(self) -> u8 {
-        match self {
-            Self::Shortest => 0,
-            Self::Widened => 1,
-            Self::Doubles => 2,
-            Self::Unseen => 3,
-        }
-    }
-
-    fn of_code(code: u8) -> Option<Self> {
-        [Self::Shortest, Self::Widened, Self::Doubles, Self::Unseen]
-            .into_iter()
-            .find(|numbers| numbers.code() == code)
-    }
-
-    fn width(self) -> usize {
-        if self == Self::Doubles { 8 } else { 4 }
-    }
-}
-
-/// What one vector is built from.
-#[derive(Debug, Clone)]
-pub struct Parts<'a> {
-    /// The components, little-endian, 4 or 8 bytes each as `numbers` says.
-    pub components: &'a [u8],
-    /// How the provider prints them.
-    pub numbers: Numbers,
-    /// Tokens that the provider counted for the input.
-    pub tokens: u32,
-    /// How the provider says what it counted.
-    pub usage: Usage<'a>,
-    /// Whether the provider numbers its items.
-    pub indexed: bool,
-    /// The members of the answer besides `data` and `usage`, as JSON text without braces.
-    pub envelope: &'a str,
-    /// The members of the item besides `index` and `embedding`, as JSON text without braces.
-    pub item: &'a str,
-}
-
-/// How a provider says what it counted.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct Usage<'a> {
-    /// Whether it says `prompt_tokens`.
-    pub prompt: bool,
-    /// Whether it says `total_tokens`.
-    pub total: bool,
-    /// What else it says: members that do not count anything, as JSON text without braces.
-    pub rest: &'a str,
-}
-
-impl Usage<'_> {
-    /// Whether the provider says anything at all.
-    pub fn is_some(&self) -> bool {
-        self.prompt || self.total || !self.rest.is_empty()
-    }
-}
 
 /// One embedding: immutable, cheap to clone, checked once when it is made.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -131,7 +63,9 @@ impl Vector {
         }
         bytes.extend([0, 0]);
         bytes.extend(parts.components);
-        texts.iter().for_each(|text| bytes.extend(text.as_bytes()));
+        for text in texts {
+            bytes.extend(text.as_bytes());
+        }
         Some(Self(bytes.into()))
     }
 

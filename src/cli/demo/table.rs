@@ -1,0 +1,61 @@
+//! The table of what happened.
+
+use std::time::Duration;
+
+/// One step of the workload and what came of it.
+#[derive(Debug)]
+pub(super) struct Step {
+    /// What was asked.
+    pub(super) what: &'static str,
+    /// What the cache did, as the answers' own headers say.
+    pub(super) cache: String,
+    /// Calls that reached the provider.
+    pub(super) calls: u64,
+    /// Inputs that reached the provider.
+    pub(super) inputs: u64,
+    /// From the first request to the last answer.
+    pub(super) took: Duration,
+}
+
+/// The steps as text, columns aligned.
+pub(super) fn render(steps: &[Step]) -> String {
+    let head = ["step", "what the cache did", "calls", "inputs", "took"].map(str::to_owned);
+    let rows = steps.iter().map(|step| {
+        [
+            step.what.to_owned(),
+            step.cache.clone(),
+            step.calls.to_string(),
+            step.inputs.to_string(),
+            format!("{:.1} ms", step.took.as_secs_f64() * 1e3),
+        ]
+    });
+    let rows: Vec<[String; 5]> = std::iter::once(head).chain(rows).collect();
+    let width = |column: usize| {
+        rows.iter().filter_map(|row| row.get(column)).map(String::len).max().unwrap_or(0)
+    };
+    let [what, cache, calls, inputs, took] = [0, 1, 2, 3, 4].map(width);
+    let lines = rows.iter().map(|[a, b, c, d, e]| {
+        format!("{a:what$}  {b:cache$}  {c:>calls$}  {d:>inputs$}  {e:>took$}")
+    });
+    lines.collect::<Vec<_>>().join("\n")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn columns_are_aligned() {
+        let step = |what, calls| Step {
+            what,
+            cache: "hit".to_owned(),
+            calls,
+            inputs: 0,
+            took: Duration::from_millis(1),
+        };
+        let text = render(&[step("a", 1), step("longer", 100)]);
+        let lengths: Vec<usize> = text.lines().map(str::len).collect();
+        assert_eq!(lengths.len(), 3);
+        assert!(lengths.iter().all(|length| *length == lengths[0]), "{text}");
+    }
+}

@@ -1,0 +1,125 @@
+//! The workload: a miss, a hit, a partial hit, two bursts, a stream.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Instant;
+
+use bytes::Bytes;
+use http::{HeaderMap, HeaderValue, Method, Request, header};
+use http_body_util::{BodyExt, Empty};
+use serde_json::json;
+use tokio::task::JoinSet;
+
+use super::table::Step;
+use crate::config::Config;
+use crate::dialect;
+use crate::metrics::Metrics;
+use crate::simulate::Snapshot;
+use crate::upstream::{Answer, Call, Upstream};
+
+/// A client of the sidecar, and of the provider for its counts.
+#[derive(Clone)]
+struct Client {
+    sidecar: Arc<Upstream>,
+    provider: Arc<Upstream>,
+}
+
+pub(super) async fn run(sidecar: SocketAddr, provider: SocketAddr) -> Result<Vec<Step>, String> {
+    let client = Client {
+        sidecar: connect(&format!("http://{sidecar}/v1"))?,
+        provider: connect(&format!("http://{provider}"))?,
+    };
+    let texts =
+        |range: std::ops::Range<u32>| range.map(|n| format!("text {n}")).collect::<Vec<_>>();
+    let one = |text: String| embed(&[text]);
+    Ok(vec![
+        client.step("8 texts, new", vec![embed(&texts(0..8))]).await?,
+        client.step("the same 8 texts", vec![embed(&texts(0..8))]).await?,
+        client.step("8 known, 4 new", vec![embed(&texts(0..12))]).await?,
+        client.step("100 × one new text, at once", vec![one("burst".to_owned()); 100]).await?,
+        client
+            .step("64 new texts, at once", texts(100..164).into_iter().map(one).collect())
+            .await?,
+        client.step("a chat, streamed", vec![chat()]).await?,
+    ])
+}
+
+fn connect(base_url: &str) -> Result<Arc<Upstream>, String> {
+    let file = format!("[providers.openai]\nbase_url = \"{base_url}\"\nmax_connections = 200\n");
+    let config = Config::read("demo", &file, &[]).map_err(|problems| format!("{problems:?}"))?;
+    let provider = config.providers.get("openai").ok_or("no provider")?.clone();
+    let dialect = dialect::named("openai").ok_or("no dialect")?;
+    let metrics = Metrics::new().map_err(|error| error.to_string())?.upstream("demo");
+    Upstream::new("demo", dialect, provider, metrics).map(Arc::new)
+}
+
+type Asked = (&'static str, Bytes);
+
+fn embed(texts: &[String]) -> Asked {
+    let body = json!({ "model": "text-embedding-3-small", "input": texts });
+    ("/embeddings", Bytes::from(body.to_string()))
+}
+
+fn chat() -> Asked {
+    let messages = json!([{ "role": "user", "content": "Tell me about larders." }]);
+    let body = json!({ "model": "gpt-4.1", "messages": messages, "stream": true });
+    ("/chat/completions", Bytes::from(body.to_string()))
+}
+
+impl Client {
+    /// Asks all at once, and says what came of it.
+    async fn step(&self, what: &'static str, asked: Vec<Asked>) -> Result<Step, String> {
+        let before = self.counts().await?;
+        let started = Instant::now();
+        let mut asking = JoinSet::new();
+        for one in asked {
+            asking.spawn(self.clone().ask(one));
+        }
+        let answers = asking.join_all().await.into_iter().collect::<Result<Vec<_>, _>>()?;
+        let took = started.elapsed();
+        let after = self.counts().await?;
+        Ok(Step {
+            what,
+            cache: summary(&answers),
+            calls: after.requests - before.requests,
+            inputs: after.inputs - before.inputs,
+            took,
+        })
+    }
+
+    async fn ask(self, (path, body): Asked) -> Result<Answer, String> {
+        let mut headers = HeaderMap::new();
+        headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
+        let permit = self.sidecar.permit().await.map_err(|error| error.to_string())?;
+        let call = Call { path_and_query: path.to_owned(), headers, body };
+        let answer = self.sidecar.call(permit, call).await.map_err(|error| error.to_string())?;
+        if answer.status.is_success() { Ok(answer) } else { Err(format!("{}", answer.status)) }
+    }
+
+    async fn counts(&self) -> Result<Snapshot, String> {
+        let body = Empty::new().map_err(|never| match never {}).boxed_unsync();
+        let mut request = Request::new(body);
+        *request.method_mut() = Method::GET;
+        let response = self.provider.open(request, "/__stats").await;
+        let body = response.map_err(|error| error.to_string())?.into_body().collect().await;
+        let body = body.map_err(|error| error.to_string())?.to_bytes();
+        serde_json::from_slice(&body).map_err(|error| error.to_string())
+    }
+}
+
+/// What the answers' headers say, added up.
+fn summary(answers: &[Answer]) -> String {
+    let items = answers.iter().filter_map(|answer| answer.headers.get("x-larder-items"));
+    let mut sums = [0_u64; 3];
+    for header in items.filter_map(|value| value.to_str().ok()) {
+        let counts =
+            header.split(',').filter_map(|part| part.split_once('=')?.1.parse::<u64>().ok());
+        sums.iter_mut().zip(counts).for_each(|(sum, count)| *sum += count);
+    }
+    let [hit, collapsed, miss] = sums;
+    if hit + collapsed + miss > 0 {
+        return format!("hit={hit}, collapsed={collapsed}, miss={miss}");
+    }
+    let status = answers.first().and_then(|answer| answer.headers.get("cache-status"));
+    status.and_then(|value| value.to_str().ok()).unwrap_or_default().to_owned()
+}

@@ -1,0 +1,150 @@
+//! Handles: series that were resolved once, for whoever counts on the way of a request.
+
+use std::time::Duration;
+
+use prometheus::{Gauge, Histogram, IntCounter, IntCounterVec, IntGauge};
+
+use super::labels::{Operation, Outcome};
+
+/// The handles of one tier.
+#[derive(Debug, Clone)]
+#[expect(missing_docs, reason = "each is the series of its name; the help text is above")]
+pub struct TierMetrics {
+    pub hits: IntCounter,
+    pub misses: IntCounter,
+    pub insertions: IntCounter,
+    pub evicted: IntCounter,
+    pub purged: IntCounter,
+    pub entries: IntGauge,
+    pub bytes: IntGauge,
+    pub limit_bytes: IntGauge,
+    pub average_age: Gauge,
+}
+
+/// The handles of one operation.
+#[derive(Debug, Clone)]
+#[expect(missing_docs, reason = "each is the series of its name; the help text is above")]
+pub struct OperationMetrics {
+    pub in_flight: IntGauge,
+    pub retries: IntCounter,
+    pub cancelled: IntCounter,
+    pub collapsed_inputs: IntCounter,
+    pub saved_by_hit: IntCounter,
+    pub saved_by_collapsing: IntCounter,
+    pub saved_by_batching: IntCounter,
+    pub(super) answers: [Answers; Outcome::ALL.len()],
+    pub(super) requests: IntCounterVec,
+    pub(super) label: &'static str,
+}
+
+#[derive(Debug, Clone)]
+pub(super) struct Answers {
+    pub(super) ok: IntCounter,
+    pub(super) duration: Histogram,
+    pub(super) first_byte: Histogram,
+}
+
+impl OperationMetrics {
+    /// Counts an answer at its head.
+    pub fn answered(&self, outcome: Outcome, status: u16, first_byte: Duration) {
+        let answers = self.answers(outcome);
+        answers.first_byte.observe(first_byte.as_secs_f64());
+        if status == 200 {
+            answers.ok.inc();
+        } else {
+            let code = itoa::Buffer::new().format(status).to_owned();
+            self.requests.with_label_values(&[self.label, outcome.label(), &code]).inc();
+        }
+    }
+
+    /// Counts an answer at its end.
+    pub fn finished(&self, outcome: Outcome, duration: Duration) {
+        self.answers(outcome).duration.observe(duration.as_secs_f64());
+    }
+
+    fn answers(&self, outcome: Outcome) -> &Answers {
+        self.answers.get(outcome as usize).expect("there is one for each outcome")
+    }
+}
+
+/// The handles of one provider.
+#[derive(Debug, Clone)]
+#[expect(missing_docs, reason = "each is the series of its name; the help text is above")]
+pub struct UpstreamMetrics {
+    pub batch_inputs: Histogram,
+    pub batch_linger: Histogram,
+    pub closed_lone: IntCounter,
+    pub closed_linger: IntCounter,
+    pub closed_inputs: IntCounter,
+    pub closed_tokens: IntCounter,
+    pub closed_bytes: IntCounter,
+    pub queued_inputs: IntGauge,
+    pub isolated_input: IntCounter,
+    pub isolated_limit: IntCounter,
+    pub isolated_invalid: IntCounter,
+    pub active: IntGauge,
+    pub open: IntGauge,
+    pub limit: IntGauge,
+    pub opened: IntCounter,
+    pub permit_wait: Histogram,
+    pub invalid_replies: IntCounter,
+    pub(super) durations: [Histogram; Operation::ALL.len()],
+    pub(super) requests: IntCounterVec,
+    pub(super) name: String,
+}
+
+impl UpstreamMetrics {
+    /// Counts a call by its status, or by how it failed without one.
+    pub fn called(&self, operation: Operation, result: Called, duration: Duration) {
+        let mut buffer = itoa::Buffer::new();
+        let (code, error_type) = match result {
+            Called::Answered(status) => (buffer.format(status), error_type(status)),
+            Called::Failed(error_type) => ("0", error_type),
+        };
+        let labels = [self.name.as_str(), operation.label(), code, error_type];
+        self.requests.with_label_values(&labels).inc();
+        if let Some(histogram) = self.durations.get(operation as usize) {
+            histogram.observe(duration.as_secs_f64());
+        }
+    }
+}
+
+/// One more of something, as long as it lives: a gauge that cannot be forgotten.
+#[derive(Debug)]
+pub struct Held(IntGauge);
+
+impl Held {
+    /// Raises the gauge until it is dropped.
+    pub fn one(gauge: &IntGauge) -> Self {
+        gauge.inc();
+        Self(gauge.clone())
+    }
+}
+
+impl Drop for Held {
+    fn drop(&mut self) {
+        self.0.dec();
+    }
+}
+
+/// How a call ended.
+#[derive(Debug, Clone, Copy)]
+pub enum Called {
+    /// With a status.
+    Answered(u16),
+    /// Without one, for a reason of a closed list.
+    Failed(&'static str),
+}
+
+/// Whose fault a status is; empty for none.
+fn error_type(status: u16) -> &'static str {
+    match status {
+        ..400 => "",
+        401 | 403 => "caller_credential",
+        429 => "provider_throttled",
+        400..500 => "caller_request",
+        529 => "provider_overloaded",
+        500..600 => "provider_failed",
+        _ => "_OTHER",
+    }
+}

@@ -1,0 +1,55 @@
+//! The closed sets that labels come from.
+
+/// What is being done for a request.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Operation {
+    /// Embeddings.
+    Embed,
+    /// Everything that is passed on as it is.
+    Relay,
+}
+
+impl Operation {
+    /// Every operation, in the order of the label's handles.
+    pub const ALL: [Self; 2] = [Self::Embed, Self::Relay];
+
+    /// The value of the label `operation`.
+    pub fn label(self) -> &'static str {
+        match self {
+            Self::Embed => "embed",
+            Self::Relay => "relay",
+        }
+    }
+}
+
+/// What the cache did for a request.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Outcome {
+    /// Everything was there.
+    Hit,
+    /// Some inputs were there.
+    Partial,
+    /// Nothing was there, and everything was being asked for already.
+    Collapsed,
+    /// Nothing was there.
+    Miss,
+    /// The cache was not asked.
+    Bypass,
+}
+
+impl Outcome {
+    /// Every outcome, in the order of the label's handles.
+    pub const ALL: [Self; 5] =
+        [Self::Hit, Self::Partial, Self::Collapsed, Self::Miss, Self::Bypass];
+
+    /// The value of the label `verdict`.
+    pub fn label(self) -> &'static str {
+        match self {
+            Self::Hit => "hit",
+            Self::Partial => "partial",
+            Self::Collapsed => "collapsed",
+            Self::Miss => "miss",
+            Self::Bypass => "bypass",
+        }
+    }
+}

@@ -1,0 +1,187 @@
+//! The listeners: pingora's, opened before it runs, with hyper on every stream they accept.
+
+use std::net::{SocketAddr, TcpListener};
+use std::os::fd::IntoRawFd;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use async_trait::async_trait;
+use hyper_util::rt::TokioIo;
+use pingora_core::apps::ServerApp;
+use pingora_core::listeners::{L4BufferSettings, ListenerConfig};
+use pingora_core::protocols::Stream;
+use pingora_core::server::{ListenFds, ShutdownWatch};
+use pingora_core::services::Service as PingoraService;
+use pingora_core::services::listening::Service as Listening;
+use tokio::io::AsyncWriteExt;
+use tokio::sync::{Semaphore, watch};
+use tokio::time::timeout;
+use tokio_util::task::TaskTracker;
+
+use super::{Addresses, Announce};
+use crate::gate::connection::Door;
+use crate::gate::{Admin, Proxy};
+use crate::metrics::{Held, IntGauge};
+
+/// What the connections of both listeners have in common.
+#[derive(Debug, Clone)]
+pub(super) struct Shared {
+    pub(super) door: Door,
+    pub(super) room: Arc<Semaphore>,
+    pub(super) connections: IntGauge,
+    pub(super) tasks: TaskTracker,
+}
+
+/// What is behind a listener.
+pub(super) enum App {
+    Proxy(Arc<Proxy>, Shared),
+    Admin(Arc<Admin>, Shared),
+}
+
+impl App {
+    /// The name of its threads, and how many where it is not for the settings to say.
+    fn name_and_threads(&self) -> (&'static str, Option<usize>) {
+        match self {
+            Self::Proxy(..) => ("larder proxy", None),
+            Self::Admin(..) => ("larder admin", Some(1)),
+        }
+    }
+}
+
+#[async_trait]
+impl ServerApp for App {
+    async fn process_new(
+        self: &Arc<Self>,
+        mut stream: Stream,
+        draining: &ShutdownWatch,
+    ) -> Option<Stream> {
+        let (Self::Proxy(_, shared) | Self::Admin(_, shared)) = &**self;
+        let _task = shared.tasks.token();
+        let mut draining = draining.clone();
+        match &**self {
+            Self::Proxy(proxy, shared) => {
+                let Ok(_room) = shared.room.try_acquire() else {
+                    turn_away(&mut stream).await;
+                    return None;
+                };
+                let _open = Held::one(&shared.connections);
+                let serve = |request| {
+                    let proxy = Arc::clone(proxy);
+                    async move { proxy.exchange(request).await }
+                };
+                shared.door.serve(TokioIo::new(stream), &mut draining, serve).await;
+            }
+            Self::Admin(admin, shared) => {
+                let serve = |request| {
+                    let admin = Arc::clone(admin);
+                    async move { admin.exchange(&request) }
+                };
+                shared.door.serve(TokioIo::new(stream), &mut draining, serve).await;
+            }
+        }
+        None
+    }
+}
+
+/// Tells a client that there is no room for another connection.
+async fn turn_away(stream: &mut Stream) {
+    const FULL: &[u8] = b"HTTP/1.1 503 Service Unavailable\r\nretry-after: 1\r\n\
+        x-larder-error: overloaded\r\nconnection: close\r\ncontent-length: 0\r\n\r\n";
+    // The client may be gone already, and then there is nobody to tell.
+    let told = timeout(Duration::from_secs(1), stream.write_all(FULL)).await;
+    if told.is_err() {
+        tracing::debug!("a client that was turned away did not read why");
+    }
+}
+
+/// A listener that was opened before pingora ran, so that an address that is taken is an error
+/// rather than a retry, and port 0 has a number.
+pub(super) struct Entrance {
+    inner: Listening<App>,
+    address: String,
+    listener: Option<TcpListener>,
+    draining: Arc<watch::Sender<bool>>,
+    opened: Arc<Opened>,
+}
+
+impl Entrance {
+    pub(super) fn new(
+        app: App,
+        (address, listener): (SocketAddr, Option<TcpListener>),
+        draining: &Arc<watch::Sender<bool>>,
+        opened: &Arc<Opened>,
+    ) -> Self {
+        let address = address.to_string();
+        let (name, threads) = app.name_and_threads();
+        let mut inner = Listening::new(name.to_owned(), app);
+        inner.threads = threads;
+        // hyper has buffers of its own.
+        let buffers = L4BufferSettings::unbuffered();
+        inner.add_listener(ListenerConfig::tcp(&address).l4_buffer(buffers));
+        let (draining, opened) = (Arc::clone(draining), Arc::clone(opened));
+        Self { inner, address, listener, draining, opened }
+    }
+}
+
+#[async_trait]
+impl PingoraService for Entrance {
+    async fn start_service(
+        &mut self,
+        fds: Option<ListenFds>,
+        mut shutdown: ShutdownWatch,
+        listeners_per_fd: usize,
+    ) {
+        if let (Some(fds), Some(listener)) = (&fds, self.listener.take()) {
+            fds.lock().add(self.address.clone(), listener.into_raw_fd());
+        }
+        self.opened.one_more();
+        // pingora's own signal comes when the listeners were handed over; ours comes for a drain.
+        let draining = Arc::clone(&self.draining);
+        let forward = async move {
+            if shutdown.wait_for(|shutdown| *shutdown).await.is_ok() {
+                draining.send_replace(true);
+            }
+            std::future::pending::<()>().await;
+        };
+        tokio::select! {
+            () = self.inner.start_service(fds, self.draining.subscribe(), listeners_per_fd) => {}
+            () = forward => {}
+        }
+    }
+
+    fn name(&self) -> &str {
+        self.inner.name()
+    }
+
+    fn threads(&self) -> Option<usize> {
+        self.inner.threads()
+    }
+
+    fn listen_addresses(&self) -> Option<Vec<String>> {
+        self.inner.listen_addresses()
+    }
+}
+
+/// Announces the addresses once all listeners are open.
+pub(super) struct Opened {
+    missing: AtomicUsize,
+    addresses: Addresses,
+    announce: Mutex<Option<Announce>>,
+}
+
+impl Opened {
+    pub(super) fn new(listeners: usize, addresses: Addresses, announce: Announce) -> Self {
+        let announce = Mutex::new(Some(announce));
+        Self { missing: AtomicUsize::new(listeners), addresses, announce }
+    }
+
+    fn one_more(&self) {
+        if self.missing.fetch_sub(1, Ordering::AcqRel) == 1 {
+            let announce = self.announce.lock().unwrap_or_else(PoisonError::into_inner).take();
+            if let Some(announce) = announce {
+                announce(self.addresses);
+            }
+        }
+    }
+}

@@ -1,0 +1,219 @@
+//! The process: everything is built once from the configuration, pingora runs the listeners, and a
+//! signal ends it in order.
+//!
+//! pingora's own way down sleeps its whole grace period, even when nothing is open. So a drain is
+//! done here: the listeners stop, every connection is told, and the process leaves with the last.
+
+mod entrance;
+mod signals;
+
+use std::collections::HashMap;
+use std::fmt;
+use std::fs::File;
+use std::io::{self, Read};
+use std::net::{SocketAddr, TcpListener};
+use std::sync::Arc;
+
+use pingora_core::server::configuration::{Opt, ServerConf};
+use pingora_core::server::{RunArgs, Server};
+use tokio::sync::{Semaphore, watch};
+use tokio_util::task::TaskTracker;
+
+use crate::batch::Batcher;
+use crate::clock::Clock;
+use crate::config::Config;
+use crate::dialect;
+use crate::flight::Flights;
+use crate::gate::connection::Door;
+use crate::gate::route::Routes;
+use crate::gate::{Admin, Proxy};
+use crate::key::KeyHasher;
+use crate::metrics::{Metrics, Operation};
+use crate::serve::Service;
+use crate::tier::memory::Memory;
+use crate::upstream::Upstream;
+use entrance::{App, Entrance, Opened, Shared};
+use signals::Signals;
+
+/// How a process came to its end, if not well.
+#[derive(Debug)]
+pub enum Failure {
+    /// The configuration asks for what cannot be.
+    Config(String),
+    /// An address is not free, or not ours.
+    Bind(SocketAddr, io::Error),
+    /// Something that should always work did not.
+    Start(String),
+}
+
+impl fmt::Display for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Config(message) | Self::Start(message) => f.write_str(message),
+            Self::Bind(address, error) => write!(f, "cannot listen on {address}: {error}"),
+        }
+    }
+}
+
+/// The real addresses of a running sidecar.
+#[derive(Debug, Clone, Copy)]
+pub struct Addresses {
+    /// Where applications connect.
+    pub proxy: SocketAddr,
+    /// Where metrics and health are.
+    pub admin: SocketAddr,
+}
+
+/// Tells the real addresses.
+pub type Announce = Box<dyn FnOnce(Addresses) + Send>;
+
+/// What a caller may want of a run beside the configuration.
+pub struct Run {
+    /// Take the listeners over from a running process instead of opening them.
+    pub upgrade: bool,
+    /// Ends the run when it turns true, as SIGTERM does.
+    pub stop: watch::Receiver<bool>,
+    /// Told once both listeners accept.
+    pub announce: Announce,
+}
+
+impl fmt::Debug for Run {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Run").field("upgrade", &self.upgrade).finish_non_exhaustive()
+    }
+}
+
+/// Everything behind the listeners.
+#[derive(Debug)]
+pub struct Built {
+    /// The use cases.
+    pub service: Arc<Service>,
+    /// The providers by name.
+    pub upstreams: HashMap<String, Arc<Upstream>>,
+    metrics: Metrics,
+    tasks: TaskTracker,
+}
+
+/// Builds everything behind the listeners; opens nothing.
+pub fn build(config: &Config) -> Result<Built, Failure> {
+    let metrics = Metrics::new().map_err(|error| Failure::Start(error.to_string()))?;
+    let mut upstreams = HashMap::new();
+    for (name, provider) in &config.providers {
+        let wrong = |message: String| Failure::Config(format!("providers.{name}: {message}"));
+        let dialect = dialect::named(&provider.dialect)
+            .ok_or_else(|| wrong("an unknown dialect".to_owned()))?;
+        let upstream = Upstream::new(name, dialect, provider.clone(), metrics.upstream(name));
+        upstreams.insert(name.clone(), Arc::new(upstream.map_err(wrong)?));
+    }
+    let secret = secret().map_err(|error| Failure::Start(format!("no randomness: {error}")))?;
+    let hasher = KeyHasher::new(&secret);
+    let clock = Clock::start();
+    let tasks = TaskTracker::new();
+    let lookups = metrics.tier("memory");
+    let memory = Arc::new(Memory::new(config.cache.memory.0, hasher.clone(), lookups.clone()));
+    let embed = metrics.operation(Operation::Embed);
+    let batcher = Batcher::new(Arc::clone(&memory), clock, embed.clone(), tasks.clone());
+    let harmless = config.cache.harmless_headers.iter().map(|name| {
+        name.parse().map_err(|_| Failure::Config(format!("cache.harmless_headers: {name:?}")))
+    });
+    let service = Service {
+        memory,
+        flights: Flights::new(&hasher),
+        batcher,
+        clock,
+        ttl: config.cache.ttl,
+        harmless: harmless.collect::<Result<_, _>>()?,
+        secret,
+        metrics: embed,
+        lookups,
+    };
+    Ok(Built { service: Arc::new(service), upstreams, metrics, tasks })
+}
+
+/// Runs the sidecar until a signal, or the caller, ends it.
+pub fn run(config: &Config, run: Run) -> Result<(), Failure> {
+    let built = build(config)?;
+    let (draining, _) = watch::channel(false);
+    let draining = Arc::new(draining);
+    let proxy = Arc::new(proxy(config, &built)?);
+    let admin = Arc::new(Admin {
+        metrics: built.metrics.clone(),
+        service: Arc::clone(&built.service),
+        draining: draining.subscribe(),
+    });
+    let shared = Shared {
+        door: Door::new(&config.server),
+        room: Arc::new(Semaphore::new(config.server.max_connections as usize)),
+        connections: built.metrics.downstream_connections.clone(),
+        tasks: built.tasks.clone(),
+    };
+    let bind = |address| if run.upgrade { Ok(None) } else { bind(address).map(Some) };
+    let (proxy_listener, admin_listener) =
+        (bind(config.server.listen)?, bind(config.server.admin_listen)?);
+    let addresses = Addresses {
+        proxy: real_address(proxy_listener.as_ref(), config.server.listen),
+        admin: real_address(admin_listener.as_ref(), config.server.admin_listen),
+    };
+    let mut server = pingora(config, run.upgrade);
+    let opened = Arc::new(Opened::new(2, addresses, run.announce));
+    let entrance =
+        |app, address, listener| Entrance::new(app, (address, listener), &draining, &opened);
+    let proxy = App::Proxy(proxy, shared.clone());
+    server.add_service(entrance(proxy, addresses.proxy, proxy_listener));
+    let admin = App::Admin(admin, shared);
+    server.add_service(entrance(admin, addresses.admin, admin_listener));
+    let drain = config.server.drain;
+    let signals = Signals { stop: run.stop, draining, tasks: built.tasks, drain };
+    server.run(RunArgs { shutdown_signal: Box::new(signals) });
+    Ok(())
+}
+
+fn proxy(config: &Config, built: &Built) -> Result<Proxy, Failure> {
+    let default = built
+        .upstreams
+        .get(&config.server.default_provider)
+        .ok_or_else(|| Failure::Config("server.default_provider: is not configured".to_owned()))?;
+    Ok(Proxy {
+        service: Arc::clone(&built.service),
+        routes: Routes::new(built.upstreams.clone(), Arc::clone(default)),
+        settings: config.server.clone(),
+        embed: Arc::new(built.metrics.operation(Operation::Embed)),
+        relay: Arc::new(built.metrics.operation(Operation::Relay)),
+    })
+}
+
+fn pingora(config: &Config, upgrade: bool) -> Server {
+    let cores = std::thread::available_parallelism().map_or(1, usize::from);
+    let threads = config.server.threads as usize;
+    let conf = ServerConf {
+        threads: if threads == 0 { cores } else { threads },
+        grace_period_seconds: Some(config.server.drain.as_secs()),
+        graceful_shutdown_timeout_seconds: Some(1),
+        upgrade_sock: config.server.upgrade_socket.clone(),
+        ..ServerConf::default()
+    };
+    let options = Opt { upgrade, ..Opt::default() };
+    let mut server = Server::new_with_opt_and_conf(options, conf);
+    server.bootstrap();
+    server
+}
+
+fn bind(address: SocketAddr) -> Result<TcpListener, Failure> {
+    let listener = TcpListener::bind(address).and_then(|listener| {
+        // pingora takes a socket over as it is, and would block a thread in accept.
+        listener.set_nonblocking(true)?;
+        Ok(listener)
+    });
+    listener.map_err(|error| Failure::Bind(address, error))
+}
+
+fn real_address(listener: Option<&TcpListener>, configured: SocketAddr) -> SocketAddr {
+    listener.and_then(|listener| listener.local_addr().ok()).unwrap_or(configured)
+}
+
+/// What digests of credentials are keyed with: drawn anew by each process.
+fn secret() -> io::Result<[u8; 32]> {
+    let mut secret = [0; 32];
+    File::open("/dev/urandom")?.read_exact(&mut secret)?;
+    Ok(secret)
+}
