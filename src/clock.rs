@@ -18,14 +18,11 @@ impl Moment {
         u64::try_from(self.0.saturating_sub(earlier.0)).unwrap_or(0)
     }
 
-    /// The moment a time later; never, for a time of zero.
+    /// The moment a time later, to the next full second.
     #[must_use]
     pub fn after(self, time: Duration) -> Self {
-        let seconds = time.as_secs().max(u64::from(!time.is_zero()));
-        match i64::try_from(seconds) {
-            Ok(seconds @ 1..) => Self(self.0.saturating_add(seconds)),
-            _ => Self::NEVER,
-        }
+        let seconds = time.as_secs().saturating_add(u64::from(time.subsec_nanos() > 0));
+        i64::try_from(seconds).map_or(Self::NEVER, |seconds| Self(self.0.saturating_add(seconds)))
     }
 
     /// The number of the second on its line, for sums.
@@ -63,9 +60,9 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_time_of_zero_never_ends_and_a_short_one_lasts_a_second() {
+    fn a_short_time_lasts_a_second_and_a_long_one_for_ever() {
         let now = Clock::start().now();
-        assert_eq!(now.after(Duration::ZERO), Moment::NEVER);
+        assert_eq!(now.after(Duration::ZERO), now);
         assert_eq!(now.after(Duration::from_millis(1)).since(now), 1);
         assert_eq!(now.after(Duration::from_secs(u64::MAX)), Moment::NEVER);
     }

@@ -71,6 +71,15 @@ pub fn is_harmless(name: &HeaderName) -> bool {
         || HARMLESS_PREFIXES.iter().any(|prefix| name.starts_with(prefix))
 }
 
+/// Whether a message says that its body is JSON.
+pub fn is_json(headers: &HeaderMap) -> bool {
+    let media_type = headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok());
+    media_type.is_some_and(|value| {
+        let essence = value.split(';').next().unwrap_or_default().trim();
+        essence.eq_ignore_ascii_case("application/json")
+    })
+}
+
 /// Removes the headers of this hop, those that `Connection` names included.
 pub fn strip_hop_by_hop(headers: &mut HeaderMap) {
     let named: Vec<HeaderName> = headers

@@ -99,9 +99,10 @@ impl Batcher {
             };
             let limit = self.merge_limit(&original);
             let Some(batch) = self.lanes.take(&original.lane, &limit, after) else { return };
-            if !batch.submissions.is_empty() {
-                self.spawn(call::run(Arc::clone(&self), batch, permit));
+            if batch.submissions.is_empty() {
+                continue;
             }
+            self.spawn(call::run(Arc::clone(&self), batch, permit));
             after = match timeout(upstream.settings.batch_gap, full.notified()).await {
                 Ok(()) => ClosedBy::Inputs,
                 Err(_) => ClosedBy::Linger,

@@ -45,8 +45,8 @@ pub struct Original {
     pub lane: Digest,
     /// The same for requests whose vectors can be compared.
     pub subject: Digest,
-    /// How long its answers are good; zero is for ever.
-    pub ttl: Duration,
+    /// How long its answers are good; `None` is for ever.
+    pub ttl: Option<Duration>,
 }
 
 impl Original {

@@ -13,10 +13,11 @@ use super::lane::Batch;
 use super::original::{Arrival, Original, Outcome, Refused, Submission};
 use super::plan::{self, ClosedBy, Size};
 use super::{Batcher, fail};
+use crate::clock::Moment;
 use crate::config::units::Oversize;
 use crate::dialect::{EmbedReply, Invalid, Item, Refusal};
 use crate::error::{Error, Kind};
-use crate::headers::beside_new_body;
+use crate::headers::{beside_new_body, is_json};
 use crate::key::{CacheKey, Digest};
 use crate::request::Unity;
 use crate::tier::Stored;
@@ -52,6 +53,9 @@ async fn read(
     inputs: usize,
     answer: &Answer,
 ) -> Result<EmbedReply, Invalid> {
+    if !is_json(&answer.headers) {
+        return Err(Invalid("something that does not say it is JSON"));
+    }
     let (asker, bytes) = (Arc::clone(original), answer.body.clone());
     let read = move || asker.upstream.dialect.read_reply(&bytes, inputs);
     let reply = if answer.body.len() > READ_APART {
@@ -95,7 +99,9 @@ impl Batcher {
         let good = Good { reply, answer: answer.clone() };
         let unpacked = self.unpack(original, &good, &original.weights);
         for (key, arrival) in keys.iter().zip(&unpacked.arrivals) {
-            self.store(*key, arrival.as_ref()?, unpacked.keep.then_some(original.ttl));
+            if unpacked.keep {
+                self.store(*key, arrival.as_ref()?, original.ttl);
+            }
         }
         unpacked.arrivals.into_iter().collect()
     }
@@ -106,7 +112,6 @@ impl Batcher {
         let unpacked = self.unpack(&first.original, good, &weights(&batch, body));
         let mut nth = 0;
         for submission in batch.submissions {
-            let ttl = unpacked.keep.then_some(submission.original.ttl);
             for seat in submission.seats {
                 let at = if body == Body::Own { seat.position } else { nth };
                 nth += 1;
@@ -115,16 +120,17 @@ impl Batcher {
                     seat.lead.land(Outcome::Failed(error));
                     continue;
                 };
-                self.store(seat.lead.key(), &arrival, ttl);
+                if unpacked.keep {
+                    self.store(seat.lead.key(), &arrival, submission.original.ttl);
+                }
                 seat.lead.land(Outcome::Arrived(arrival));
             }
         }
     }
 
     fn store(&self, key: CacheKey, arrival: &Arrival, ttl: Option<Duration>) {
-        let Some(ttl) = ttl else { return };
         let value = Arc::clone(arrival.vector.bytes());
-        let expires = arrival.stored.after(ttl);
+        let expires = ttl.map_or(Moment::NEVER, |ttl| arrival.stored.after(ttl));
         self.memory.put(key, Stored { value, stored: arrival.stored, expires });
     }
 

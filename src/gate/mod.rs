@@ -10,7 +10,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use http::request::Parts;
-use http::{HeaderMap, HeaderValue, Request, Response, header};
+use http::{HeaderMap, HeaderValue, Request, Response};
 use http_body_util::{BodyExt, Full};
 use hyper::body::Incoming;
 
@@ -21,6 +21,7 @@ use route::{Routes, endpoint};
 
 use crate::config::Server;
 use crate::error::{Error, Kind};
+use crate::headers::is_json;
 use crate::metrics::{Held, Operation, OperationMetrics};
 use crate::serve::reply::{Content, Reply, Verdict};
 use crate::serve::{Ask, Service, relay};
@@ -127,14 +128,6 @@ async fn pass(target: &Target, request: Request<RequestBody>, reason: &'static s
 /// A request with the bytes that were already read from it.
 fn request(head: Parts, body: bytes::Bytes) -> Request<RequestBody> {
     Request::from_parts(head, Full::new(body).map_err(|never| match never {}).boxed_unsync())
-}
-
-fn is_json(headers: &HeaderMap) -> bool {
-    let media_type = headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok());
-    media_type.is_some_and(|value| {
-        let essence = value.split(';').next().unwrap_or_default().trim();
-        essence.eq_ignore_ascii_case("application/json")
-    })
 }
 
 fn count_retry(metrics: &OperationMetrics, headers: &HeaderMap) {

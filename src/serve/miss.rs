@@ -115,7 +115,7 @@ fn original(service: &Service, ask: &Ask, question: &Question<'_>) -> Original {
         fingerprint,
         lane,
         subject: subject(ask, request),
-        ttl: question.directives.ttl.unwrap_or(service.ttl),
+        ttl: question.directives.ttl.or(service.ttl),
     }
 }
 

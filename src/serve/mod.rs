@@ -37,8 +37,8 @@ pub struct Service {
     pub batcher: Arc<Batcher>,
     /// Time.
     pub clock: Clock,
-    /// How long an embedding is good; zero is for ever.
-    pub ttl: Duration,
+    /// How long an embedding is good; `None` is for ever.
+    pub ttl: Option<Duration>,
     /// Headers that change no answer, beside those that are known.
     pub harmless: Vec<HeaderName>,
     /// What digests of credentials are keyed with.

@@ -121,7 +121,7 @@ pub fn build(config: &Config) -> Result<Built, Failure> {
         flights: Flights::new(&hasher),
         batcher,
         clock,
-        ttl: config.cache.ttl,
+        ttl: (!config.cache.ttl.is_zero()).then_some(config.cache.ttl),
         harmless: harmless.collect::<Result<_, _>>()?,
         secret,
         metrics: embed,

@@ -165,8 +165,8 @@ mod tests {
         CacheKey::of(&Digest::of(b"test"), &Input::Tokens(Cow::Owned(vec![n])), Place::Anywhere)
     }
 
-    fn stored(now: Moment, length: usize, ttl: Duration) -> Stored {
-        Stored { value: vec![0; length].into(), stored: now, expires: now.after(ttl) }
+    fn stored(now: Moment, length: usize) -> Stored {
+        Stored { value: vec![0; length].into(), stored: now, expires: Moment::NEVER }
     }
 
     #[test]
@@ -175,7 +175,7 @@ mod tests {
         let memory = memory(limit);
         let now = Clock::start().now();
         for n in 0..10_000_usize {
-            memory.put(key(n as u64), stored(now, 1_000 + (n * 37) % 5_000, Duration::ZERO));
+            memory.put(key(n as u64), stored(now, 1_000 + (n * 37) % 5_000));
         }
         memory.observe(now);
         assert!(memory.cache.weight() <= limit);
@@ -188,8 +188,8 @@ mod tests {
         let memory = memory(1 << 20);
         let now = Clock::start().now();
         let fresh = Freshness { now, max_age: None };
-        memory.put(key(1), stored(now, 100, Duration::ZERO));
-        memory.put(key(2), stored(now, 2 << 20, Duration::ZERO));
+        memory.put(key(1), stored(now, 100));
+        memory.put(key(2), stored(now, 2 << 20));
         assert!(memory.get(&key(2), &fresh).is_none());
         assert!(memory.get(&key(1), &fresh).is_some());
     }
@@ -198,7 +198,8 @@ mod tests {
     fn time_to_live_and_max_age_end_an_entry() {
         let memory = memory(1 << 20);
         let now = Clock::start().now();
-        memory.put(key(1), stored(now, 10, Duration::from_secs(10)));
+        let expires = now.after(Duration::from_secs(10));
+        memory.put(key(1), Stored { expires, ..stored(now, 10) });
         let get = |seconds, max_age| {
             let now = now.after(Duration::from_secs(seconds));
             memory.get(&key(1), &Freshness { now, max_age }).is_some()
@@ -213,7 +214,7 @@ mod tests {
     fn a_purge_leaves_nothing() {
         let memory = memory(1 << 20);
         let now = Clock::start().now();
-        memory.put(key(1), stored(now, 10, Duration::ZERO));
+        memory.put(key(1), stored(now, 10));
         assert_eq!(memory.purge(), 1);
         assert!(memory.get(&key(1), &Freshness { now, max_age: None }).is_none());
         memory.observe(now.after(Duration::from_secs(100)));
@@ -227,7 +228,7 @@ mod tests {
         let at = |seconds| start.after(Duration::from_secs(seconds));
         for round in 1..=3 {
             for n in 0..100 {
-                memory.put(key(n), stored(at(round * 10), 100, Duration::ZERO));
+                memory.put(key(n), stored(at(round * 10), 100));
             }
         }
         memory.observe(at(50));

@@ -7,7 +7,7 @@ pytest.register_assert_rewrite("harness", "wire")  # so that a failure there sho
 from harness import Bench, Larder, Sdk  # noqa: E402
 from provider import Provider  # noqa: E402
 
-MERGING = '[providers.openai]\nbatch_gap = "150ms"\n'
+MERGING = '[providers.openai]\nbatch_gap = "400ms"\n'
 PATIENTLY_MERGING = '[providers.openai]\nbatch_gap = "1s"\n'
 FORWARDING = '[providers.openai]\noversize = "forward"\n'
 
