@@ -97,7 +97,11 @@ impl Service {
             return vec![None; question.keys.len()];
         }
         let look = |key| self.memory.get(key, &question.fresh).and_then(Found::of);
-        let found: Vec<Option<Found>> = question.keys.iter().map(look).collect();
+        let mut found: Vec<Option<Found>> = question.keys.iter().map(look).collect();
+        if !is_even(&found) {
+            // The provider has changed its model since some were stored; one answer is of one model.
+            found.fill(None);
+        }
         let hits = found.iter().flatten().count();
         self.lookups.hits.inc_by(hits as u64);
         self.lookups.misses.inc_by((found.len() - hits) as u64);
@@ -187,6 +191,13 @@ fn family(ask: &Ask, request: &EmbedRequest<'_>, envelope: &Digest) -> Digest {
         }
     }
     family.finish()
+}
+
+/// Whether all vectors are of the same dimensions.
+pub(super) fn is_even(found: &[Option<Found>]) -> bool {
+    let mut dimensions = found.iter().flatten().map(|found| found.vector.dimensions());
+    let first = dimensions.next();
+    dimensions.all(|other| Some(other) == first)
 }
 
 fn items_of(found: &[Option<Found>]) -> Items {

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use http::HeaderMap;
 
-use super::embed::{Found, Question, subject};
+use super::embed::{Found, Question, is_even, subject};
 use super::reply::{Content, Items, Reply, Verdict};
 use super::{Ask, Service};
 use crate::batch::original::{Arrival, Original, Outcome, Refused, Seat, Submission};
@@ -214,7 +214,7 @@ impl Table {
                 Ok(Outcome::Refused(_)) | Err(_) => end = End::Again,
             }
         }
-        if matches!(end, End::Complete) && !self.is_even() { End::Again } else { end }
+        if matches!(end, End::Complete) && !is_even(&self.found) { End::Again } else { end }
     }
 
     /// The request in its own bytes, with nobody. What comes is kept, but nobody can join.
@@ -257,14 +257,6 @@ impl Table {
                 *place = Some(found.clone());
             }
         }
-    }
-
-    /// Whether all vectors are of the same dimensions. A provider that has changed its model since
-    /// some were stored must be asked for all of them.
-    fn is_even(&self) -> bool {
-        let mut dimensions = self.found.iter().flatten().map(|found| found.vector.dimensions());
-        let first = dimensions.next();
-        dimensions.all(|other| Some(other) == first)
     }
 
     fn age(&self, question: &Question<'_>) -> u64 {
