@@ -101,9 +101,21 @@ impl<V> Lead<V> {
         self.key
     }
 
-    /// Ends the flight: everybody who waits gets the value.
+    /// Ends the flight: everybody who waits gets the value. Whoever comes from now on leads anew, so
+    /// that nobody who has an answer can ask again and be given the same one.
     pub fn land(self, value: V) {
+        self.depart();
         self.slot.send_replace(Some(value));
+    }
+
+    /// Lets nobody else follow. Where several flights end with one answer, all depart before the
+    /// first lands, since its followers may ask for the others again at once.
+    pub fn depart(&self) {
+        let mut shard = self.flights.shard(&self.key);
+        // Only the flight's own slot: after `unless_unwanted` the key may be somebody else's.
+        if shard.get(&self.key).is_some_and(|slot| Arc::ptr_eq(slot, &self.slot)) {
+            shard.remove(&self.key);
+        }
     }
 
     /// Ends the flight if nobody waits for it any more; gives the lead back if somebody does.
@@ -122,11 +134,7 @@ impl<V> Lead<V> {
 
 impl<V> Drop for Lead<V> {
     fn drop(&mut self) {
-        let mut shard = self.flights.shard(&self.key);
-        // Only the flight's own slot: after `unless_unwanted` the key may be somebody else's.
-        if shard.get(&self.key).is_some_and(|slot| Arc::ptr_eq(slot, &self.slot)) {
-            shard.remove(&self.key);
-        }
+        self.depart();
     }
 }
 

@@ -152,6 +152,7 @@ impl Batcher {
 
 /// Ends every flight of a request with an error of larder's own.
 fn fail(submission: Submission, error: &Error) {
+    submission.seats.iter().for_each(|seat| seat.lead.depart());
     for seat in submission.seats {
         seat.lead.land(Outcome::Failed(error.clone()));
     }

@@ -269,6 +269,7 @@ fn cut(batcher: &Arc<Batcher>, batch: Batch, inputs: usize) {
 
 fn verdict(batch: Batch, answer: Answer, only: Option<Digest>) {
     let answer = Arc::new(answer);
+    batch.submissions.iter().flat_map(|one| &one.seats).for_each(|seat| seat.lead.depart());
     for Submission { seats, .. } in batch.submissions {
         for seat in seats {
             let refused = Refused { answer: Arc::clone(&answer), only };

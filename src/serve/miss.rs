@@ -179,15 +179,17 @@ impl Table {
                 items.collapsed += 1;
                 continue;
             };
-            items.miss += 1;
             // A flight may have landed between the look-up and the claim: its vector is in the
-            // tier since before it landed, so one more look cannot miss it.
+            // tier since before it landed, so one more look cannot miss it. Somebody else's call
+            // brought it.
             if let Some(found) = service.memory.get(key, &question.fresh).and_then(Found::of) {
+                items.collapsed += 1;
                 let (vector, stored) = (found.vector, found.stored);
                 let took = Duration::ZERO;
                 lead.land(Outcome::Arrived(Arrival { vector, stored, headers: None, took }));
                 continue;
             }
+            items.miss += 1;
             if let Some(input) = question.request.inputs.get(position) {
                 seats.push(Seat { lead, input: input.clone().into_owned(), position });
             }

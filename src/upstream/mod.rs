@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use http::uri::{Authority, PathAndQuery, Scheme};
-use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, Uri, header};
+use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, Uri, Version, header};
 use http_body_util::{BodyExt, Full, Limited};
 use hyper::body::Incoming;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
@@ -220,6 +220,8 @@ impl Upstream {
         path_and_query: &str,
     ) -> Result<Response<Incoming>, Error> {
         *request.uri_mut() = self.uri(path_and_query)?;
+        // A client's version is its own hop's: the connection's is decided by ALPN.
+        *request.version_mut() = Version::HTTP_11;
         let response = timeout(self.settings.first_byte_timeout, self.pool.request(request)).await;
         let response = response.map_err(|_: Elapsed| self.late("the head of an answer"))?;
         response.map_err(|error| self.unreachable(&error))

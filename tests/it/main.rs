@@ -1,1 +1,25 @@
-//! it
+//! What must hold of the built binary, seen from outside: through its listeners, its exit codes and
+//! its metrics. Every vector is computed again and compared bit for bit.
+
+#![expect(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::string_slice,
+    clippy::too_many_arguments,
+    clippy::unnecessary_wraps,
+    reason = "a test fails by panicking, and tells its figures"
+)]
+
+mod bounds;
+mod coalesce;
+mod embed;
+mod gate;
+mod generated;
+mod harness;
+mod isolate;
+mod layers;
+mod life;
+mod memory;
+mod property;
+mod replies;

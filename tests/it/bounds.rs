@@ -1,0 +1,198 @@
+//! Bounds: what is too large, too slow or not there is an error that says so, and nothing grows.
+
+use std::net::TcpListener;
+use std::time::{Duration, Instant};
+
+use http::Method;
+use larder::simulate::Settings;
+
+use crate::gate::gzip;
+use crate::harness::{
+    Aside, Ask, Client, DIMENSIONS, Gate, Raw, Scripted, Sidecar, Simulated, answer, json, texts,
+};
+
+const JSON: (&str, &str) = ("content-type", "application/json");
+
+#[tokio::test]
+async fn a_gzip_bomb_and_a_large_body_are_413() {
+    let provider = Simulated::instant();
+    let sidecar = Sidecar::with(provider.address, "[server]\nmax_body = \"1MiB\"\n");
+    let client = sidecar.client();
+    let large = vec![b' '; 2 << 20];
+    let bomb = gzip(&large).await;
+    assert!(bomb.len() < 10_000);
+    let headers = [JSON, ("content-encoding", "gzip")];
+    let got = client.send(Method::POST, "/v1/embeddings", &headers, bomb).await;
+    assert!(got.is_own_error(413, "body_too_large"), "{got:?}");
+    let mut connection = Raw::connect(sidecar.proxy).await;
+    let head = "POST /v1/embeddings HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\n";
+    connection.send(format!("{head}content-length: 2097152\r\n\r\n")).await;
+    let got = connection.answer().await;
+    assert!(got.is_own_error(413, "body_too_large"), "{got:?}");
+    let mut connection = Raw::connect(sidecar.proxy).await;
+    connection.send(format!("{head}transfer-encoding: chunked\r\n\r\n100001\r\n")).await;
+    connection.send(&large[..0x10_0001]).await;
+    let got = connection.answer().await;
+    assert!(got.is_own_error(413, "body_too_large"), "{got:?}");
+    assert_eq!(provider.stats().await.requests, 0);
+    client.right(&Ask::of(["after"])).await;
+}
+
+#[tokio::test]
+async fn a_head_over_64_kib_is_431() {
+    let provider = Simulated::instant();
+    let sidecar = Sidecar::before(provider.address);
+    let mut connection = Raw::connect(sidecar.proxy).await;
+    let long = "x".repeat(70 << 10);
+    connection.send(format!("GET /v1/models HTTP/1.1\r\nhost: x\r\nx-long: {long}\r\n\r\n")).await;
+    assert_eq!(connection.answer().await.status, 431);
+    let mut connection = Raw::connect(sidecar.proxy).await;
+    let fits = "x".repeat(40 << 10);
+    connection.send(format!("GET /v1/models HTTP/1.1\r\nhost: x\r\nx-long: {fits}\r\n\r\n")).await;
+    assert_ne!(connection.answer().await.status, 431);
+}
+
+#[tokio::test]
+async fn a_slow_head_is_closed_and_an_idle_connection_is_not() {
+    let provider = Simulated::instant();
+    let sidecar = Sidecar::with(provider.address, "[server]\nhead_timeout = \"300ms\"\n");
+    let ask = Ask::of(["idle"]);
+    let mut idle = Raw::connect(sidecar.proxy).await;
+    idle.send(Raw::embed(&ask)).await;
+    ask.check(&idle.answer().await);
+    for head in ["POST /v1/embed", "POST /v1/embeddings HTTP/1.1\r\nhost: x\r\nx-"] {
+        let mut slow = Raw::connect(sidecar.proxy).await;
+        let started = Instant::now();
+        slow.send(head).await;
+        slow.rest().await;
+        let took = started.elapsed();
+        assert!(took > Duration::from_millis(200) && took < Duration::from_secs(3), "{took:?}");
+    }
+    idle.send(Raw::embed(&ask)).await;
+    ask.check(&idle.answer().await);
+}
+
+#[tokio::test]
+async fn a_body_that_does_not_come_is_408() {
+    let provider = Simulated::instant();
+    let sidecar = Sidecar::with(provider.address, "[server]\nbody_timeout = \"200ms\"\n");
+    let mut connection = Raw::connect(sidecar.proxy).await;
+    let request = Raw::embed(&Ask::of(["late"]));
+    connection.send(&request[..request.len() - 3]).await;
+    let got = connection.answer().await;
+    assert!(got.is_own_error(408, "request_timeout"), "{got:?}");
+}
+
+#[tokio::test]
+async fn a_provider_that_is_down_is_502() {
+    let nobody = {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        listener.local_addr().unwrap()
+    };
+    let sidecar = Sidecar::before(nobody);
+    let client = sidecar.client();
+    let got = client.embed(&Ask::of(["nobody"])).await;
+    assert!(got.is_own_error(502, "upstream_unreachable"), "{got:?}");
+    let got = client.get("/v1/models").await;
+    assert!(got.is_own_error(502, "upstream_unreachable"), "{got:?}");
+    sidecar.until("larder_flights", 0.0).await;
+}
+
+#[tokio::test]
+async fn a_provider_that_hangs_is_504() {
+    let provider = Scripted::start(|_| std::future::pending());
+    let config = "[providers.openai]\nfirst_byte_timeout = \"200ms\"\n";
+    let sidecar = Sidecar::with(provider.address, config);
+    let client = sidecar.client();
+    for _ in 0..2 {
+        let started = Instant::now();
+        let got = client.embed(&Ask::of(["hangs"])).await;
+        assert!(got.is_own_error(504, "upstream_timeout"), "{got:?}");
+        assert!(started.elapsed() < Duration::from_secs(3));
+    }
+    let got = client.get("/v1/models").await;
+    assert!(got.is_own_error(504, "upstream_timeout"), "{got:?}");
+    sidecar.until("larder_flights", 0.0).await;
+}
+
+#[tokio::test]
+async fn a_call_that_waits_too_long_for_its_turn_is_503() {
+    let gate = Gate::closed();
+    let held = gate.clone();
+    let provider = Scripted::start(move |asked| {
+        let held = held.clone();
+        async move {
+            held.pass().await;
+            Some(json(200, &answer(&asked)))
+        }
+    });
+    let config = "[providers.openai]\nmax_connections = 1\npermit_timeout = \"200ms\"\n";
+    let sidecar = Sidecar::with(provider.address, config);
+    let client = sidecar.client();
+    let first = Aside::start({
+        let client = client.clone();
+        async move { client.right(&Ask::of(["first"])).await }
+    });
+    provider.called(1).await;
+    let same_lane = client.embed(&Ask::of(["second"])).await;
+    let other_lane = client.embed(&Ask::of(["third"]).dimensions(DIMENSIONS)).await;
+    let relayed = client.get("/v1/models").await;
+    for got in [same_lane, other_lane, relayed] {
+        assert!(got.is_own_error(503, "overloaded"), "{got:?}");
+        assert_eq!(got.header("retry-after"), "1");
+    }
+    gate.open();
+    first.done().await;
+    client.right(&Ask::of(["second"])).await;
+}
+
+#[tokio::test]
+async fn a_large_upload_passes_through_and_is_not_held() {
+    let size = 64 << 20;
+    let provider = Scripted::start(|asked| async move {
+        Some(json(200, &serde_json::json!({ "bytes": asked.body.len() })))
+    });
+    let sidecar = Sidecar::before(provider.address);
+    let client = sidecar.client();
+    client.send(Method::POST, "/v1/files", &[], "warm").await;
+    let before = sidecar.memory("VmRSS");
+    let got = client.send(Method::POST, "/v1/files", &[], vec![7; size]).await;
+    assert_eq!(got.text(), format!("{{\"bytes\":{size}}}"));
+    let grown = sidecar.memory("VmHWM").saturating_sub(before);
+    eprintln!("an upload of 64 MiB: {} KiB more than before at the most", grown >> 10);
+    assert!(grown < 16 << 20, "{grown} bytes");
+    assert!(provider.calls()[1].body.iter().all(|byte| *byte == 7));
+}
+
+#[tokio::test]
+async fn a_very_large_answer_comes_through_right() {
+    let provider = Simulated::start(Settings { dimensions: DIMENSIONS, ..Settings::instant() });
+    let sidecar = Sidecar::before(provider.address);
+    let ask = Ask::of(texts("large", 2_048)).dimensions(3_072);
+    for client in [sidecar.client(), Client::new(sidecar.proxy)] {
+        let answer = client.embed(&ask).await;
+        assert!(answer.body.len() > 60 << 20, "{}", answer.body.len());
+        ask.check(&answer);
+    }
+    assert_eq!(provider.stats().await.embedding_requests, 1);
+}
+
+#[tokio::test]
+async fn connections_beyond_the_bound_are_turned_away() {
+    let provider = Simulated::instant();
+    let sidecar = Sidecar::with(provider.address, "[server]\nmax_connections = 2\n");
+    let ask = Ask::of(["x"]);
+    let mut kept = Vec::new();
+    for _ in 0..2 {
+        let mut connection = Raw::connect(sidecar.proxy).await;
+        connection.send(Raw::embed(&ask)).await;
+        ask.check(&connection.answer().await);
+        kept.push(connection);
+    }
+    let mut third = Raw::connect(sidecar.proxy).await;
+    let got = third.answer().await;
+    assert_eq!((got.status, got.header("x-larder-error")), (503, "overloaded"));
+    drop(kept);
+    sidecar.until("larder_downstream_connections", 0.0).await;
+    sidecar.client().right(&ask).await;
+}

@@ -1,0 +1,151 @@
+//! The built binary as a running sidecar.
+
+use std::io::{BufRead, BufReader};
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{Arc, Mutex, mpsc};
+use std::{env, fs, process, thread};
+
+use super::{Client, PATIENCE, until};
+
+/// A running sidecar, killed when it is dropped.
+#[derive(Debug)]
+pub(crate) struct Sidecar {
+    pub(crate) proxy: SocketAddr,
+    pub(crate) admin: SocketAddr,
+    process: Child,
+    log: Arc<Mutex<Vec<String>>>,
+    _config: Config,
+}
+
+/// A configuration file that is removed when it is dropped.
+#[derive(Debug)]
+pub(crate) struct Config(PathBuf);
+
+impl Drop for Config {
+    fn drop(&mut self) {
+        drop(fs::remove_file(&self.0));
+    }
+}
+
+/// The binary, without anything of this process's environment.
+pub(crate) fn larder(arguments: &[&str]) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_larder"));
+    command.args(arguments).env_clear().stdin(Stdio::null());
+    command
+}
+
+impl Config {
+    pub(crate) fn name(&self) -> &str {
+        self.0.to_str().unwrap()
+    }
+}
+
+/// A configuration file.
+pub(crate) fn config_file(text: &str) -> Config {
+    let file = path("larder.toml");
+    fs::write(&file, text).unwrap();
+    Config(file)
+}
+
+/// A path for a file that no other test has.
+fn path(name: &str) -> PathBuf {
+    static NUMBER: AtomicU32 = AtomicU32::new(0);
+    let number = NUMBER.fetch_add(1, Ordering::Relaxed);
+    PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join(format!("{}-{number}-{name}", process::id()))
+}
+
+impl Sidecar {
+    /// Before a provider, at the defaults.
+    pub(crate) fn before(upstream: SocketAddr) -> Self {
+        Self::with(upstream, "")
+    }
+
+    /// Before a provider, with a configuration file.
+    pub(crate) fn with(upstream: SocketAddr, config: &str) -> Self {
+        let file = config_file(config);
+        let upstream = format!("http://{upstream}/v1");
+        let mut command = larder(&["serve", "--listen", "127.0.0.1:0"]);
+        command.args(["--admin-listen", "127.0.0.1:0", "--upstream", &upstream, "--config"]);
+        command.arg(file.name()).stderr(Stdio::piped());
+        let mut process = command.spawn().unwrap();
+        let log = Arc::new(Mutex::new(Vec::new()));
+        let (told, listening) = mpsc::channel();
+        let lines = BufReader::new(process.stderr.take().unwrap()).lines();
+        let kept = Arc::clone(&log);
+        thread::spawn(move || {
+            for line in lines.map_while(Result::ok) {
+                if let Some(addresses) = line.strip_prefix("listening proxy=") {
+                    drop(told.send(addresses.to_owned()));
+                }
+                kept.lock().unwrap().push(line);
+            }
+        });
+        let Ok(addresses) = listening.recv_timeout(PATIENCE) else {
+            panic!("the sidecar did not start: {:?}", log.lock().unwrap());
+        };
+        let (proxy, admin) = addresses.split_once(" admin=").unwrap();
+        let (proxy, admin) = (proxy.parse().unwrap(), admin.parse().unwrap());
+        Self { proxy, admin, process, log, _config: file }
+    }
+
+    pub(crate) fn client(&self) -> Client {
+        Client::new(self.proxy)
+    }
+
+    pub(crate) fn admin(&self) -> Client {
+        Client::new(self.admin)
+    }
+
+    /// What it has written to standard error so far.
+    pub(crate) fn log(&self) -> String {
+        self.log.lock().unwrap().join("\n")
+    }
+
+    /// The sum of all series of a metric whose labels contain this.
+    pub(crate) async fn metric(&self, name: &str, labels: &str) -> f64 {
+        let text = self.admin().get("/metrics").await.text();
+        let series = text.lines().filter(|line| {
+            line.strip_prefix(name).is_some_and(|rest| rest.starts_with(['{', ' ']))
+                && line.contains(labels)
+        });
+        series.map(|line| line.rsplit(' ').next().unwrap().parse::<f64>().unwrap()).sum()
+    }
+
+    /// Waits until a metric has a value.
+    pub(crate) async fn until(&self, name: &str, value: f64) {
+        until(&format!("{name} = {value}"), || async {
+            (self.metric(name, "").await - value).abs() < 0.5
+        })
+        .await;
+    }
+
+    pub(crate) fn signal(&self, signal: &str) {
+        let pid = self.process.id().to_string();
+        assert!(Command::new("kill").args(["-s", signal, &pid]).status().unwrap().success());
+    }
+
+    /// Waits for its end.
+    pub(crate) async fn ended(&mut self) -> ExitStatus {
+        let process = Mutex::new(&mut self.process);
+        let poll = || process.lock().unwrap().try_wait().unwrap();
+        until("the sidecar ends", || async { poll().is_some() }).await;
+        poll().unwrap()
+    }
+
+    /// A line of its `/proc/…/status` in bytes: `VmRSS`, or `VmHWM` for the most that it ever was.
+    pub(crate) fn memory(&self, line: &str) -> u64 {
+        let status = fs::read_to_string(format!("/proc/{}/status", self.process.id())).unwrap();
+        let line = status.lines().find(|text| text.starts_with(line)).unwrap();
+        line.split_whitespace().nth(1).unwrap().parse::<u64>().unwrap() * 1024
+    }
+}
+
+impl Drop for Sidecar {
+    fn drop(&mut self) {
+        drop(self.process.kill());
+        drop(self.process.wait());
+    }
+}
