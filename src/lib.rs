@@ -49,8 +49,9 @@
 //!    channel, no await.
 //! 3. What is missing is claimed ([`flight::Flights`]): the request leads some keys and follows
 //!    others. It submits what it leads to the [`batch::Batcher`] and waits for all.
-//! 4. A lane collects what may travel together; a call goes out under a permit
-//!    ([`upstream::Upstream::call`]), in the request's own bytes if it is alone.
+//! 4. A lane sends a lone request at once, and collects what comes while its call is under way; a
+//!    call goes out under a permit ([`upstream::Upstream::call`]), in the request's own bytes if it
+//!    is alone.
 //! 5. The answer is checked ([`dialect::Dialect::read_reply`]); each vector goes into memory, then
 //!    lands its flight. A call that is refused for one input is taken apart, and each request gets
 //!    its own answer.

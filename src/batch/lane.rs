@@ -1,8 +1,8 @@
 //! Lanes: the requests that may travel in one call wait here for it, no longer than they must.
 //!
-//! A lane exists while it has a driver. The driver sends what there is at once; after a call has
-//! left it lets arrivals collect for the gap, or until a call is full, and leaves when the gap
-//! brought nobody. So a lone request never waits, and a burst becomes few calls.
+//! A lane exists while it has a driver. The driver sends what there is at once; while that call is
+//! under way it lets arrivals collect for the gap, or until a call is full, and leaves when nobody
+//! came. So a lone request never waits, and a burst becomes few calls.
 
 use std::collections::{HashMap, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};

@@ -14,7 +14,7 @@ mod settle;
 use std::sync::Arc;
 
 use tokio::sync::Notify;
-use tokio::time::timeout;
+use tokio::time::sleep;
 use tokio_util::task::TaskTracker;
 
 use crate::clock::Clock;
@@ -102,11 +102,17 @@ impl Batcher {
             if batch.submissions.is_empty() {
                 continue;
             }
-            self.spawn(call::run(Arc::clone(&self), batch, permit));
-            after = match timeout(upstream.settings.batch_gap, full.notified()).await {
-                Ok(()) => ClosedBy::Inputs,
-                Err(_) => ClosedBy::Linger,
+            let mut call = Box::pin(call::run(Arc::clone(&self), batch, permit));
+            after = tokio::select! {
+                // With nothing under way there is nothing to wait for.
+                () = &mut call => {
+                    after = ClosedBy::Lone;
+                    continue;
+                }
+                () = sleep(upstream.settings.batch_gap) => ClosedBy::Linger,
+                () = full.notified() => ClosedBy::Inputs,
             };
+            self.spawn(call);
         }
     }
 

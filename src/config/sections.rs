@@ -88,8 +88,8 @@ section! {
         total_timeout: Duration = "900s",
         /// How large an answer may be that larder reads to the end, decoded.
         max_reply: ByteSize = "1GiB",
-        /// How long inputs are collected after a call has left, before the next one leaves. A lone
-        /// request never waits.
+        /// How long inputs are collected while a call is under way, before the next one leaves. A
+        /// lone request never waits.
         batch_gap: Duration = "10ms",
         /// How many inputs of different requests go into one call. A request that is larger by
         /// itself is not cut for this.

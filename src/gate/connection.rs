@@ -5,6 +5,7 @@
 
 use std::convert::Infallible;
 use std::fmt;
+use std::future::pending;
 use std::io;
 use std::pin::{Pin, pin};
 use std::sync::Arc;
@@ -12,17 +13,22 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 
-use http::{Request, Response, Version};
+use http::{HeaderValue, Request, Response, Version, header};
 use hyper::body::Incoming;
 use hyper::rt::{Read, ReadBufCursor, Write};
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioTimer};
 use hyper_util::server::conn::auto::Builder;
 use tokio::sync::watch;
-use tokio::time::{MissedTickBehavior, interval};
+use tokio::time::{MissedTickBehavior, interval, sleep};
 
 use super::body::Body;
 use crate::config::Server;
+
+/// How long an HTTP/1 connection may stay open when the server drains. A client that is about to
+/// send on it would lose its request if it were closed at once; whoever sends within this time is
+/// answered, and told to close.
+const LAST_CALL: Duration = Duration::from_millis(500);
 
 /// Request heads of SDKs have some 20 headers; hyper's default is 100.
 const MAX_HEADERS: usize = 256;
@@ -62,18 +68,25 @@ impl Door {
     {
         let pulse = Arc::new(Pulse::new());
         let io = Watched { io, pulse: Arc::clone(&pulse) };
+        let draining_now = draining.clone();
         let service = service_fn(|request: Request<Incoming>| {
             pulse.head_came(request.version());
             let (answering, pulse) = (serve(request), Arc::clone(&pulse));
+            let last = draining_now.clone();
             async move {
-                let response = answering.await;
+                let mut response = answering.await;
                 pulse.answered();
+                if *last.borrow() && !pulse.is_multiplexed() {
+                    let close = HeaderValue::from_static("close");
+                    response.headers_mut().insert(header::CONNECTION, close);
+                }
                 Ok::<_, Infallible>(response)
             }
         });
         let mut connection = pin!(self.builder.serve_connection(io, service));
         let mut tick = interval(self.head_timeout.max(Duration::from_millis(20)) / 2);
         tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let mut last_call = pin!(Self::last_call(draining, &pulse));
         let mut told = false;
         loop {
             tokio::select! {
@@ -89,11 +102,22 @@ impl Door {
                         return;
                     }
                 }
-                _ = draining.wait_for(|draining| *draining), if !told => {
+                () = &mut last_call, if !told => {
                     told = true;
                     connection.as_mut().graceful_shutdown();
                 }
             }
+        }
+    }
+
+    /// Ends when a draining server has no more patience with this connection.
+    async fn last_call(draining: &mut watch::Receiver<bool>, pulse: &Pulse) {
+        if draining.wait_for(|draining| *draining).await.is_err() {
+            // Nobody is left who could ask for it.
+            pending::<()>().await;
+        }
+        if !pulse.is_multiplexed() {
+            sleep(LAST_CALL).await;
         }
     }
 }
@@ -136,6 +160,10 @@ impl Pulse {
         if self.state.load(Ordering::Relaxed) == ANSWERING {
             self.state.store(IDLE, Ordering::Relaxed);
         }
+    }
+
+    fn is_multiplexed(&self) -> bool {
+        self.state.load(Ordering::Relaxed) == MULTIPLEXED
     }
 
     fn head_is_late(&self, timeout: Duration) -> bool {

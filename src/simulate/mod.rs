@@ -5,8 +5,8 @@
 //! tell whether it is the right one. It knows nothing of caching or batching: it is what they are
 //! measured against.
 //!
-//! One connection is one task ([`connection`]); one call goes through [`provider`] (is there room,
-//! what befalls it, how long does it take) and is spelt by a provider's wire shapes ([`openai`]).
+//! One connection is one task (`connection`); one call goes through `provider` (is there room,
+//! what befalls it, how long does it take) and is spelt by a provider's wire shapes (`openai`).
 
 mod change;
 mod connection;

@@ -30,8 +30,6 @@ async fn compare(direct: &Client, through: &Client) {
     let requests = variable("LARDER_BENCH_REQUESTS", 3_000);
     let mut times = [Vec::new(), Vec::new()];
     for n in 0..requests {
-        // Twice as long as the batch gap apart, so that each is alone.
-        tokio::time::sleep(std::time::Duration::from_millis(12)).await;
         for (client, times) in [direct, through].into_iter().zip(&mut times) {
             let started = Instant::now();
             client.ask(body(n)).await;

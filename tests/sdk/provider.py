@@ -56,15 +56,20 @@ class Recorded:
 class Provider:
     """The server, its record and its switches."""
 
-    def __init__(self, port=0):
+    def __init__(self, port=0, tls=None):
         self.gate = threading.Event()  # models that are named held… wait for it
         self.gate_opened = True  # whether it opened before the provider's patience ended
         self._changed = threading.Condition()
         self._requests = []
         self._flaky = 0
+        self._slow = 0
         self.serial = itertools.count(1)
         self._server = _Server(("127.0.0.1", port), _Exchange)
         self._server.provider = self
+        self._scheme = "http"
+        if tls is not None:  # an ssl.SSLContext
+            self._scheme = "https"
+            self._server.socket = tls.wrap_socket(self._server.socket, server_side=True)
 
     def __enter__(self):
         threading.Thread(target=self._server.serve_forever, args=(0.05,), daemon=True).start()
@@ -81,7 +86,7 @@ class Provider:
 
     @property
     def base_url(self):
-        return "http://{}:{}/v1".format(*self.address)
+        return "{}://{}:{}/v1".format(self._scheme, *self.address)
 
     @property
     def requests(self):
@@ -107,9 +112,19 @@ class Provider:
     def reset(self):
         with self._changed:
             self._requests.clear()
-            self._flaky = 0
+            self._flaky = self._slow = 0
         self.gate.clear()
         self.gate_opened = True
+
+    def slow_next(self, seconds):
+        """How long the next call for embeddings takes, so that others collect behind it."""
+        with self._changed:
+            self._slow = seconds
+
+    def take_time(self):
+        with self._changed:
+            seconds, self._slow = self._slow, 0
+        time.sleep(seconds)
 
     def wait_at_gate(self):
         self.gate_opened &= self.gate.wait(PATIENCE)
@@ -248,6 +263,7 @@ def _control(provider, path):
 
 def _embeddings(provider, body):
     question = answers.read_question(body)
+    provider.take_time()
     if question.model.startswith("held"):
         provider.wait_at_gate()
     if question.model in faults.FLAKY and provider.takes_failure():

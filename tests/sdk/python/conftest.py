@@ -91,14 +91,16 @@ def make_bench(provider, start_larder, sdks):
 
 
 @pytest.fixture
-def crowd(make_bench):
+def crowd(provider, make_bench):
     """For many callers at once: what comes while a call is under way goes out together."""
+    provider.slow_next(0.4)
     return make_bench(MERGING)
 
 
 @pytest.fixture
-def large_crowd(make_bench):
+def large_crowd(provider, make_bench):
     """Collects for longer, so that many inputs are sure to go out together."""
+    provider.slow_next(1.0)
     return make_bench(PATIENTLY_MERGING)
 
 
