@@ -10,7 +10,7 @@ use super::body::{Body, End, Relayed};
 use crate::dialect::Dialect;
 use crate::error::{Error, Kind};
 use crate::headers::to_caller;
-use crate::metrics::Held;
+use crate::metrics::{Held, Outcome};
 use crate::serve::reply::{Content, Reply, Verdict};
 use crate::upstream::Answer;
 
@@ -29,7 +29,6 @@ pub(super) fn respond(
     mut end: End,
 ) -> Response<Body> {
     let Reply { content, verdict } = reply;
-    let hit = matches!(content, Content::Written(..)) && verdict.queue.is_zero();
     let total = end.received.elapsed();
     let mut response = match content {
         Content::Streamed(response, permit) => {
@@ -45,7 +44,7 @@ pub(super) fn respond(
         }
     };
     let headers = response.headers_mut();
-    if hit && verdict.items.is_some_and(|items| items.miss + items.collapsed == 0) {
+    if verdict.outcome() == Outcome::Hit {
         headers.insert(header::AGE, number(verdict.age));
     }
     mark(headers, &verdict, total);

@@ -64,7 +64,6 @@ pub(super) async fn answer(
     let mut verdict = Verdict {
         items: Some(table.items),
         bypass,
-        age: table.age(&question),
         queue: started.elapsed().saturating_sub(table.took),
         upstream: table.took,
         ..Verdict::default()
@@ -259,11 +258,6 @@ impl Table {
                 *place = Some(found.clone());
             }
         }
-    }
-
-    fn age(&self, question: &Question<'_>) -> u64 {
-        let oldest = self.found.iter().flatten().map(|found| found.stored).min();
-        oldest.map_or(0, |stored| question.fresh.now.since(stored))
     }
 
     fn count(&self, service: &Service) {

@@ -8,7 +8,7 @@ use larder::simulate::Settings;
 
 use crate::gate::gzip;
 use crate::harness::{
-    Aside, Ask, Client, DIMENSIONS, Gate, Raw, Scripted, Sidecar, Simulated, answer, json, texts,
+    Aside, Ask, Client, DIMENSIONS, Gate, Raw, Scripted, Sidecar, Simulated, json, texts,
 };
 
 const JSON: (&str, &str) = ("content-type", "application/json");
@@ -118,14 +118,7 @@ async fn a_provider_that_hangs_is_504() {
 #[tokio::test]
 async fn a_call_that_waits_too_long_for_its_turn_is_503() {
     let gate = Gate::closed();
-    let held = gate.clone();
-    let provider = Scripted::start(move |asked| {
-        let held = held.clone();
-        async move {
-            held.pass().await;
-            Some(json(200, &answer(&asked)))
-        }
-    });
+    let provider = Scripted::behind(&gate);
     let config = "[providers.openai]\nmax_connections = 1\npermit_timeout = \"200ms\"\n";
     let sidecar = Sidecar::with(provider.address, config);
     let client = sidecar.client();

@@ -8,9 +8,7 @@ use std::time::{Duration, Instant};
 use http::Method;
 use serde_json::Value;
 
-use crate::harness::{
-    Ask, Gate, Raw, Scripted, Sidecar, Simulated, answer, config_file, json, larder, texts,
-};
+use crate::harness::{Ask, Gate, Raw, Scripted, Sidecar, Simulated, config_file, larder, texts};
 
 fn run(arguments: &[&str]) -> (Option<i32>, String, String) {
     let Output { status, stdout, stderr } = larder(arguments).output().unwrap();
@@ -22,14 +20,7 @@ fn run(arguments: &[&str]) -> (Option<i32>, String, String) {
 async fn a_terminated_sidecar_finishes_what_is_in_flight() {
     for signal in ["TERM", "INT"] {
         let gate = Gate::closed();
-        let held = gate.clone();
-        let provider = Scripted::start(move |asked| {
-            let held = held.clone();
-            async move {
-                held.pass().await;
-                Some(json(200, &answer(&asked)))
-            }
-        });
+        let provider = Scripted::behind(&gate);
         let mut sidecar = Sidecar::before(provider.address);
         let ask = Ask::of(["in flight"]);
         let mut connection = Raw::connect(sidecar.proxy).await;

@@ -76,6 +76,18 @@ pub(crate) struct Scripted {
 }
 
 impl Scripted {
+    /// A provider whose good answers wait at a gate.
+    pub(crate) fn behind(gate: &Gate) -> Self {
+        let gate = gate.clone();
+        Self::start(move |asked| {
+            let gate = gate.clone();
+            async move {
+                gate.pass().await;
+                Some(json(200, &answer(&asked)))
+            }
+        })
+    }
+
     pub(crate) fn start<F, S>(script: F) -> Self
     where
         F: Fn(Asked) -> S + Send + Sync + 'static,
