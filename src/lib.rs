@@ -43,8 +43,9 @@
 //!
 //! 1. [`gate::Proxy::exchange`] reads the head, finds the provider ([`gate::route`]) and reads the
 //!    body to its end, within bounds.
-//! 2. [`serve::Service::embed`] reads the request ([`dialect::Dialect::read_embed`]), makes a
-//!    [`key::CacheKey`] for each input and looks into [`tier::memory::Memory`]. If all are there,
+//! 2. [`serve::Service::embed`] asks the tier for the whole answer to the very same bytes
+//!    ([`tier::memory::Memory::recall`]). If there is none, it reads the request
+//!    ([`dialect::Dialect::read_embed`]), makes a [`key::CacheKey`] for each input and looks into [`tier::memory::Memory`]. If all are there,
 //!    the answer is written ([`dialect::Dialect::write_reply`]) and that is all: no spawn, no
 //!    channel, no await.
 //! 3. What is missing is claimed ([`flight::Flights`]): the request leads some keys and follows

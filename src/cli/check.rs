@@ -11,8 +11,8 @@ use super::settings::ServeArgs;
 use super::{Failure, print};
 use crate::config::Config;
 use crate::metrics::Outcome;
-use crate::serve::Ask;
 use crate::serve::reply::{Content, Reply};
+use crate::serve::{Ask, Target};
 use crate::server::{self, Built};
 use crate::upstream::Upstream;
 
@@ -82,11 +82,13 @@ async fn ask(built: &Built, upstream: &Arc<Upstream>, model: &str) -> Result<Rep
     }
     let body = json!({ "model": model, "input": "larder check" });
     let ask = Ask {
-        upstream: Arc::clone(upstream),
-        path_and_query: "/embeddings".to_owned(),
+        target: Target {
+            upstream: Arc::clone(upstream),
+            path_and_query: "/embeddings".to_owned(),
+            received: Instant::now(),
+        },
         headers,
         body: Bytes::from(body.to_string()),
-        received: Instant::now(),
     };
     built.service.embed(&ask).await.map_err(str::to_owned)
 }

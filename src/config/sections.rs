@@ -41,7 +41,8 @@ section! {
 section! {
     /// What is kept, and for how long.
     Cache {
-        /// How much the memory tier may hold, all overhead counted.
+        /// How much the memory tier may hold, all overhead counted. An eighth of it is for whole
+        /// answers, kept as they were written for who asks again in the same bytes.
         memory: ByteSize = "512MiB",
         /// How long an embedding is good; 0 is for ever, until it is evicted or purged.
         ttl: Duration = "0",

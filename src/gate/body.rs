@@ -49,7 +49,9 @@ pub(super) async fn read(
     let Some(coding) = headers.get(header::CONTENT_ENCODING) else {
         return Ok(Whole { plain: Some(raw.clone()), raw });
     };
-    match codec::decode(coding.to_str().unwrap_or("unknown"), raw.clone(), limit).await {
+    // The decoders are large, and most bodies are plain.
+    let decoding = codec::decode(coding.to_str().unwrap_or("unknown"), raw.clone(), limit);
+    match Box::pin(decoding).await {
         Ok(plain) => Ok(Whole { raw, plain: Some(plain) }),
         Err(Undecodable::TooLarge) => Err(too_large()),
         Err(Undecodable::Unknown | Undecodable::Corrupt) => Ok(Whole { raw, plain: None }),

@@ -1,7 +1,8 @@
 //! One connection: hyper's side of a stream that pingora accepted.
 //!
 //! hyper's own time-out for heads also covers the idle time between requests, which must be longer
-//! than any SDK keeps a connection; so the time for a head, from its first byte on, is kept here.
+//! than any SDK keeps a connection, and sets a timer for each request; so both times are kept here,
+//! by a look at the connection every few seconds.
 
 use std::convert::Infallible;
 use std::fmt;
@@ -9,18 +10,20 @@ use std::future::pending;
 use std::io;
 use std::pin::{Pin, pin};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 
+use futures_util::FutureExt;
 use http::{HeaderValue, Request, Response, Version, header};
 use hyper::body::Incoming;
 use hyper::rt::{Read, ReadBufCursor, Write};
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioTimer};
 use hyper_util::server::conn::auto::Builder;
-use tokio::sync::watch;
+use tokio::sync::{mpsc, watch};
 use tokio::time::{MissedTickBehavior, interval, sleep};
+use tokio_util::task::{AbortOnDropHandle, TaskTracker};
 
 use super::body::Body;
 use crate::config::Server;
@@ -30,37 +33,44 @@ use crate::config::Server;
 /// answered, and told to close.
 const LAST_CALL: Duration = Duration::from_millis(500);
 
-/// Request heads of SDKs have some 20 headers; hyper's default is 100.
-const MAX_HEADERS: usize = 256;
-
 /// Serves connections as the settings say.
 #[derive(Clone)]
 pub struct Door {
     builder: Builder<TokioExecutor>,
-    head_timeout: Duration,
+    patience: Patience,
+    tasks: TaskTracker,
+}
+
+/// How long a connection may keep larder waiting.
+#[derive(Debug, Clone, Copy)]
+struct Patience {
+    /// For a head, from its first byte on.
+    head: Duration,
+    /// Between an answer and the next head.
+    idle: Duration,
 }
 
 impl Door {
     /// Everything that all connections have in common.
-    pub fn new(settings: &Server) -> Self {
+    pub fn new(settings: &Server, tasks: TaskTracker) -> Self {
         let mut builder = Builder::new(TokioExecutor::new());
         builder
             .http1()
             .timer(TokioTimer::new())
-            .header_read_timeout(settings.idle_timeout)
-            .max_buf_size(settings.max_head.as_usize().max(8_192))
-            .max_headers(MAX_HEADERS);
+            .header_read_timeout(None)
+            .max_buf_size(settings.max_head.as_usize().max(8_192));
         builder
             .http2()
             .timer(TokioTimer::new())
             .keep_alive_interval(settings.idle_timeout / 2)
             .max_header_list_size(u32::try_from(settings.max_head.0).unwrap_or(u32::MAX));
-        Self { builder, head_timeout: settings.head_timeout }
+        let patience = Patience { head: settings.head_timeout, idle: settings.idle_timeout };
+        Self { builder, patience, tasks }
     }
 
     /// Serves one connection to its end. When the server drains, the connection is told so and ends
     /// with the request that is under way.
-    pub async fn serve<I, S, F>(&self, io: I, draining: &mut watch::Receiver<bool>, serve: S)
+    pub async fn serve<I, S, F>(&self, io: I, draining: watch::Receiver<bool>, serve: S)
     where
         I: Read + Write + Unpin + Send + 'static,
         S: Fn(Request<Incoming>) -> F,
@@ -68,63 +78,92 @@ impl Door {
     {
         let pulse = Arc::new(Pulse::new());
         let io = Watched { io, pulse: Arc::clone(&pulse) };
-        let draining_now = draining.clone();
         let service = service_fn(|request: Request<Incoming>| {
             pulse.head_came(request.version());
-            let (answering, pulse) = (serve(request), Arc::clone(&pulse));
-            let last = draining_now.clone();
-            async move {
-                let mut response = answering.await;
-                pulse.answered();
-                if *last.borrow() && !pulse.is_multiplexed() {
+            let pulse = Arc::clone(&pulse);
+            serve(request).map(move |mut response| {
+                if pulse.answered() == Next::Close {
                     let close = HeaderValue::from_static("close");
                     response.headers_mut().insert(header::CONNECTION, close);
                 }
                 Ok::<_, Infallible>(response)
-            }
+            })
         });
         let mut connection = pin!(self.builder.serve_connection(io, service));
-        let mut tick = interval(self.head_timeout.max(Duration::from_millis(20)) / 2);
-        tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
-        let mut last_call = pin!(Self::last_call(draining, &pulse));
-        let mut told = false;
+        // What only concerns the connection's beginning and end is watched by a task of its own, so
+        // that it costs a request nothing.
+        let (tell, mut orders) = mpsc::channel(1);
+        let watching = watch_over(Arc::clone(&pulse), draining, self.patience, tell);
+        let _watchman = AbortOnDropHandle::new(self.tasks.spawn(watching));
         loop {
             tokio::select! {
+                biased;
                 result = connection.as_mut() => {
                     if let Err(error) = result {
                         tracing::debug!(%error, "a connection ended early");
                     }
                     return;
                 }
-                _ = tick.tick() => {
-                    if pulse.head_is_late(self.head_timeout) {
-                        tracing::debug!("a request head took too long to come");
-                        return;
-                    }
-                }
-                () = &mut last_call, if !told => {
-                    told = true;
-                    connection.as_mut().graceful_shutdown();
+                order = orders.recv() => match order {
+                    Some(Order::Finish) => connection.as_mut().graceful_shutdown(),
+                    Some(Order::Leave) | None => return,
                 }
             }
         }
     }
+}
 
-    /// Ends when a draining server has no more patience with this connection.
-    async fn last_call(draining: &mut watch::Receiver<bool>, pulse: &Pulse) {
+/// What a connection is told from outside.
+#[derive(Debug)]
+enum Order {
+    /// End with the request that is under way.
+    Finish,
+    /// End now.
+    Leave,
+}
+
+/// Watches over a connection for as long as it lasts: ends it when a head takes too long, when it is
+/// idle for too long, and when a draining server has no more patience with it.
+async fn watch_over(
+    pulse: Arc<Pulse>,
+    mut draining: watch::Receiver<bool>,
+    patience: Patience,
+    tell: mpsc::Sender<Order>,
+) {
+    let last_call = async {
         if draining.wait_for(|draining| *draining).await.is_err() {
             // Nobody is left who could ask for it.
             pending::<()>().await;
         }
+        pulse.draining.store(true, Ordering::Relaxed);
         if !pulse.is_multiplexed() {
             sleep(LAST_CALL).await;
+        }
+    };
+    let mut last_call = pin!(last_call);
+    let mut called = false;
+    let mut tick = interval(patience.head.min(patience.idle).max(Duration::from_millis(20)) / 2);
+    tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    let mut last = (pulse.movements(), Instant::now());
+    loop {
+        let order = tokio::select! {
+            () = &mut last_call, if !called => {
+                called = true;
+                Some(Order::Finish)
+            }
+            _ = tick.tick() => pulse.order(&mut last, patience),
+        };
+        if let Some(order) = order
+            && tell.send(order).await.is_err()
+        {
+            return;
         }
     }
 }
 
 impl fmt::Debug for Door {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Door").field("head_timeout", &self.head_timeout).finish_non_exhaustive()
+        f.debug_struct("Door").field("patience", &self.patience).finish_non_exhaustive()
     }
 }
 
@@ -133,6 +172,15 @@ impl fmt::Debug for Door {
 struct Pulse {
     start: Instant,
     state: AtomicU64,
+    movements: AtomicU32,
+    draining: AtomicBool,
+}
+
+/// What becomes of a connection after an answer.
+#[derive(PartialEq, Eq)]
+enum Next {
+    Keep,
+    Close,
 }
 
 const IDLE: u64 = u64::MAX;
@@ -142,7 +190,12 @@ const MULTIPLEXED: u64 = u64::MAX - 2;
 
 impl Pulse {
     fn new() -> Self {
-        Self { start: Instant::now(), state: AtomicU64::new(IDLE) }
+        Self {
+            start: Instant::now(),
+            state: AtomicU64::new(IDLE),
+            movements: AtomicU32::new(0),
+            draining: AtomicBool::new(false),
+        }
     }
 
     fn bytes_came(&self) {
@@ -154,12 +207,39 @@ impl Pulse {
     fn head_came(&self, version: Version) {
         let state = if version >= Version::HTTP_2 { MULTIPLEXED } else { ANSWERING };
         self.state.store(state, Ordering::Relaxed);
+        self.moved();
     }
 
-    fn answered(&self) {
+    /// Something went in or out.
+    fn moved(&self) {
+        self.movements.fetch_add(1, Ordering::Relaxed);
+    }
+
+    fn movements(&self) -> u32 {
+        self.movements.load(Ordering::Relaxed)
+    }
+
+    /// What is to become of the connection now; `last` is the last movement that was seen, and when.
+    fn order(&self, last: &mut (u32, Instant), patience: Patience) -> Option<Order> {
+        let (state, movements) = (self.state.load(Ordering::Relaxed), self.movements());
+        if state == IDLE && movements == last.0 {
+            let is_over = last.1.elapsed() >= patience.idle;
+            return is_over.then_some(Order::Finish);
+        }
+        *last = (movements, Instant::now());
+        if self.head_is_late(patience.head) {
+            tracing::debug!("a request head took too long to come");
+            return Some(Order::Leave);
+        }
+        None
+    }
+
+    fn answered(&self) -> Next {
         if self.state.load(Ordering::Relaxed) == ANSWERING {
             self.state.store(IDLE, Ordering::Relaxed);
         }
+        let close = self.draining.load(Ordering::Relaxed) && !self.is_multiplexed();
+        if close { Next::Close } else { Next::Keep }
     }
 
     fn is_multiplexed(&self) -> bool {
@@ -203,6 +283,7 @@ impl<I: Write + Unpin> Write for Watched<I> {
         context: &mut Context<'_>,
         bytes: &[u8],
     ) -> Poll<io::Result<usize>> {
+        self.pulse.moved();
         Pin::new(&mut self.io).poll_write(context, bytes)
     }
 
@@ -211,6 +292,7 @@ impl<I: Write + Unpin> Write for Watched<I> {
         context: &mut Context<'_>,
         slices: &[io::IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
+        self.pulse.moved();
         Pin::new(&mut self.io).poll_write_vectored(context, slices)
     }
 

@@ -6,6 +6,7 @@ pub mod connection;
 pub mod route;
 mod write;
 
+use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -16,16 +17,16 @@ use hyper::body::Incoming;
 
 pub use admin::Admin;
 pub use body::Body;
-use body::End;
 use route::{Routes, endpoint};
+use write::Exchange;
 
 use crate::config::Server;
 use crate::error::{Error, Kind};
 use crate::headers::is_json;
 use crate::metrics::{Held, Operation, OperationMetrics};
 use crate::serve::reply::{Content, Reply, Verdict};
-use crate::serve::{Ask, Service, relay};
-use crate::upstream::{RequestBody, Upstream};
+use crate::serve::{Ask, Service, Target, relay};
+use crate::upstream::RequestBody;
 
 /// The proxy's side of the gate.
 #[derive(Debug)]
@@ -42,18 +43,11 @@ pub struct Proxy {
     pub relay: Arc<OperationMetrics>,
 }
 
-/// Where a request goes.
-struct Target {
-    upstream: Arc<Upstream>,
-    path_and_query: String,
-    received: Instant,
-}
-
 impl Proxy {
     /// One exchange, from a request's head to its answer's.
-    pub async fn exchange(&self, request: Request<Incoming>) -> Response<Body> {
+    pub async fn exchange(self: Arc<Self>, request: Request<Incoming>) -> Response<Body> {
         let received = Instant::now();
-        let (head, body) = request.into_parts();
+        let (mut head, body) = request.into_parts();
         let Some(path_and_query) = head.uri.path_and_query() else {
             let error = Error::new(Kind::BadRequest, "a request needs a path");
             return write::failed(self.routes.find("/").0.dialect, &error);
@@ -65,26 +59,22 @@ impl Proxy {
             upstream.dialect.is_embed(&head.method, endpoint(rest)) && is_json(&head.headers);
         let operation = if embeds { Operation::Embed } else { Operation::Relay };
         let metrics = self.metrics(operation);
-        let in_flight = Held::one(&metrics.in_flight);
+        let exchange = Exchange { metrics, received, in_flight: Held::one(&metrics.in_flight) };
         count_retry(metrics, &head.headers);
         let leaving = Leaving(Some(metrics));
         let dialect = upstream.dialect;
         let reply = match operation {
-            Operation::Embed => self.embed(target, head, body).await,
+            Operation::Embed => self.embed(target, &mut head, body).await,
             Operation::Relay => {
                 let body = body.map_err(Into::into).boxed_unsync();
                 pass(&target, Request::from_parts(head, body), "relay").await
             }
         };
         leaving.stays();
-        let outcome = reply.verdict.outcome();
-        let end = End { metrics: Arc::clone(metrics), outcome, received, complete: false };
-        let response = write::respond(dialect, reply, in_flight, end);
-        metrics.answered(outcome, response.status().as_u16(), received.elapsed());
-        response
+        write::respond(dialect, reply, exchange)
     }
 
-    async fn embed(&self, target: Target, mut head: Parts, body: Incoming) -> Reply {
+    async fn embed(&self, target: Target, head: &mut Parts, body: Incoming) -> Reply {
         let limit = self.settings.max_body.as_usize();
         let read = body::read(body, &head.headers, limit, self.settings.body_timeout).await;
         let whole = match read {
@@ -94,20 +84,15 @@ impl Proxy {
             }
         };
         let Some(plain) = whole.plain else {
-            return pass(&target, request(head, whole.raw), "unreadable").await;
+            return pass(&target, request(head.clone(), whole.raw), "unreadable").await;
         };
-        let ask = Ask {
-            upstream: Arc::clone(&target.upstream),
-            path_and_query: target.path_and_query.clone(),
-            headers: std::mem::take(&mut head.headers),
-            body: plain,
-            received: target.received,
-        };
+        let headers = std::mem::take(&mut head.headers);
+        let ask = Ask { target, headers, body: plain };
         match self.service.embed(&ask).await {
             Ok(reply) => reply,
             Err(reason) => {
                 head.headers = ask.headers;
-                pass(&target, request(head, whole.raw), reason).await
+                pass(&ask.target, request(head.clone(), whole.raw), reason).await
             }
         }
     }
@@ -120,9 +105,14 @@ impl Proxy {
     }
 }
 
-/// Passes a request on as it is.
-async fn pass(target: &Target, request: Request<RequestBody>, reason: &'static str) -> Reply {
-    Box::pin(relay(&target.upstream, &target.path_and_query, request, reason)).await
+/// Passes a request on as it is. Boxed, since the state of a relay would be moved about with that of
+/// every hit.
+fn pass<'a>(
+    target: &'a Target,
+    request: Request<RequestBody>,
+    reason: &'static str,
+) -> Pin<Box<dyn Future<Output = Reply> + Send + 'a>> {
+    Box::pin(relay(&target.upstream, &target.path_and_query, request, reason))
 }
 
 /// A request with the bytes that were already read from it.

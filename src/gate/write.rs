@@ -1,6 +1,7 @@
 //! Replies as HTTP answers: status, headers that say what the cache did, body.
 
-use std::time::Duration;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue, Response, header};
@@ -10,9 +11,12 @@ use super::body::{Body, End, Relayed};
 use crate::dialect::Dialect;
 use crate::error::{Error, Kind};
 use crate::headers::to_caller;
-use crate::metrics::{Held, Outcome};
+use crate::metrics::{Held, OperationMetrics, Outcome};
 use crate::serve::reply::{Content, Reply, Verdict};
 use crate::upstream::Answer;
+
+/// How many headers an answer from the cache has, with hyper's own.
+const OWN_HEADERS: usize = 8;
 
 const JSON: HeaderValue = HeaderValue::from_static("application/json");
 const CACHE_STATUS: HeaderName = HeaderName::from_static("cache-status");
@@ -21,30 +25,39 @@ const ERROR: HeaderName = HeaderName::from_static("x-larder-error");
 const SHOULD_RETRY: HeaderName = HeaderName::from_static("x-should-retry");
 const SERVER_TIMING: HeaderName = HeaderName::from_static("server-timing");
 
-/// An answer from a reply. What is counted at the answer's end is handed to whoever ends it.
+/// An exchange whose answer is being written.
+pub(super) struct Exchange<'a> {
+    pub(super) metrics: &'a Arc<OperationMetrics>,
+    pub(super) received: Instant,
+    pub(super) in_flight: Held,
+}
+
+/// An answer from a reply. An answer that is still coming is counted when it ends.
 pub(super) fn respond(
     dialect: &dyn Dialect,
     reply: Reply,
-    in_flight: Held,
-    mut end: End,
+    exchange: Exchange<'_>,
 ) -> Response<Body> {
+    let Exchange { metrics, received, in_flight } = exchange;
     let Reply { content, verdict } = reply;
-    let total = end.received.elapsed();
+    let (outcome, total) = (verdict.outcome(), received.elapsed());
     let mut response = match content {
         Content::Streamed(response, permit) => {
             let (mut head, body) = response.into_parts();
             to_caller(&mut head.headers);
             head.extensions.clear();
             head.version = http::Version::default();
+            let end = End { metrics: Arc::clone(metrics), outcome, received, complete: false };
             Response::from_parts(head, Either::Right(Relayed::new(body, permit, in_flight, end)))
         }
         whole => {
-            end.complete = true;
+            metrics.finished(outcome, total);
             self::whole(dialect, whole)
         }
     };
+    metrics.answered(outcome, response.status().as_u16(), total);
     let headers = response.headers_mut();
-    if verdict.outcome() == Outcome::Hit {
+    if outcome == Outcome::Hit {
         headers.insert(header::AGE, number(verdict.age));
     }
     mark(headers, &verdict, total);
@@ -55,9 +68,10 @@ fn whole(dialect: &dyn Dialect, content: Content) -> Response<Body> {
     match content {
         Content::Written(body, beside) => {
             let mut response = Response::new(Either::Left(Full::new(body)));
-            if let Some(beside) = beside {
-                *response.headers_mut() = HeaderMap::clone(&beside);
-            }
+            *response.headers_mut() = match beside {
+                Some(beside) => HeaderMap::clone(&beside),
+                None => HeaderMap::with_capacity(OWN_HEADERS),
+            };
             response.headers_mut().insert(header::CONTENT_TYPE, JSON);
             response
         }
@@ -116,7 +130,7 @@ fn server_timing(verdict: &Verdict, total: Duration) -> HeaderValue {
         text.extend(name);
         milliseconds(&mut text, time);
     }
-    HeaderValue::from_bytes(&text).expect("words and numbers are a header value")
+    HeaderValue::from_maybe_shared(Bytes::from(text)).expect("words and numbers are a header value")
 }
 
 fn milliseconds(out: &mut Vec<u8>, time: Duration) {

@@ -11,6 +11,7 @@ use crate::clock::Moment;
 use crate::error::{Error, Kind};
 use crate::key::{CacheKey, Digest, Framer, Place};
 use crate::request::{EmbedRequest, Encoding, Input, Unity};
+use crate::tier::memory::Recollection;
 use crate::tier::{Freshness, Stored};
 use crate::vector::{Numbers, Vector};
 
@@ -38,6 +39,14 @@ pub(super) struct Question<'a> {
     pub(super) request: EmbedRequest<'a>,
     pub(super) keys: Vec<CacheKey>,
     pub(super) family: Digest,
+    pub(super) how: How,
+}
+
+/// What a request says beside its body.
+#[derive(Debug)]
+pub(super) struct How {
+    /// The request's identity, byte for byte.
+    pub(super) exact: Vec<u8>,
     pub(super) envelope: Digest,
     pub(super) directives: Directives,
     pub(super) fresh: Freshness,
@@ -54,49 +63,52 @@ impl Service {
         if ask.headers.contains_key("idempotency-key") {
             return Err("idempotency-key");
         }
-        let Ok(request) = ask.upstream.dialect.read_embed(&ask.body) else {
+        let envelope = self.envelope(&ask.headers);
+        let exact = exact(ask, &envelope);
+        let fresh =
+            Freshness { now: self.clock.at(ask.target.received), max_age: directives.max_age };
+        if !directives.no_cache
+            && let Some(recalled) = self.memory.recall(&exact, &fresh)
+        {
+            return Ok(self.recalled(recalled, &fresh));
+        }
+        let how = How { exact, envelope, directives, fresh };
+        // Boxed, since the state of it would be moved about with that of every recalled answer.
+        Box::pin(self.read_and_answer(ask, how)).await
+    }
+
+    /// Answers a request that is new in these bytes.
+    async fn read_and_answer(self: &Arc<Self>, ask: &Ask, how: How) -> Result<Reply, &'static str> {
+        let Ok(request) = ask.target.upstream.dialect.read_embed(&ask.body) else {
             return Err("unreadable");
         };
-        let question = self.question(ask, request, directives);
+        let question = question(ask, request, how);
         let found = self.look_up(&question);
         if let Some(found) = found.iter().map(Option::as_ref).collect::<Option<Vec<_>>>() {
             return Ok(self.hit(ask, &question, &found).await);
         }
-        if directives.only_if_cached {
+        if question.how.directives.only_if_cached {
             let error =
                 Error::new(Kind::NotCached, "not in the cache, and only-if-cached was asked");
             let verdict = Verdict { items: Some(items_of(&found)), ..Verdict::default() };
             return Ok(Reply { content: Content::Failed(error), verdict });
         }
-        Ok(Box::pin(miss::answer(self, ask, question, found)).await)
+        Ok(miss::answer(self, ask, question, found).await)
     }
 
-    fn question<'a>(
-        &self,
-        ask: &Ask,
-        request: EmbedRequest<'a>,
-        directives: Directives,
-    ) -> Question<'a> {
-        let envelope = self.envelope(&ask.headers);
-        let family = family(ask, &request, &envelope);
-        let keys = (0..).zip(&request.inputs).map(|(at, input)| {
-            let place = match request.unity {
-                Unity::Whole => Place::Position(at),
-                Unity::Alone if request.scalar => Place::BlankScalar,
-                Unity::Alone | Unity::Free => Place::Anywhere,
-            };
-            CacheKey::of(&family, input, place)
-        });
-        let keys = keys.collect();
-        let fresh = Freshness { now: self.clock.at(ask.received), max_age: directives.max_age };
-        Question { request, keys, family, envelope, directives, fresh }
+    /// A question asked before in the same bytes.
+    fn recalled(&self, recalled: Recollection, fresh: &Freshness) -> Reply {
+        self.lookups.hits.inc_by(recalled.parts as u64);
+        self.metrics.saved_by_hit.inc();
+        let verdict = Verdict::hit(recalled.parts, recalled.stored, recalled.expires, fresh.now);
+        Reply { content: Content::Written(recalled.answer, None), verdict }
     }
 
     fn look_up(&self, question: &Question<'_>) -> Vec<Option<Found>> {
-        if question.directives.no_cache {
+        if question.how.directives.no_cache {
             return vec![None; question.keys.len()];
         }
-        let look = |key| self.memory.get(key, &question.fresh).and_then(Found::of);
+        let look = |key| self.memory.get(key, &question.how.fresh).and_then(Found::of);
         let mut found: Vec<Option<Found>> = question.keys.iter().map(look).collect();
         if !is_even(&found) {
             // The provider has changed its model since some were stored; one answer is of one model.
@@ -110,17 +122,20 @@ impl Service {
 
     async fn hit(&self, ask: &Ask, question: &Question<'_>, found: &[&Found]) -> Reply {
         self.metrics.saved_by_hit.inc();
-        let now = question.fresh.now;
-        let oldest = found.iter().map(|found| found.stored).min();
-        let first_end = found.iter().map(|found| found.expires).min();
-        let verdict = Verdict {
-            items: Some(Items { hit: found.len(), ..Items::default() }),
-            age: oldest.map_or(0, |stored| now.since(stored)),
-            ttl: first_end.filter(|end| *end != Moment::NEVER).map(|end| end.since(now)),
-            ..Verdict::default()
-        };
+        let now = question.how.fresh.now;
+        let oldest = found.iter().map(|found| found.stored).min().unwrap_or(now);
+        let first_end = found.iter().map(|found| found.expires).min().unwrap_or(Moment::NEVER);
+        let verdict = Verdict::hit(found.len(), oldest, first_end, now);
         let vectors = found.iter().map(|found| found.vector.clone()).collect();
         let body = self.write(ask, &question.request, vectors).await;
+        // How a vector that came as base64 is printed may yet be learned.
+        let final_form = question.request.encoding == Encoding::Base64
+            || found.iter().all(|found| found.vector.numbers() != Numbers::Unseen);
+        if final_form {
+            let values = found.iter().map(|found| Arc::clone(found.vector.bytes()));
+            let parts = question.keys.iter().copied().zip(values).collect();
+            self.memory.remember(&question.how.exact, parts, body.clone());
+        }
         Reply { content: Content::Written(body, None), verdict }
     }
 
@@ -131,7 +146,7 @@ impl Service {
         request: &EmbedRequest<'_>,
         mut vectors: Vec<Vector>,
     ) -> Bytes {
-        let (dialect, encoding) = (ask.upstream.dialect, request.encoding);
+        let (dialect, encoding) = (ask.target.upstream.dialect, request.encoding);
         if encoding == Encoding::Base64 {
             return dialect.write_reply(&vectors, encoding).into();
         }
@@ -158,10 +173,38 @@ impl Service {
     }
 }
 
+/// What a request says, byte for byte: the same again is the same question.
+fn exact(ask: &Ask, envelope: &Digest) -> Vec<u8> {
+    let (upstream, path) =
+        (ask.target.upstream.identity.as_bytes(), ask.target.path_and_query.as_bytes());
+    let mut exact = Vec::with_capacity(upstream.len() + path.len() + ask.body.len() + 48);
+    exact.extend(envelope.as_bytes());
+    for framed in [upstream, path] {
+        exact.extend((framed.len() as u64).to_le_bytes());
+        exact.extend(framed);
+    }
+    exact.extend(&ask.body);
+    exact
+}
+
+fn question<'a>(ask: &Ask, request: EmbedRequest<'a>, how: How) -> Question<'a> {
+    let family = family(ask, &request, &how.envelope);
+    let keys = (0..).zip(&request.inputs).map(|(at, input)| {
+        let place = match request.unity {
+            Unity::Whole => Place::Position(at),
+            Unity::Alone if request.scalar => Place::BlankScalar,
+            Unity::Alone | Unity::Free => Place::Anywhere,
+        };
+        CacheKey::of(&family, input, place)
+    });
+    let keys = keys.collect();
+    Question { request, keys, family, how }
+}
+
 /// What vectors must share to be printed alike and to be of the same dimensions.
 pub(super) fn subject(ask: &Ask, request: &EmbedRequest<'_>) -> Digest {
     Framer::new("larder subject")
-        .field(b'u', ask.upstream.identity.as_bytes())
+        .field(b'u', ask.target.upstream.identity.as_bytes())
         .field(b'm', request.model.as_bytes())
         .field(b'p', request.params.as_bytes())
         .finish()
@@ -169,11 +212,11 @@ pub(super) fn subject(ask: &Ask, request: &EmbedRequest<'_>) -> Digest {
 
 /// What all inputs of a request have in common that may change a vector.
 fn family(ask: &Ask, request: &EmbedRequest<'_>, envelope: &Digest) -> Digest {
-    let query = ask.path_and_query.split_once('?').map_or("", |(_, query)| query);
+    let query = ask.target.path_and_query.split_once('?').map_or("", |(_, query)| query);
     let mut family = Framer::new("larder embedding 1");
     family
         .field(b'e', envelope.as_bytes())
-        .field(b'u', ask.upstream.identity.as_bytes())
+        .field(b'u', ask.target.upstream.identity.as_bytes())
         .field(b'q', query.as_bytes())
         .field(b'm', request.model.as_bytes())
         .field(b'p', request.params.as_bytes());

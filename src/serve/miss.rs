@@ -55,12 +55,12 @@ pub(super) async fn answer(
     let started = Instant::now();
     let original = Arc::new(original(service, ask, &question));
     let mut table = Table::new(&question, found);
-    let end = if question.directives.no_cache {
+    let end = if question.how.directives.no_cache {
         table.ask_alone(service, &original, &question).await
     } else {
         table.ask(service, &original, &question).await
     };
-    let bypass = question.directives.no_cache.then_some("no-cache");
+    let bypass = question.how.directives.no_cache.then_some("no-cache");
     let mut verdict = Verdict {
         items: Some(table.items),
         bypass,
@@ -90,18 +90,18 @@ fn original(service: &Service, ask: &Ask, question: &Question<'_>) -> Original {
     let tokens = matches!(request.inputs.first(), Some(Input::Tokens(_)));
     let lane = Framer::new("larder lane")
         .field(b'f', question.family.as_bytes())
-        .field(b'a', ask.path_and_query.as_bytes())
+        .field(b'a', ask.target.path_and_query.as_bytes())
         .field(b'u', user.as_deref().unwrap_or("").as_bytes())
         .field(b'k', &[u8::from(tokens)])
         .finish();
     let fingerprint = Framer::new("larder request")
         .field(b'l', lane.as_bytes())
-        .field(b'e', question.envelope.as_bytes())
+        .field(b'e', question.how.envelope.as_bytes())
         .field(b'b', &ask.body)
         .finish();
     Original {
-        upstream: Arc::clone(&ask.upstream),
-        path_and_query: ask.path_and_query.clone(),
+        upstream: Arc::clone(&ask.target.upstream),
+        path_and_query: ask.target.path_and_query.clone(),
         headers: to_provider(&ask.headers),
         body: ask.body.clone(),
         model: request.model.clone().into_owned(),
@@ -114,7 +114,7 @@ fn original(service: &Service, ask: &Ask, question: &Question<'_>) -> Original {
         fingerprint,
         lane,
         subject: subject(ask, request),
-        ttl: question.directives.ttl.or(service.ttl),
+        ttl: question.how.directives.ttl.or(service.ttl),
     }
 }
 
@@ -181,7 +181,7 @@ impl Table {
             // A flight may have landed between the look-up and the claim: its vector is in the
             // tier since before it landed, so one more look cannot miss it. Somebody else's call
             // brought it.
-            if let Some(found) = service.memory.get(key, &question.fresh).and_then(Found::of) {
+            if let Some(found) = service.memory.get(key, &question.how.fresh).and_then(Found::of) {
                 items.collapsed += 1;
                 let (vector, stored) = (found.vector, found.stored);
                 let took = Duration::ZERO;

@@ -49,19 +49,26 @@ pub struct Service {
     pub lookups: TierMetrics,
 }
 
-/// A request for embeddings, read to its end.
+/// Where a request goes.
 #[derive(Debug)]
-pub struct Ask {
+pub struct Target {
     /// Whom it is for.
     pub upstream: Arc<Upstream>,
     /// Where below the base URL.
     pub path_and_query: String,
+    /// When its head came.
+    pub received: Instant,
+}
+
+/// A request that was read to its end.
+#[derive(Debug)]
+pub struct Ask {
+    /// Where it goes.
+    pub target: Target,
     /// As they came.
     pub headers: HeaderMap,
     /// As it came, decoded.
     pub body: Bytes,
-    /// When its head came.
-    pub received: Instant,
 }
 
 impl Service {

@@ -7,6 +7,7 @@ use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, Response};
 use hyper::body::Incoming;
 
+use crate::clock::Moment;
 use crate::error::Error;
 use crate::metrics::Outcome;
 use crate::upstream::{Answer, Permit};
@@ -64,6 +65,16 @@ pub struct Items {
 }
 
 impl Verdict {
+    /// All inputs were in the cache, since `oldest`, and the first of them ends at `first_end`.
+    pub fn hit(inputs: usize, oldest: Moment, first_end: Moment, now: Moment) -> Self {
+        Self {
+            items: Some(Items { hit: inputs, ..Items::default() }),
+            age: now.since(oldest),
+            ttl: (first_end != Moment::NEVER).then(|| first_end.since(now)),
+            ..Self::default()
+        }
+    }
+
     /// The cache was not asked.
     pub fn bypass(reason: &'static str) -> Self {
         Self { bypass: Some(reason), ..Self::default() }
@@ -104,6 +115,9 @@ impl Verdict {
 impl Items {
     /// The value of `x-larder-items`.
     pub fn header(&self) -> HeaderValue {
+        if *self == (Self { hit: 1, collapsed: 0, miss: 0 }) {
+            return HeaderValue::from_static("hit=1, collapsed=0, miss=0");
+        }
         let mut text = Vec::with_capacity(40);
         let mut number = itoa::Buffer::new();
         for (name, count) in

@@ -58,7 +58,7 @@ impl ServerApp for App {
     ) -> Option<Stream> {
         let (Self::Proxy(_, shared) | Self::Admin(_, shared)) = &**self;
         let _task = shared.tasks.token();
-        let mut draining = draining.clone();
+        let draining = draining.clone();
         match &**self {
             Self::Proxy(proxy, shared) => {
                 let Ok(_room) = shared.room.try_acquire() else {
@@ -66,18 +66,15 @@ impl ServerApp for App {
                     return None;
                 };
                 let _open = Held::one(&shared.connections);
-                let serve = |request| {
-                    let proxy = Arc::clone(proxy);
-                    async move { proxy.exchange(request).await }
-                };
-                shared.door.serve(TokioIo::new(stream), &mut draining, serve).await;
+                let serve = |request| Arc::clone(proxy).exchange(request);
+                shared.door.serve(TokioIo::new(stream), draining, serve).await;
             }
             Self::Admin(admin, shared) => {
                 let serve = |request| {
                     let admin = Arc::clone(admin);
                     async move { admin.exchange(&request) }
                 };
-                shared.door.serve(TokioIo::new(stream), &mut draining, serve).await;
+                shared.door.serve(TokioIo::new(stream), draining, serve).await;
             }
         }
         None

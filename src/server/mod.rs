@@ -142,7 +142,7 @@ pub fn run(config: &Config, run: Run) -> Result<(), Failure> {
         draining: draining.subscribe(),
     });
     let shared = Shared {
-        door: Door::new(&config.server),
+        door: Door::new(&config.server, built.tasks.clone()),
         room: Arc::new(Semaphore::new(config.server.max_connections as usize)),
         connections: built.metrics.downstream_connections.clone(),
         tasks: built.tasks.clone(),

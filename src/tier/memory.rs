@@ -9,9 +9,11 @@ use std::mem::size_of;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 
+use ::bytes::Bytes as Answer;
 use quick_cache::sync::Cache;
 use quick_cache::{Lifecycle, OptionsBuilder, Weighter};
 
+use super::recall::{Recall, Recalled};
 use super::{Freshness, Stored};
 use crate::clock::Moment;
 use crate::key::{CacheKey, KeyHasher};
@@ -20,6 +22,9 @@ use crate::metrics::TierMetrics;
 /// What an entry costs beside its value: key, handle, list links, its share of the hash table, and
 /// the allocator's own. Measured as process growth over 100,000 entries (`tests/it/memory.rs`).
 const OVERHEAD: usize = size_of::<CacheKey>() + size_of::<Entry>() + 96;
+
+/// The share of the limit that is for whole answers: one part in so many.
+const RECALL_SHARE: u64 = 8;
 
 /// A value that is about what an embedding takes, to size the tables from the start.
 const TYPICAL_VALUE: u64 = 6_400;
@@ -30,9 +35,23 @@ struct Entry {
     epoch: u32,
 }
 
+/// A whole answer that is still what the tier's values make.
+#[derive(Debug)]
+pub struct Recollection {
+    /// The answer as it was written.
+    pub answer: Answer,
+    /// How many values it is made of.
+    pub parts: usize,
+    /// When the oldest of them was stored.
+    pub stored: Moment,
+    /// When the first of them ends.
+    pub expires: Moment,
+}
+
 /// The answers that are in memory.
 pub struct Memory {
     cache: Cache<CacheKey, Entry, Bytes, KeyHasher, Tally>,
+    recall: Recall,
     epoch: AtomicU64,
     tally: Tally,
 }
@@ -40,15 +59,19 @@ pub struct Memory {
 impl Memory {
     /// A tier that holds so many bytes.
     pub fn new(limit: u64, hasher: KeyHasher, metrics: TierMetrics) -> Self {
+        let for_answers = limit / RECALL_SHARE;
+        let for_values = limit - for_answers;
+        let entries = usize::try_from(for_values / TYPICAL_VALUE).unwrap_or(0).max(64);
         let options = OptionsBuilder::new()
-            .estimated_items_capacity(usize::try_from(limit / TYPICAL_VALUE).unwrap_or(0).max(64))
-            .weight_capacity(limit)
+            .estimated_items_capacity(entries)
+            .weight_capacity(for_values)
             .build()
             .expect("both capacities are given");
         metrics.limit_bytes.set(i64::try_from(limit).unwrap_or(i64::MAX));
         let tally = Tally { metrics: Arc::new(metrics), stored_sum: Arc::default() };
+        let recall = Recall::new(for_answers, hasher.clone());
         let cache = Cache::with_options(options, Bytes, hasher, tally.clone());
-        Self { cache, epoch: AtomicU64::new(0), tally }
+        Self { cache, recall, epoch: AtomicU64::new(0), tally }
     }
 
     /// The answer under a key, if there is one that this reader takes for good.
@@ -56,6 +79,29 @@ impl Memory {
         let entry = self.cache.get(key)?;
         let good = entry.epoch == self.epoch() && freshness.accepts(&entry.stored);
         good.then_some(entry.stored)
+    }
+
+    /// The whole answer to a question that was asked before in the same bytes, if it was written
+    /// from the very values that the tier holds now, and this reader takes them for good.
+    pub fn recall(&self, question: &[u8], freshness: &Freshness) -> Option<Recollection> {
+        let recalled = self.recall.get(question)?;
+        let (mut stored, mut expires) = (freshness.now, Moment::NEVER);
+        for (key, value) in &recalled.parts {
+            let held = self.get(key, freshness)?;
+            if !Arc::ptr_eq(value, &held.value) {
+                return None;
+            }
+            stored = stored.min(held.stored);
+            expires = expires.min(held.expires);
+        }
+        let (answer, parts) = (recalled.answer.clone(), recalled.parts.len());
+        Some(Recollection { answer, parts, stored, expires })
+    }
+
+    /// Keeps the whole answer to a question, with the values that it was written from.
+    pub fn remember(&self, question: &[u8], parts: Vec<(CacheKey, Arc<[u8]>)>, answer: Answer) {
+        let parts = parts.into();
+        self.recall.put(question, Recalled { parts, answer });
     }
 
     /// Keeps an answer under its key.
@@ -75,6 +121,7 @@ impl Memory {
         // Whoever still writes an answer of the old epoch writes what nobody will read.
         self.epoch.fetch_add(1, Ordering::AcqRel);
         self.cache.clear();
+        self.recall.purge();
         self.tally.stored_sum.store(0, Ordering::Relaxed);
         self.tally.metrics.purged.inc_by(entries as u64);
         entries
@@ -83,7 +130,8 @@ impl Memory {
     /// Sets the gauges that only a scrape needs.
     pub fn observe(&self, now: Moment) {
         let entries = i64::try_from(self.cache.len()).unwrap_or(i64::MAX);
-        let bytes = i64::try_from(self.cache.weight()).unwrap_or(i64::MAX);
+        let held = self.cache.weight() + self.recall.bytes();
+        let bytes = i64::try_from(held).unwrap_or(i64::MAX);
         let sum = self.tally.stored_sum.load(Ordering::Relaxed);
         self.tally.metrics.entries.set(entries);
         self.tally.metrics.bytes.set(bytes);
@@ -208,6 +256,42 @@ mod tests {
         assert!(!get(10, None));
         assert!(get(5, Some(5)));
         assert!(!get(6, Some(5)));
+    }
+
+    #[test]
+    fn a_whole_answer_is_recalled_while_it_is_what_the_values_make() {
+        let memory = memory(1 << 20);
+        let now = Clock::start().now();
+        let at =
+            |seconds| Freshness { now: now.after(Duration::from_secs(seconds)), max_age: None };
+        let old = Stored { expires: now.after(Duration::from_secs(20)), ..stored(now, 10) };
+        let new = Stored { stored: now.after(Duration::from_secs(5)), ..stored(now, 10) };
+        let parts = vec![(key(1), Arc::clone(&old.value)), (key(2), Arc::clone(&new.value))];
+        memory.put(key(1), old.clone());
+        memory.put(key(2), new);
+        memory.remember(b"question", parts, Answer::from_static(b"answer"));
+
+        let recalled = memory.recall(b"question", &at(9)).unwrap();
+        assert_eq!((&recalled.answer[..], recalled.parts), (&b"answer"[..], 2));
+        assert_eq!((recalled.stored, recalled.expires), (now, old.expires));
+        assert!(memory.recall(b"another", &at(9)).is_none());
+        assert!(memory.recall(b"question", &at(20)).is_none());
+        assert!(memory.recall(b"question", &Freshness { max_age: Some(8), ..at(9) }).is_none());
+        // The same bytes, but another answer of the provider's.
+        memory.put(key(2), stored(now, 10));
+        assert!(memory.recall(b"question", &at(9)).is_none());
+    }
+
+    #[test]
+    fn a_purge_forgets_whole_answers() {
+        let memory = memory(1 << 20);
+        let now = Clock::start().now();
+        let one = stored(now, 10);
+        memory.put(key(1), one.clone());
+        memory.remember(b"q", vec![(key(1), Arc::clone(&one.value))], Answer::from_static(b"a"));
+        memory.purge();
+        memory.put(key(1), one);
+        assert!(memory.recall(b"q", &Freshness { now, max_age: None }).is_none());
     }
 
     #[test]

@@ -1,6 +1,7 @@
 //! Where answers are kept. A tier stores plain bytes and knows nothing of what they mean.
 
 pub mod memory;
+mod recall;
 
 use std::sync::Arc;
 

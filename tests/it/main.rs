@@ -22,4 +22,5 @@ mod layers;
 mod life;
 mod memory;
 mod property;
+mod recall;
 mod replies;
