@@ -45,15 +45,15 @@
 //!    body to its end, within bounds.
 //! 2. [`serve::Service::embed`] asks the tier for the whole answer to the very same bytes
 //!    ([`tier::memory::Memory::recall`]). If there is none, it reads the request
-//!    ([`dialect::Dialect::read_embed`]), makes a [`key::CacheKey`] for each input and looks into [`tier::memory::Memory`]. If all are there,
-//!    the answer is written ([`dialect::Dialect::write_reply`]) and that is all: no spawn, no
+//!    ([`dialect::EmbedShape::read`]), makes a [`key::CacheKey`] for each input and looks into [`tier::memory::Memory`]. If all are there,
+//!    the answer is written ([`dialect::EmbedShape::write_reply`]) and that is all: no spawn, no
 //!    channel, no await.
 //! 3. What is missing is claimed ([`flight::Flights`]): the request leads some keys and follows
 //!    others. It submits what it leads to the [`batch::Batcher`] and waits for all.
 //! 4. A lane sends a lone request at once, and collects what comes while its call is under way; a
 //!    call goes out under a permit ([`upstream::Upstream::call`]), in the request's own bytes if it
 //!    is alone.
-//! 5. The answer is checked ([`dialect::Dialect::read_reply`]); each vector goes into memory, then
+//! 5. The answer is checked ([`dialect::EmbedShape::read_reply`]); each vector goes into memory, then
 //!    lands its flight. A call that is refused for one input is taken apart, and each request gets
 //!    its own answer.
 //! 6. The gate writes status, `Cache-Status` and body.

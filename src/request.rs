@@ -74,9 +74,25 @@ pub struct EmbedRequest<'a> {
     pub params: String,
     /// The end user that the call is attributed to, as JSON text. Alters no vector, but calls for
     /// different users stay apart.
-    pub user: Option<&'a str>,
+    pub user: Option<Cow<'a, str>>,
     /// How far the request may be taken apart.
     pub unity: Unity,
+}
+
+impl EmbedRequest<'_> {
+    /// The same request, holding its own bytes.
+    pub fn into_owned(self) -> EmbedRequest<'static> {
+        EmbedRequest {
+            model: Cow::Owned(self.model.into_owned()),
+            inputs: self.inputs.into_iter().map(Input::into_owned).collect(),
+            scalar: self.scalar,
+            encoding: self.encoding,
+            dimensions: self.dimensions,
+            params: self.params,
+            user: self.user.map(|user| Cow::Owned(user.into_owned())),
+            unity: self.unity,
+        }
+    }
 }
 
 /// How far a request may be taken apart and put together with others.

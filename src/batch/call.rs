@@ -2,7 +2,6 @@
 
 use std::sync::Arc;
 
-use bytes::Bytes;
 use http::{HeaderValue, header};
 
 use super::lane::Batch;
@@ -97,7 +96,7 @@ fn write(batch: &Batch, body: Body) -> Option<Call> {
                 user: original.user.as_deref(),
                 encoding,
             };
-            original.call(Bytes::from(original.upstream.dialect.write_call(&call)))
+            original.call(&call)
         }
     };
     let json = HeaderValue::from_static("application/json");

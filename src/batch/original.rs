@@ -7,6 +7,7 @@ use bytes::Bytes;
 use http::HeaderMap;
 
 use crate::clock::Moment;
+use crate::dialect::{EmbedCall, EmbedShape};
 use crate::error::Error;
 use crate::flight::Lead;
 use crate::key::Digest;
@@ -19,6 +20,8 @@ use crate::vector::Vector;
 pub struct Original {
     /// Whom it is for.
     pub upstream: Arc<Upstream>,
+    /// The shape of its endpoint.
+    pub shape: &'static dyn EmbedShape,
     /// Where below the base URL.
     pub path_and_query: String,
     /// As the provider is to see them.
@@ -52,12 +55,14 @@ pub struct Original {
 impl Original {
     /// The call that the caller would have made itself.
     pub fn as_call(&self) -> Call {
-        self.call(self.body.clone())
+        let path_and_query = self.path_and_query.clone();
+        Call { path_and_query, headers: self.headers.clone(), body: self.body.clone() }
     }
 
-    /// A call in the caller's name with another body.
-    pub fn call(&self, body: Bytes) -> Call {
-        let path_and_query = self.path_and_query.clone();
+    /// A call in the caller's name for inputs of several requests, or for some of its own.
+    pub fn call(&self, call: &EmbedCall<'_>) -> Call {
+        let path_and_query = self.shape.call_path(&self.path_and_query).into_owned();
+        let body = Bytes::from(self.shape.write_call(call));
         Call { path_and_query, headers: self.headers.clone(), body }
     }
 }

@@ -42,7 +42,7 @@ pub(super) async fn settle(
     }
     let Some(first) = batch.submissions.first() else { return };
     let inputs = weights(&batch, body).len();
-    match read(&first.original, inputs, &answer).await {
+    match read(&first.original, body, inputs, &answer).await {
         Ok(reply) => batcher.land(batch, body, &Good { reply, answer }),
         Err(Invalid(reason)) => invalid(batcher, batch, body, (answer, reason)),
     }
@@ -50,14 +50,18 @@ pub(super) async fn settle(
 
 async fn read(
     original: &Arc<Original>,
+    body: Body,
     inputs: usize,
     answer: &Answer,
 ) -> Result<EmbedReply, Invalid> {
     if !is_json(&answer.headers) {
         return Err(Invalid("something that does not say it is JSON"));
     }
-    let (asker, bytes) = (Arc::clone(original), answer.body.clone());
-    let read = move || asker.upstream.dialect.read_reply(&bytes, inputs);
+    let (shape, bytes) = (original.shape, answer.body.clone());
+    let read = move || match body {
+        Body::Own => shape.read_reply(&bytes, inputs),
+        Body::Built(_) => shape.read_call_reply(&bytes, inputs),
+    };
     let reply = if answer.body.len() > READ_APART {
         let reading = tokio::task::spawn_blocking(read).await;
         reading.unwrap_or(Err(Invalid("an answer that could not be read")))?
@@ -95,7 +99,7 @@ impl Batcher {
         if !answer.status.is_success() {
             return None;
         }
-        let reply = read(original, keys.len(), answer).await.ok()?;
+        let reply = read(original, Body::Own, keys.len(), answer).await.ok()?;
         let good = Good { reply, answer: answer.clone() };
         let unpacked = self.unpack(original, &good, &original.weights);
         for (key, arrival) in keys.iter().zip(&unpacked.arrivals) {

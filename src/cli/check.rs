@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use bytes::Bytes;
-use http::{HeaderMap, HeaderValue, header};
+use http::{HeaderMap, HeaderValue, Method, header};
 use serde_json::json;
 
 use super::settings::ServeArgs;
@@ -84,13 +84,15 @@ async fn ask(built: &Built, upstream: &Arc<Upstream>, model: &str) -> Result<Rep
     let ask = Ask {
         target: Target {
             upstream: Arc::clone(upstream),
+            endpoint: upstream.dialect.endpoint(&Method::POST, "/embeddings"),
+            method: Method::POST,
             path_and_query: "/embeddings".to_owned(),
             received: Instant::now(),
         },
         headers,
         body: Bytes::from(body.to_string()),
     };
-    built.service.embed(&ask).await.map_err(str::to_owned)
+    built.service.answer(&ask).await.map_err(str::to_owned)
 }
 
 #[derive(serde::Deserialize)]

@@ -1,12 +1,15 @@
 //! Providers' wire shapes, as pure functions: no I/O, no clock, no state.
 //!
-//! A dialect is one file and one line in [`ALL`]. What a dialect does not override is the `OpenAI`
-//! shape, which most providers speak.
+//! A dialect is one file and one line in [`ALL`]; it says which of a provider's endpoints are
+//! understood, and in what shape each of them speaks. What a dialect does not override is the
+//! `OpenAI` shape, which most providers speak.
 
 mod json;
 mod openai;
 mod question;
 mod reply;
+
+use std::borrow::Cow;
 
 use http::{Method, StatusCode};
 
@@ -73,35 +76,24 @@ pub struct Unreadable(pub &'static str);
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Invalid(pub &'static str);
 
-/// The wire shapes of one provider.
+/// What is understood of an endpoint.
+#[derive(Debug, Clone, Copy)]
+pub enum Endpoint {
+    /// It gives embeddings, in this shape.
+    Embed(&'static dyn EmbedShape),
+    /// Nothing: its requests are passed on as they are.
+    Other,
+}
+
+/// What is particular to one provider.
 pub trait Dialect: Sync + std::fmt::Debug {
     /// Its name in the configuration.
     fn name(&self) -> &'static str;
 
-    /// Whether a request asks for embeddings in a shape that [`Dialect::read_embed`] reads. The
-    /// path is what follows the base URL, without its version segment.
-    fn is_embed(&self, method: &Method, path: &str) -> bool {
-        method == Method::POST && path == "/embeddings"
-    }
-
-    /// Reads a request for embeddings.
-    fn read_embed<'a>(&self, body: &'a [u8]) -> Result<EmbedRequest<'a>, Unreadable> {
-        question::read(body)
-    }
-
-    /// Writes the body of a provider call.
-    fn write_call(&self, call: &EmbedCall<'_>) -> Vec<u8> {
-        openai::write_call(call)
-    }
-
-    /// Reads a provider's answer to a call with so many inputs; item *i* belongs to input *i*.
-    fn read_reply(&self, body: &[u8], inputs: usize) -> Result<EmbedReply, Invalid> {
-        reply::read(body, inputs)
-    }
-
-    /// Writes an answer for a caller, one vector for each of its inputs.
-    fn write_reply(&self, vectors: &[Vector], encoding: Encoding) -> Vec<u8> {
-        openai::write_reply(vectors, encoding)
+    /// What an endpoint is. The path is what follows the base URL, without its version segment and
+    /// its query.
+    fn endpoint(&self, method: &Method, path: &str) -> Endpoint {
+        openai::endpoint(method, path)
     }
 
     /// What a refused call was refused for.
@@ -114,8 +106,37 @@ pub trait Dialect: Sync + std::fmt::Debug {
         openai::LIMITS
     }
 
-    /// The body of an error that larder itself makes, as JSON.
-    fn write_error(&self, error: &Error) -> Vec<u8> {
+    /// The body of an error that larder itself makes on a path, as JSON.
+    fn write_error(&self, _path: &str, error: &Error) -> Vec<u8> {
         openai::write_error(error)
     }
+}
+
+/// The shape in which an endpoint is asked for embeddings and answers.
+pub trait EmbedShape: Sync + std::fmt::Debug {
+    /// Reads a request. The path is as it came, below the base URL, with its query.
+    fn read<'a>(
+        &self,
+        path_and_query: &str,
+        body: &'a [u8],
+    ) -> Result<EmbedRequest<'a>, Unreadable>;
+
+    /// Writes the body of a call for the inputs of several requests, or for some of one's.
+    fn write_call(&self, call: &EmbedCall<'_>) -> Vec<u8>;
+
+    /// Where such a call goes, if not where its requests came in.
+    fn call_path<'p>(&self, path_and_query: &'p str) -> Cow<'p, str> {
+        Cow::Borrowed(path_and_query)
+    }
+
+    /// Reads a provider's answer to a request with so many inputs; item *i* belongs to input *i*.
+    fn read_reply(&self, body: &[u8], inputs: usize) -> Result<EmbedReply, Invalid>;
+
+    /// The same for a call that [`EmbedShape::write_call`] wrote.
+    fn read_call_reply(&self, body: &[u8], inputs: usize) -> Result<EmbedReply, Invalid> {
+        self.read_reply(body, inputs)
+    }
+
+    /// Writes the answer to a request, one vector for each of its inputs.
+    fn write_reply(&self, request: &EmbedRequest<'_>, vectors: &[Vector]) -> Vec<u8>;
 }

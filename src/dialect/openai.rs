@@ -1,11 +1,13 @@
 //! The `OpenAI` shapes, which are also the defaults of every other dialect.
 
-use http::StatusCode;
+use http::{Method, StatusCode};
 
-use super::json;
-use super::{Dialect, EmbedCall, Limits, Refusal};
+use super::{
+    Dialect, EmbedCall, EmbedReply, EmbedShape, Endpoint, Invalid, Limits, Refusal, Unreadable,
+};
+use super::{json, question, reply};
 use crate::error::Error;
-use crate::request::{Encoding, Input};
+use crate::request::{EmbedRequest, Encoding, Input};
 use crate::vector::{Usage, Vector};
 
 /// `OpenAI` itself, and whoever speaks exactly like it.
@@ -15,6 +17,35 @@ pub(super) struct OpenAi;
 impl Dialect for OpenAi {
     fn name(&self) -> &'static str {
         "openai"
+    }
+}
+
+pub(super) fn endpoint(method: &Method, path: &str) -> Endpoint {
+    match (method, path) {
+        (&Method::POST, "/embeddings") => Endpoint::Embed(&Embeddings),
+        _ => Endpoint::Other,
+    }
+}
+
+/// `/v1/embeddings`.
+#[derive(Debug)]
+pub(super) struct Embeddings;
+
+impl EmbedShape for Embeddings {
+    fn read<'a>(&self, _path: &str, body: &'a [u8]) -> Result<EmbedRequest<'a>, Unreadable> {
+        question::read(body)
+    }
+
+    fn write_call(&self, call: &EmbedCall<'_>) -> Vec<u8> {
+        write_call(call)
+    }
+
+    fn read_reply(&self, body: &[u8], inputs: usize) -> Result<EmbedReply, Invalid> {
+        reply::read(body, inputs)
+    }
+
+    fn write_reply(&self, request: &EmbedRequest<'_>, vectors: &[Vector]) -> Vec<u8> {
+        write_reply(vectors, request.encoding)
     }
 }
 

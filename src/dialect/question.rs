@@ -66,7 +66,7 @@ impl<'a> Fields<'a> {
             encoding: self.encoding.unwrap_or(Encoding::Float),
             dimensions: self.dimensions,
             params: write_params(&self.params),
-            user: self.user,
+            user: self.user.map(Cow::Borrowed),
             unity,
         })
     }

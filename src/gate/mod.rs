@@ -10,20 +10,20 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Instant;
 
-use http::request::Parts;
-use http::{HeaderMap, HeaderValue, Request, Response};
+use http::{HeaderMap, HeaderValue, Method, Request, Response};
 use http_body_util::{BodyExt, Full};
 use hyper::body::Incoming;
 
 pub use admin::Admin;
 pub use body::Body;
 use route::{Routes, endpoint};
-use write::Exchange;
+use write::{Exchange, Voice};
 
 use crate::config::Server;
+use crate::dialect::Endpoint;
 use crate::error::{Error, Kind};
 use crate::headers::is_json;
-use crate::metrics::{Held, Operation, OperationMetrics};
+use crate::metrics::{Held, OperationMetrics};
 use crate::serve::reply::{Content, Reply, Verdict};
 use crate::serve::{Ask, Service, Target, relay};
 use crate::upstream::RequestBody;
@@ -50,57 +50,62 @@ impl Proxy {
         let (mut head, body) = request.into_parts();
         let Some(path_and_query) = head.uri.path_and_query() else {
             let error = Error::new(Kind::BadRequest, "a request needs a path");
-            return write::failed(self.routes.find("/").0.dialect, &error);
+            return write::failed(&Voice(self.routes.find("/").0.dialect, "/"), &error);
         };
         let (upstream, rest) = self.routes.find(path_and_query.as_str());
-        let target =
-            Target { upstream: Arc::clone(upstream), path_and_query: rest.to_owned(), received };
-        let embeds =
-            upstream.dialect.is_embed(&head.method, endpoint(rest)) && is_json(&head.headers);
-        let operation = if embeds { Operation::Embed } else { Operation::Relay };
-        let metrics = self.metrics(operation);
+        let endpoint = match upstream.dialect.endpoint(&head.method, endpoint(rest)) {
+            understood if is_json(&head.headers) => understood,
+            _ => Endpoint::Other,
+        };
+        let metrics = self.metrics(endpoint);
         let exchange = Exchange { metrics, received, in_flight: Held::one(&metrics.in_flight) };
         count_retry(metrics, &head.headers);
         let leaving = Leaving(Some(metrics));
-        let dialect = upstream.dialect;
-        let reply = match operation {
-            Operation::Embed => self.embed(target, &mut head, body).await,
-            Operation::Relay => {
+        let voice = Voice(upstream.dialect, rest);
+        let path_and_query = rest.to_owned();
+        let (upstream, method) = (Arc::clone(upstream), head.method);
+        let target = Target { upstream, endpoint, method, path_and_query, received };
+        let headers = std::mem::take(&mut head.headers);
+        let reply = match endpoint {
+            Endpoint::Other => {
                 let body = body.map_err(Into::into).boxed_unsync();
-                pass(&target, Request::from_parts(head, body), "relay").await
+                pass(&target, relayed(&target.method, headers, body), "relay").await
             }
+            Endpoint::Embed(_) => self.whole(target, headers, body).await,
         };
         leaving.stays();
-        write::respond(dialect, reply, exchange)
+        write::respond(&voice, reply, exchange)
     }
 
-    async fn embed(&self, target: Target, head: &mut Parts, body: Incoming) -> Reply {
+    /// Answers a request whose body has to be known.
+    async fn whole(&self, target: Target, headers: HeaderMap, body: Incoming) -> Reply {
         let limit = self.settings.max_body.as_usize();
-        let read = body::read(body, &head.headers, limit, self.settings.body_timeout).await;
-        let whole = match read {
+        let whole = match body::read(body, &headers, limit, self.settings.body_timeout).await {
             Ok(whole) => whole,
             Err(error) => {
                 return Reply { content: Content::Failed(error), verdict: Verdict::default() };
             }
         };
-        let Some(plain) = whole.plain else {
-            return pass(&target, request(head.clone(), whole.raw), "unreadable").await;
+        let method = target.method.clone();
+        let unchanged = |headers, raw| {
+            relayed(&method, headers, Full::new(raw).map_err(|never| match never {}).boxed_unsync())
         };
-        let headers = std::mem::take(&mut head.headers);
+        let Some(plain) = whole.plain else {
+            return pass(&target, unchanged(headers, whole.raw), "unreadable").await;
+        };
         let ask = Ask { target, headers, body: plain };
-        match self.service.embed(&ask).await {
+        match self.service.answer(&ask).await {
             Ok(reply) => reply,
             Err(reason) => {
-                head.headers = ask.headers;
-                pass(&ask.target, request(head.clone(), whole.raw), reason).await
+                pass(&ask.target, unchanged(ask.headers.clone(), whole.raw), reason).await
             }
         }
     }
 
-    fn metrics(&self, operation: Operation) -> &Arc<OperationMetrics> {
-        match operation {
-            Operation::Embed => &self.embed,
-            Operation::Relay => &self.relay,
+    fn metrics(&self, endpoint: Endpoint) -> &Arc<OperationMetrics> {
+        match endpoint {
+            Endpoint::Embed(_) => &self.embed,
+            Endpoint::Other => &self.relay,
         }
     }
 }
@@ -115,9 +120,11 @@ fn pass<'a>(
     Box::pin(relay(&target.upstream, &target.path_and_query, request, reason))
 }
 
-/// A request with the bytes that were already read from it.
-fn request(head: Parts, body: bytes::Bytes) -> Request<RequestBody> {
-    Request::from_parts(head, Full::new(body).map_err(|never| match never {}).boxed_unsync())
+fn relayed(method: &Method, headers: HeaderMap, body: RequestBody) -> Request<RequestBody> {
+    let mut request = Request::new(body);
+    *request.method_mut() = method.clone();
+    *request.headers_mut() = headers;
+    request
 }
 
 fn count_retry(metrics: &OperationMetrics, headers: &HeaderMap) {

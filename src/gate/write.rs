@@ -25,6 +25,9 @@ const ERROR: HeaderName = HeaderName::from_static("x-larder-error");
 const SHOULD_RETRY: HeaderName = HeaderName::from_static("x-should-retry");
 const SERVER_TIMING: HeaderName = HeaderName::from_static("server-timing");
 
+/// In whose shape, and of which path, larder's own errors are.
+pub(super) struct Voice<'a>(pub(super) &'static dyn Dialect, pub(super) &'a str);
+
 /// An exchange whose answer is being written.
 pub(super) struct Exchange<'a> {
     pub(super) metrics: &'a Arc<OperationMetrics>,
@@ -33,11 +36,7 @@ pub(super) struct Exchange<'a> {
 }
 
 /// An answer from a reply. An answer that is still coming is counted when it ends.
-pub(super) fn respond(
-    dialect: &dyn Dialect,
-    reply: Reply,
-    exchange: Exchange<'_>,
-) -> Response<Body> {
+pub(super) fn respond(voice: &Voice<'_>, reply: Reply, exchange: Exchange<'_>) -> Response<Body> {
     let Exchange { metrics, received, in_flight } = exchange;
     let Reply { content, verdict } = reply;
     let (outcome, total) = (verdict.outcome(), received.elapsed());
@@ -52,7 +51,7 @@ pub(super) fn respond(
         }
         whole => {
             metrics.finished(outcome, total);
-            self::whole(dialect, whole)
+            self::whole(voice, whole)
         }
     };
     metrics.answered(outcome, response.status().as_u16(), total);
@@ -64,7 +63,7 @@ pub(super) fn respond(
     response
 }
 
-fn whole(dialect: &dyn Dialect, content: Content) -> Response<Body> {
+fn whole(voice: &Voice<'_>, content: Content) -> Response<Body> {
     match content {
         Content::Written(body, beside) => {
             let mut response = Response::new(Either::Left(Full::new(body)));
@@ -76,8 +75,8 @@ fn whole(dialect: &dyn Dialect, content: Content) -> Response<Body> {
             response
         }
         Content::Passed(answer) => passed(&answer),
-        Content::Failed(error) => failed(dialect, &error),
-        Content::Streamed(..) => failed(dialect, &Error::new(Kind::UpstreamInvalid, "no body")),
+        Content::Failed(error) => failed(voice, &error),
+        Content::Streamed(..) => failed(voice, &Error::new(Kind::UpstreamInvalid, "no body")),
     }
 }
 
@@ -93,8 +92,8 @@ fn passed(answer: &Answer) -> Response<Body> {
 }
 
 /// An error of larder's own, in the caller's shape.
-pub(super) fn failed(dialect: &dyn Dialect, error: &Error) -> Response<Body> {
-    let body = Bytes::from(dialect.write_error(error));
+pub(super) fn failed(voice: &Voice<'_>, error: &Error) -> Response<Body> {
+    let body = Bytes::from(voice.0.write_error(voice.1, error));
     let mut response = Response::new(Either::Left(Full::new(body)));
     *response.status_mut() = error.kind.status();
     let headers = response.headers_mut();
@@ -164,8 +163,8 @@ mod tests {
 
     #[test]
     fn an_overload_says_when_to_come_back() {
-        let dialect = crate::dialect::named("openai").unwrap();
-        let response = failed(dialect, &Error::new(Kind::Overloaded, "full"));
+        let voice = Voice(crate::dialect::named("openai").unwrap(), "/v1/embeddings");
+        let response = failed(&voice, &Error::new(Kind::Overloaded, "full"));
         assert_eq!(response.status(), StatusCode::SERVICE_UNAVAILABLE);
         assert_eq!(response.headers()[ERROR], "overloaded");
         assert_eq!(response.headers()[header::RETRY_AFTER], "1");

@@ -8,6 +8,7 @@ use bytes::Bytes;
 use super::reply::{Content, Items, Reply, Verdict};
 use super::{Ask, Directives, Service, miss};
 use crate::clock::Moment;
+use crate::dialect::EmbedShape;
 use crate::error::{Error, Kind};
 use crate::key::{CacheKey, Digest, Framer, Place};
 use crate::request::{EmbedRequest, Encoding, Input, Unity};
@@ -45,6 +46,8 @@ pub(super) struct Question<'a> {
 /// What a request says beside its body.
 #[derive(Debug)]
 pub(super) struct How {
+    /// The shape of the endpoint.
+    pub(super) shape: &'static dyn EmbedShape,
     /// The request's identity, byte for byte.
     pub(super) exact: Vec<u8>,
     pub(super) envelope: Digest,
@@ -55,7 +58,11 @@ pub(super) struct How {
 impl Service {
     /// Answers a request for embeddings. An error says why the request is not one that can be taken
     /// apart; it is to be relayed as it came.
-    pub async fn embed(self: &Arc<Self>, ask: &Ask) -> Result<Reply, &'static str> {
+    pub(super) async fn embed(
+        self: &Arc<Self>,
+        shape: &'static dyn EmbedShape,
+        ask: &Ask,
+    ) -> Result<Reply, &'static str> {
         let directives = Directives::read(&ask.headers);
         if directives.no_store {
             return Err("no-store");
@@ -72,14 +79,14 @@ impl Service {
         {
             return Ok(self.recalled(recalled, &fresh));
         }
-        let how = How { exact, envelope, directives, fresh };
+        let how = How { shape, exact, envelope, directives, fresh };
         // Boxed, since the state of it would be moved about with that of every recalled answer.
         Box::pin(self.read_and_answer(ask, how)).await
     }
 
     /// Answers a request that is new in these bytes.
     async fn read_and_answer(self: &Arc<Self>, ask: &Ask, how: How) -> Result<Reply, &'static str> {
-        let Ok(request) = ask.target.upstream.dialect.read_embed(&ask.body) else {
+        let Ok(request) = how.shape.read(&ask.target.path_and_query, &ask.body) else {
             return Err("unreadable");
         };
         let question = question(ask, request, how);
@@ -127,7 +134,7 @@ impl Service {
         let first_end = found.iter().map(|found| found.expires).min().unwrap_or(Moment::NEVER);
         let verdict = Verdict::hit(found.len(), oldest, first_end, now);
         let vectors = found.iter().map(|found| found.vector.clone()).collect();
-        let body = self.write(ask, &question.request, vectors).await;
+        let body = self.write(ask, question, vectors).await;
         // How a vector that came as base64 is printed may yet be learned.
         let final_form = question.request.encoding == Encoding::Base64
             || found.iter().all(|found| found.vector.numbers() != Numbers::Unseen);
@@ -143,20 +150,21 @@ impl Service {
     pub(super) async fn write(
         &self,
         ask: &Ask,
-        request: &EmbedRequest<'_>,
+        question: &Question<'_>,
         mut vectors: Vec<Vector>,
     ) -> Bytes {
-        let (dialect, encoding) = (ask.target.upstream.dialect, request.encoding);
-        if encoding == Encoding::Base64 {
-            return dialect.write_reply(&vectors, encoding).into();
+        let (request, shape) = (&question.request, question.how.shape);
+        if request.encoding == Encoding::Base64 {
+            return shape.write_reply(request, &vectors).into();
         }
         if vectors.iter().any(|vector| vector.numbers() == Numbers::Unseen) {
             self.print_as_seen(&subject(ask, request), &mut vectors);
         }
         if vectors.iter().map(Vector::dimensions).sum::<usize>() < WRITE_APART {
-            return dialect.write_reply(&vectors, encoding).into();
+            return shape.write_reply(request, &vectors).into();
         }
-        let writing = tokio::task::spawn_blocking(move || dialect.write_reply(&vectors, encoding));
+        let request = request.clone().into_owned();
+        let writing = tokio::task::spawn_blocking(move || shape.write_reply(&request, &vectors));
         writing.await.unwrap_or_default().into()
     }
 

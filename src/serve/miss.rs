@@ -86,7 +86,7 @@ pub(super) async fn answer(
 
 fn original(service: &Service, ask: &Ask, question: &Question<'_>) -> Original {
     let request = &question.request;
-    let user = request.user.map(str::to_owned);
+    let user = request.user.as_deref().map(str::to_owned);
     let tokens = matches!(request.inputs.first(), Some(Input::Tokens(_)));
     let lane = Framer::new("larder lane")
         .field(b'f', question.family.as_bytes())
@@ -101,6 +101,7 @@ fn original(service: &Service, ask: &Ask, question: &Question<'_>) -> Original {
         .finish();
     Original {
         upstream: Arc::clone(&ask.target.upstream),
+        shape: question.how.shape,
         path_and_query: ask.target.path_and_query.clone(),
         headers: to_provider(&ask.headers),
         body: ask.body.clone(),
@@ -270,7 +271,7 @@ impl Table {
     async fn write(self, service: &Service, ask: &Ask, question: &Question<'_>) -> Content {
         let vectors: Vec<Vector> =
             self.found.into_iter().flatten().map(|found| found.vector).collect();
-        let body = service.write(ask, &question.request, vectors).await;
+        let body = service.write(ask, question, vectors).await;
         Content::Written(body, self.headers)
     }
 }

@@ -10,13 +10,14 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
-use http::{HeaderMap, HeaderName};
+use http::{HeaderMap, HeaderName, Method};
 
 pub use directives::Directives;
 
 use crate::batch::Batcher;
 use crate::batch::original::Outcome;
 use crate::clock::Clock;
+use crate::dialect::Endpoint;
 use crate::flight::Flights;
 use crate::headers::is_harmless;
 use crate::key::{Digest, Framer};
@@ -25,6 +26,7 @@ use crate::tier::memory::Memory;
 use crate::upstream::Upstream;
 
 pub use relay::relay;
+use reply::Reply;
 
 /// The handles that a request may use.
 #[derive(Debug)]
@@ -54,6 +56,10 @@ pub struct Service {
 pub struct Target {
     /// Whom it is for.
     pub upstream: Arc<Upstream>,
+    /// What is understood of it.
+    pub endpoint: Endpoint,
+    /// How.
+    pub method: Method,
     /// Where below the base URL.
     pub path_and_query: String,
     /// When its head came.
@@ -72,6 +78,14 @@ pub struct Ask {
 }
 
 impl Service {
+    /// Answers a request. An error says why it has to be relayed as it came.
+    pub async fn answer(self: &Arc<Self>, ask: &Ask) -> Result<Reply, &'static str> {
+        match ask.target.endpoint {
+            Endpoint::Embed(shape) => self.embed(shape, ask).await,
+            Endpoint::Other => Err("relay"),
+        }
+    }
+
     /// What a request says beside its body that may change its answer: who asks, and every header
     /// that is not known to be harmless. Keyed, so that nobody can tell a credential from it.
     fn envelope(&self, headers: &HeaderMap) -> Digest {
