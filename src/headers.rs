@@ -113,6 +113,22 @@ pub fn to_provider(headers: &HeaderMap) -> HeaderMap {
     out
 }
 
+/// The protocol that a request asks to go on with on its connection, if it asks for one (RFC 9110,
+/// section 7.8). HTTP/2 in clear is none: it would be the next hop's, not the provider's.
+pub fn asked_protocol(headers: &HeaderMap) -> Option<&HeaderValue> {
+    let lists = headers.get_all(header::CONNECTION).iter().filter_map(|value| value.to_str().ok());
+    let mut names = lists.flat_map(|value| value.split(','));
+    let protocol = headers.get(header::UPGRADE)?;
+    let is_asked = names.any(|name| name.trim().eq_ignore_ascii_case("upgrade"));
+    (is_asked && !protocol.as_bytes().eq_ignore_ascii_case(b"h2c")).then_some(protocol)
+}
+
+/// Asks for another protocol, or agrees to it, on this hop.
+pub fn switch_protocol(headers: &mut HeaderMap, protocol: HeaderValue) {
+    headers.insert(header::CONNECTION, HeaderValue::from_static("upgrade"));
+    headers.insert(header::UPGRADE, protocol);
+}
+
 /// The headers of a provider's answer as a caller is to see them.
 pub fn to_caller(headers: &mut HeaderMap) {
     strip_hop_by_hop(headers);

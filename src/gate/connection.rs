@@ -89,7 +89,7 @@ impl Door {
                 Ok::<_, Infallible>(response)
             })
         });
-        let mut connection = pin!(self.builder.serve_connection(io, service));
+        let mut connection = pin!(self.builder.serve_connection_with_upgrades(io, service));
         // What only concerns the connection's beginning and end is watched by a task of its own, so
         // that it costs a request nothing.
         let (tell, mut orders) = mpsc::channel(1);

@@ -4,6 +4,7 @@ mod admin;
 mod body;
 pub mod connection;
 pub mod route;
+mod tunnel;
 mod write;
 
 use std::pin::Pin;
@@ -13,6 +14,8 @@ use std::time::Instant;
 use http::{HeaderMap, HeaderValue, Method, Request, Response};
 use http_body_util::{BodyExt, Full};
 use hyper::body::Incoming;
+use hyper::upgrade::{self, OnUpgrade};
+use tokio_util::task::TaskTracker;
 
 pub use admin::Admin;
 pub use body::Body;
@@ -41,12 +44,15 @@ pub struct Proxy {
     pub embed: Arc<OperationMetrics>,
     /// The series of everything else.
     pub relay: Arc<OperationMetrics>,
+    /// What a drain waits for.
+    pub tasks: TaskTracker,
 }
 
 impl Proxy {
     /// One exchange, from a request's head to its answer's.
-    pub async fn exchange(self: Arc<Self>, request: Request<Incoming>) -> Response<Body> {
+    pub async fn exchange(self: Arc<Self>, mut request: Request<Incoming>) -> Response<Body> {
         let received = Instant::now();
+        let tunnel = tunnel::asked(&mut request);
         let (mut head, body) = request.into_parts();
         let Some(path_and_query) = head.uri.path_and_query() else {
             let error = Error::new(Kind::BadRequest, "a request needs a path");
@@ -69,7 +75,8 @@ impl Proxy {
         let reply = match endpoint {
             Endpoint::Other => {
                 let body = body.map_err(Into::into).boxed_unsync();
-                pass(&target, relayed(&target.method, headers, body), "relay").await
+                let reply = pass(&target, relayed(&target.method, headers, body), "relay").await;
+                self.tunnel(tunnel, reply)
             }
             Endpoint::Embed(_) => self.whole(target, headers, body).await,
         };
@@ -100,6 +107,23 @@ impl Proxy {
                 pass(&ask.target, unchanged(ask.headers.clone(), whole.raw), reason).await
             }
         }
+    }
+
+    /// Where a provider agrees to another protocol, the connection becomes a tunnel to it.
+    fn tunnel(&self, client: Option<OnUpgrade>, reply: Reply) -> Reply {
+        let (client, mut response, permit) = match (client, reply.content) {
+            (Some(client), Content::Streamed(response, permit)) => (client, response, permit),
+            (_, content) => return Reply { content, verdict: reply.verdict },
+        };
+        let Some(protocol) = tunnel::agreed(&response) else {
+            let content = Content::Streamed(response, permit);
+            return Reply { content, verdict: reply.verdict };
+        };
+        let provider = upgrade::on(&mut *response);
+        let held = (permit, Held::one(&self.relay.in_flight));
+        self.tasks.spawn(tunnel::carry(client, provider, held));
+        let headers = tunnel::head(std::mem::take(response.headers_mut()), protocol);
+        Reply { content: Content::Switched(headers), verdict: reply.verdict }
     }
 
     fn metrics(&self, endpoint: Endpoint) -> &Arc<OperationMetrics> {

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
-use http::{HeaderMap, HeaderName, HeaderValue, Response, header};
+use http::{HeaderMap, HeaderName, HeaderValue, Response, StatusCode, header};
 use http_body_util::{Either, Full};
 
 use super::body::{Body, End, Relayed};
@@ -75,6 +75,12 @@ fn whole(voice: &Voice<'_>, content: Content) -> Response<Body> {
             response
         }
         Content::Passed(answer) => passed(&answer),
+        Content::Switched(headers) => {
+            let mut response = Response::new(Either::Left(Full::default()));
+            *response.status_mut() = StatusCode::SWITCHING_PROTOCOLS;
+            *response.headers_mut() = headers;
+            response
+        }
         Content::Failed(error) => failed(voice, &error),
         Content::Streamed(..) => failed(voice, &Error::new(Kind::UpstreamInvalid, "no body")),
     }
@@ -148,8 +154,6 @@ fn number(number: u64) -> HeaderValue {
 
 #[cfg(test)]
 mod tests {
-    use http::StatusCode;
-
     use super::*;
 
     #[test]

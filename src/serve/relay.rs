@@ -3,7 +3,7 @@
 use http::Request;
 
 use super::reply::{Content, Reply, Verdict};
-use crate::headers::to_provider;
+use crate::headers::{asked_protocol, switch_protocol, to_provider};
 use crate::upstream::{RequestBody, Upstream};
 
 /// Passes a request on. The client's `Accept-Encoding` goes along, so that the provider's bytes
@@ -15,7 +15,11 @@ pub async fn relay(
     reason: &'static str,
 ) -> Reply {
     let verdict = Verdict::bypass(reason);
+    let protocol = asked_protocol(request.headers()).cloned();
     *request.headers_mut() = to_provider(request.headers());
+    if let Some(protocol) = protocol {
+        switch_protocol(request.headers_mut(), protocol);
+    }
     let permit = match upstream.permit().await {
         Ok(permit) => permit,
         Err(error) => return Reply { content: Content::Failed(error), verdict },

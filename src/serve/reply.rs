@@ -30,6 +30,8 @@ pub enum Content {
     Passed(Arc<Answer>),
     /// A provider's own answer as it comes; the permit is held to its end.
     Streamed(Box<Response<Incoming>>, Permit),
+    /// Agreement to another protocol, with its headers.
+    Switched(HeaderMap),
     /// An error of larder's own.
     Failed(Error),
 }

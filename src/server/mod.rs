@@ -179,6 +179,7 @@ fn proxy(config: &Config, built: &Built) -> Result<Proxy, Failure> {
         settings: config.server.clone(),
         embed: Arc::new(built.metrics.operation(Operation::Embed)),
         relay: Arc::new(built.metrics.operation(Operation::Relay)),
+        tasks: built.tasks.clone(),
     })
 }
 

@@ -77,7 +77,7 @@ pub struct Upstream {
     scheme: Scheme,
     authority: Authority,
     base_path: String,
-    pool: pool::Pool,
+    pools: pool::Pools,
     permits: Arc<Semaphore>,
     /// In KiB, since a semaphore counts to 2³².
     waiting_room: Arc<Semaphore>,
@@ -112,7 +112,7 @@ impl Upstream {
             scheme,
             authority,
             base_path,
-            pool: pool::build(&settings, &metrics)?,
+            pools: pool::Pools::build(&settings, &metrics)?,
             permits: Arc::new(Semaphore::new(settings.max_connections as usize)),
             waiting_room: Arc::new(Semaphore::new(settings.max_queued.as_usize() >> 10)),
             metrics,
@@ -180,7 +180,7 @@ impl Upstream {
         // Vectors hardly compress, and a provider on the next desk should not try.
         let identity = HeaderValue::from_static("identity");
         request.headers_mut().insert(header::ACCEPT_ENCODING, identity);
-        let response = self.send(request, &call.path_and_query).await?;
+        let response = self.send(&self.pools.calls, request, &call.path_and_query).await?;
         let (head, body) = response.into_parts();
         let limit = self.settings.max_reply.as_usize();
         let body =
@@ -205,7 +205,10 @@ impl Upstream {
         path_and_query: &str,
     ) -> Result<Response<Incoming>, Error> {
         let started = Instant::now();
-        let result = self.send(request, path_and_query).await;
+        // A connection that may become another protocol is one for itself.
+        let switches = request.headers().contains_key(header::UPGRADE);
+        let pool = if switches { &self.pools.switches } else { &self.pools.calls };
+        let result = self.send(pool, request, path_and_query).await;
         let called = match &result {
             Ok(response) => Called::Answered(response.status().as_u16()),
             Err(error) => Called::Failed(error_type(error)),
@@ -216,13 +219,14 @@ impl Upstream {
 
     async fn send(
         &self,
+        pool: &pool::Pool,
         mut request: Request<RequestBody>,
         path_and_query: &str,
     ) -> Result<Response<Incoming>, Error> {
         *request.uri_mut() = self.uri(path_and_query)?;
         // A client's version is its own hop's: the connection's is decided by ALPN.
         *request.version_mut() = Version::HTTP_11;
-        let response = timeout(self.settings.first_byte_timeout, self.pool.request(request)).await;
+        let response = timeout(self.settings.first_byte_timeout, pool.request(request)).await;
         let response = response.map_err(|_: Elapsed| self.late("the head of an answer"))?;
         response.map_err(|error| self.unreachable(&error))
     }

@@ -36,28 +36,43 @@ pub type RequestBody = UnsyncBoxBody<Bytes, BoxError>;
 
 pub(super) type Pool = Client<Connector, RequestBody>;
 
-/// A client that keeps connections as the provider's settings say. The number of calls at once is
-/// bounded by permits, above.
-pub(super) fn build(provider: &Provider, metrics: &UpstreamMetrics) -> Result<Pool, String> {
+/// The clients of one provider. The number of calls at once is bounded by permits, above.
+pub(super) struct Pools {
+    /// For calls: keeps connections as the settings say, HTTP/1.1 or HTTP/2 by ALPN.
+    pub(super) calls: Pool,
+    /// For what becomes another protocol, which only a connection over HTTP/1.1 can.
+    pub(super) switches: Pool,
+}
+
+impl Pools {
+    pub(super) fn build(provider: &Provider, metrics: &UpstreamMetrics) -> Result<Self, String> {
+        let tls = tls_config(provider)?;
+        let (both, only_http1) = (connector(tls.clone(), true), connector(tls, false));
+        let counted = |https| Connector {
+            https,
+            timeout: provider.connect_timeout,
+            metrics: metrics.clone(),
+        };
+        let calls = Client::builder(TokioExecutor::new())
+            .pool_timer(TokioTimer::new())
+            .pool_idle_timeout(provider.idle_timeout)
+            .pool_max_idle_per_host(provider.idle_connections as usize)
+            .timer(TokioTimer::new())
+            .http2_keep_alive_interval(Some(Duration::from_secs(30)))
+            .build(counted(both));
+        let switches = Client::builder(TokioExecutor::new())
+            .pool_max_idle_per_host(0)
+            .build(counted(only_http1));
+        Ok(Self { calls, switches })
+    }
+}
+
+fn connector(tls: ClientConfig, http2: bool) -> HttpsConnector<HttpConnector<Resolver>> {
     let mut tcp = HttpConnector::new_with_resolver(Resolver::default());
     tcp.set_nodelay(true);
     tcp.enforce_http(false);
-    let tls = tls_config(provider)?;
-    let https = HttpsConnectorBuilder::new()
-        .with_tls_config(tls)
-        .https_or_http()
-        .enable_http1()
-        .enable_http2()
-        .wrap_connector(tcp);
-    let connector =
-        Connector { https, timeout: provider.connect_timeout, metrics: metrics.clone() };
-    Ok(Client::builder(TokioExecutor::new())
-        .pool_timer(TokioTimer::new())
-        .pool_idle_timeout(provider.idle_timeout)
-        .pool_max_idle_per_host(provider.idle_connections as usize)
-        .timer(TokioTimer::new())
-        .http2_keep_alive_interval(Some(Duration::from_secs(30)))
-        .build(connector))
+    let builder = HttpsConnectorBuilder::new().with_tls_config(tls).https_or_http().enable_http1();
+    if http2 { builder.enable_http2().wrap_connector(tcp) } else { builder.wrap_connector(tcp) }
 }
 
 /// Trust in the platform's roots and those of `ca_file`. A provider without TLS needs neither.

@@ -24,3 +24,4 @@ mod memory;
 mod property;
 mod recall;
 mod replies;
+mod tunnel;

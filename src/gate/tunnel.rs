@@ -1,0 +1,44 @@
+//! Upgrades (WebSocket): once a provider has agreed to another protocol, bytes both ways, of which
+//! larder understands none.
+
+use http::{HeaderMap, HeaderValue, Request, Response, StatusCode, header};
+use hyper::body::Incoming;
+use hyper::upgrade::{self, OnUpgrade};
+use hyper_util::rt::TokioIo;
+use tokio::io::copy_bidirectional;
+
+use crate::headers::{asked_protocol, switch_protocol, to_caller};
+use crate::metrics::Held;
+use crate::upstream::Permit;
+
+/// The client's side of a connection that it wants to use for another protocol.
+pub(super) fn asked(request: &mut Request<Incoming>) -> Option<OnUpgrade> {
+    asked_protocol(request.headers()).is_some().then(|| upgrade::on(request))
+}
+
+/// Whether a provider agreed, and to what.
+pub(super) fn agreed(response: &Response<Incoming>) -> Option<HeaderValue> {
+    let switches = response.status() == StatusCode::SWITCHING_PROTOCOLS;
+    switches.then(|| response.headers().get(header::UPGRADE).cloned()).flatten()
+}
+
+/// The headers of the answer that agrees.
+pub(super) fn head(mut headers: HeaderMap, protocol: HeaderValue) -> HeaderMap {
+    to_caller(&mut headers);
+    switch_protocol(&mut headers, protocol);
+    headers
+}
+
+/// Carries bytes both ways until both sides have ended, or one breaks off; then the other is broken
+/// off too. The provider's connection is held, and counted, to the end.
+pub(super) async fn carry(client: OnUpgrade, provider: OnUpgrade, held: (Permit, Held)) {
+    let (Ok(client), Ok(provider)) = tokio::join!(client, provider) else {
+        tracing::debug!("one side was gone before the protocol changed");
+        return;
+    };
+    let (mut client, mut provider) = (TokioIo::new(client), TokioIo::new(provider));
+    if let Err(error) = copy_bidirectional(&mut client, &mut provider).await {
+        tracing::debug!(%error, "a tunnel broke off");
+    }
+    drop(held);
+}
