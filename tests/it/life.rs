@@ -3,12 +3,16 @@
 use std::fs;
 use std::net::TcpListener;
 use std::process::Output;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use http::Method;
 use serde_json::Value;
 
-use crate::harness::{Ask, Gate, Raw, Scripted, Sidecar, Simulated, config_file, larder, texts};
+use crate::harness::{
+    Aside, Ask, Gate, Raw, Scripted, Sidecar, Simulated, config_file, larder, path, texts,
+};
 
 fn run(arguments: &[&str]) -> (Option<i32>, String, String) {
     let Output { status, stdout, stderr } = larder(arguments).output().unwrap();
@@ -32,6 +36,36 @@ async fn a_terminated_sidecar_finishes_what_is_in_flight() {
         ask.check(&connection.answer().await);
         assert_eq!(sidecar.ended().await.code(), Some(0));
     }
+}
+
+#[tokio::test]
+async fn a_new_process_takes_over_and_no_request_is_lost() {
+    let provider = Simulated::instant();
+    let socket = path("upgrade.sock");
+    let config = format!("[server]\ndrain = \"1s\"\nupgrade_socket = {socket:?}\n");
+    let mut old = Sidecar::with(provider.address, &config);
+    let (address, stop) = (old.proxy, Arc::new(AtomicBool::new(false)));
+    let stopping = Arc::clone(&stop);
+    let asking = Aside::start(async move {
+        let mut asked = 0;
+        while !stopping.load(Ordering::Relaxed) {
+            // Each on a connection of its own, and some on one that is kept.
+            let mut connection = Raw::connect(address).await;
+            for _ in 0..2 {
+                let ask = Ask::of([format!("handed over {asked}")]);
+                connection.send(Raw::embed(&ask)).await;
+                ask.check(&connection.answer().await);
+                asked += 1;
+            }
+        }
+        asked
+    });
+    let new = old.successor(provider.address, &config);
+    assert_eq!((new.proxy, new.admin), (old.proxy, old.admin));
+    assert_eq!(old.ended().await.code(), Some(0));
+    stop.store(true, Ordering::Relaxed);
+    assert!(asking.done().await > 100);
+    new.client().right(&Ask::of(["afterwards"])).await;
 }
 
 #[tokio::test]

@@ -16,7 +16,7 @@ pub(crate) use client::{Answer, Client};
 pub(crate) use provider::Simulated;
 pub(crate) use raw::Raw;
 pub(crate) use scripted::{Asked, Gate, Say, Scripted, answer, json};
-pub(crate) use sidecar::{Sidecar, config_file, larder};
+pub(crate) use sidecar::{Sidecar, config_file, larder, path};
 
 /// What vectors are long where nobody says otherwise.
 pub(crate) const DIMENSIONS: usize = 8;

@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, mpsc};
+use std::time::Duration;
 use std::{env, fs, process, thread};
 
 use super::{Client, PATIENCE, until};
@@ -51,7 +52,7 @@ pub(crate) fn config_file(text: &str) -> Config {
 }
 
 /// A path for a file that no other test has.
-fn path(name: &str) -> PathBuf {
+pub(crate) fn path(name: &str) -> PathBuf {
     static NUMBER: AtomicU32 = AtomicU32::new(0);
     let number = NUMBER.fetch_add(1, Ordering::Relaxed);
     PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join(format!("{}-{number}-{name}", process::id()))
@@ -65,12 +66,26 @@ impl Sidecar {
 
     /// Before a provider, with a configuration file.
     pub(crate) fn with(upstream: SocketAddr, config: &str) -> Self {
+        Self::start(&["--listen", "127.0.0.1:0", "--admin-listen", "127.0.0.1:0"], upstream, config)
+    }
+
+    /// A new process that takes this one's listeners over; the old one is told a moment later.
+    pub(crate) fn successor(&self, upstream: SocketAddr, config: &str) -> Self {
+        let pid = self.process.id().to_string();
+        thread::spawn(move || {
+            thread::sleep(Duration::from_millis(200));
+            Command::new("kill").args(["-s", "QUIT", &pid]).status().unwrap();
+        });
+        let (proxy, admin) = (self.proxy.to_string(), self.admin.to_string());
+        let arguments = ["--upgrade", "--listen", &proxy, "--admin-listen", &admin];
+        Self::start(&arguments, upstream, config)
+    }
+
+    fn start(arguments: &[&str], upstream: SocketAddr, config: &str) -> Self {
         let file = config_file(config);
         let upstream = format!("http://{upstream}/v1");
-        let mut command = larder(&["serve", "--listen", "127.0.0.1:0"]);
-        command.args(["--admin-listen", "127.0.0.1:0", "--upstream", &upstream, "--config"]);
-        command.arg(file.name()).stderr(Stdio::piped());
-        let mut process = command.spawn().unwrap();
+        let mut command = larder(&["serve", "--upstream", &upstream, "--config", file.name()]);
+        let mut process = command.args(arguments).stderr(Stdio::piped()).spawn().unwrap();
         let log = Arc::new(Mutex::new(Vec::new()));
         let (told, listening) = mpsc::channel();
         let lines = BufReader::new(process.stderr.take().unwrap()).lines();
