@@ -67,8 +67,14 @@ pub struct Server {
 
 impl Server {
     pub fn larder(upstream: &str) -> Self {
+        Self::larder_with(upstream, "")
+    }
+
+    /// With more settings of its provider.
+    pub fn larder_with(upstream: &str, provider: &str) -> Self {
         let config = scratch().join("larder.toml");
-        fs::write(&config, "[server]\nthreads = 1\n").expect("a file");
+        let text = format!("[server]\nthreads = 1\n[providers.openai]\n{provider}\n");
+        fs::write(&config, text).expect("a file");
         let mut command = pinned(0, env!("CARGO_BIN_EXE_larder"));
         command.args(["serve", "--listen", "127.0.0.1:0", "--admin-listen", "127.0.0.1:0"]);
         command.arg("--upstream").arg(upstream).arg("--config").arg(config);
@@ -92,17 +98,32 @@ impl Server {
         Self { process, address, method: "POST" }
     }
 
+    /// nginx with a static file.
     pub fn nginx(size: usize) -> Option<Self> {
         let folder = scratch();
-        let port = std::net::TcpListener::bind("127.0.0.1:0").ok()?.local_addr().ok()?.port();
         fs::write(folder.join("answer.json"), vec![b'x'; size]).ok()?;
+        let location = format!("root {};", folder.display());
+        Self::start_nginx("", &location)
+    }
+
+    /// nginx before a provider, passing on what comes as it comes.
+    pub fn nginx_proxy(upstream: &str) -> Option<Self> {
+        let upstream = format!("upstream provider {{ server {upstream}; keepalive 2000; }}");
+        let location = "location / { proxy_pass http://provider; proxy_http_version 1.1; \
+            proxy_set_header Connection ''; proxy_buffering off; }";
+        Self::start_nginx(&upstream, location)
+    }
+
+    fn start_nginx(http: &str, server: &str) -> Option<Self> {
+        let folder = scratch();
+        let port = std::net::TcpListener::bind("127.0.0.1:0").ok()?.local_addr().ok()?.port();
         let mut config = String::new();
         writeln!(
             config,
             "daemon off; pid {0}/nginx.pid; error_log stderr crit; worker_processes 1;
-            events {{ worker_connections 1024; }}
+            worker_rlimit_nofile 16384; events {{ worker_connections 8192; }}
             http {{ access_log off; keepalive_requests 1000000000; sendfile on; tcp_nodelay on;
-            server {{ listen 127.0.0.1:{port}; root {0}; }} }}",
+            {http} server {{ listen 127.0.0.1:{port}; {server} }} }}",
             folder.display()
         )
         .ok()?;
@@ -113,6 +134,36 @@ impl Server {
         let process = command.arg("-c").arg(file).arg("-p").arg(&folder).spawn().ok()?;
         sleep(Duration::from_millis(300));
         Some(Self { process, address: format!("127.0.0.1:{port}"), method: "GET" })
+    }
+
+    /// CPU time of the process and its children so far.
+    pub fn cpu(&self) -> Duration {
+        // Fields 14 and 15 of stat(5), in ticks of 10 ms; counted after the name's bracket.
+        let ticks = |pid: u32| -> u64 {
+            let stat = fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
+            let fields: Vec<&str> = stat.rsplit(')').next().unwrap_or("").split(' ').collect();
+            fields.iter().skip(12).take(2).filter_map(|ticks| ticks.parse::<u64>().ok()).sum()
+        };
+        Duration::from_millis(10 * self.processes().into_iter().map(ticks).sum::<u64>())
+    }
+
+    /// Resident memory of the process and its children, in KiB.
+    pub fn memory(&self) -> f64 {
+        let resident = |pid: u32| -> f64 {
+            let status = fs::read_to_string(format!("/proc/{pid}/status")).unwrap_or_default();
+            let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
+            line.and_then(|line| line.split_whitespace().next()?.parse().ok()).unwrap_or(0.0)
+        };
+        self.processes().into_iter().map(resident).sum()
+    }
+
+    fn processes(&self) -> Vec<u32> {
+        let own = self.process.id();
+        let children = format!("/proc/{own}/task/{own}/children");
+        let children = fs::read_to_string(children).unwrap_or_default();
+        let mut all = vec![own];
+        all.extend(children.split_whitespace().filter_map(|pid| pid.parse::<u32>().ok()));
+        all
     }
 
     /// Requests per second, by wrk on the second core.
@@ -143,6 +194,13 @@ impl Drop for Server {
         }
         drop(self.process.kill());
     }
+}
+
+/// Keeps this process, and what it starts from now on, on one core.
+pub fn stay_on(core: u32) {
+    let own = std::process::id().to_string();
+    let moved = Command::new("taskset").args(["-pc", &core.to_string(), &own]).output();
+    assert!(moved.is_ok_and(|moved| moved.status.success()), "taskset is needed");
 }
 
 fn pinned(core: u32, program: &str) -> Command {
