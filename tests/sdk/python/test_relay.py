@@ -24,7 +24,7 @@ def raw(path, **asked):
     raw("models.list"),
     raw("models.retrieve", model="gpt-4o-mini"),
     raw("models.retrieve", model="no-such-model"),
-    raw("moderations.create", input="no such endpoint here"),
+    raw("fine_tuning.jobs.list"),
     raw("chat.completions.create", model="gpt-4o-mini", **CHAT),
     raw("chat.completions.create", model="gpt-4o-mini", temperature=0, **CHAT),
 ], ids=["models", "model", "unknown model", "unknown path", "chat", "deterministic chat"])
