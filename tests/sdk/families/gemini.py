@@ -4,7 +4,7 @@ stream ends with the body; there is no end marker."""
 import re
 
 from answers import Answer, to_json
-from families.common import floats, refuse, refused, sse, streamed, without, words
+from families.common import floats, refuse, refused, seed, sse, streamed, without, words
 
 PATH = re.compile(r"/(v1|v1beta)/models/([^/:]+):(\w+)")
 STATUSES = {
@@ -36,7 +36,7 @@ def _embedding(asked, version, model):
     if not all(part.get("text") for part in asked["content"]["parts"]):
         raise refused(400, say(400, "* EmbedContentRequest.content contains an empty Part.\n"))
     options = without(asked, "content", "model")
-    text = str(asked["content"])
+    text = seed(asked["content"])
     return {"values": floats([version, model, options], options.get("outputDimensionality", 8), text)}
 
 

@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import dataclasses
+import enum
 import inspect
 import os
 import re
@@ -56,7 +57,7 @@ class Rig:
 
     def __init__(self, provider, larder, family, kind, make, native):
         self.provider, self.kind, self.family = provider, kind, family
-        self._make, self._native = make, native
+        self._make, self.native = make, native
         place = "" if family == "openai" else f"/{family}"
         self.direct = provider.origin + place
         self.through = "http://{}:{}".format(*larder.address) + place
@@ -80,7 +81,7 @@ class Rig:
         assert self.ask(self.through, call, **options) == direct
         with self.counting() as calls:
             assert self.ask(self.through, call, **options) == direct
-        if stored and self._native:
+        if stored and self.native:
             assert len(calls) == 0, [request.target for request in calls]
         return direct
 
@@ -90,7 +91,7 @@ class Rig:
         return direct
 
     def needs_native(self):
-        if not self._native:
+        if not self.native:
             pytest.skip(f"needs native dialect {DIALECTS[self.family]}")
 
     def counting(self):
@@ -141,6 +142,8 @@ async def _run_async(make, call, events):
 
 def plain(value):
     """Without the SDK's own classes, and without the headers that some put in their results."""
+    if isinstance(value, enum.Enum):
+        return value.value
     if hasattr(value, "model_dump"):
         value = value.model_dump(warnings=False)
     elif dataclasses.is_dataclass(value) and not isinstance(value, type):
@@ -155,16 +158,13 @@ def plain(value):
 
 
 def _failed(failure, url):
-    what = {"error": type(failure).__name__, "message": _neutral(str(failure), url)}
+    what = {"error": type(failure).__name__}
     for name in FACTS:
         if name in vars(failure):
             what[f"fact {name}"] = plain(getattr(failure, name))
     response = getattr(failure, "response", None)
     headers = getattr(response, "headers", None) or getattr(failure, "headers", None) or {}
     what["headers"] = {name.lower(): value for name, value in headers.items() if KEPT.fullmatch(name.lower())}
+    # Without what differs between any two calls: the address, and the headers that some messages quote.
+    what["message"] = str(failure).replace(str(headers), "HEADERS").replace(url, "URL")
     return what
-
-
-def _neutral(text, url):
-    """Without what differs between any two calls: the address, and all of the headers."""
-    return re.sub(r"headers: \{.*?\}, ", "", text).replace(url, "URL")
