@@ -70,7 +70,8 @@ def _generate_stream(question, version, model):
 def _parts(question, text):
     parts = [{"text": text}]
     if question.get("tools"):
-        name = question["tools"][0]["functionDeclarations"][0]["name"]
+        tool = question["tools"][0]
+        name = (tool.get("functionDeclarations") or tool["function_declarations"])[0]["name"]  # LiteLLM's spelling
         parts.append({"functionCall": {"name": name, "args": {"place": "Rome", "days": 3}}})
     return parts
 

@@ -1,4 +1,5 @@
 import os
+import ssl
 
 import pytest
 
@@ -14,6 +15,10 @@ def pytest_configure():
     for name in list(os.environ):
         if name.startswith(FOREIGN):
             del os.environ[name]
+    os.environ["LITELLM_LOCAL_MODEL_COST_MAP"] = "True"  # not from the net
+    # Each client of an SDK reads the machine's certificates, which takes longer than a test, and loopback
+    # needs none.
+    ssl.SSLContext.load_verify_locations = lambda *_, **__: None
 
 
 @pytest.fixture(scope="session")
@@ -28,11 +33,11 @@ def kind(request):
 
 @pytest.fixture
 def make_rig(request, provider, start_larder, known, kind):
-    """Rigs that share a larder; the module's `client(kind, url, **options)` makes the SDK's client."""
+    """Rigs of the module's SDK that share a larder."""
     larder = start_larder(config_of(provider, known))
 
     def make(family):
-        return Rig(provider, larder, family, kind, request.module.client, DIALECTS[family] in known)
+        return Rig(provider, larder, family, kind, request.module, DIALECTS[family] in known)
 
     return make
 

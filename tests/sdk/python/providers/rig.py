@@ -53,17 +53,23 @@ def config_of(provider, known):
 
 
 class Rig:
-    """One family's SDK. `make(kind, url)` is a client; `kind` is sync or async."""
+    """One family's SDK: `sdk` is the module of the tests, whose `client(kind, url)` makes a client. If
+    outcomes hold what the SDK draws at random, its `neutral(outcome)` takes that out."""
 
-    def __init__(self, provider, larder, family, kind, make, native):
+    def __init__(self, provider, larder, family, kind, sdk, native):
         self.provider, self.kind, self.family = provider, kind, family
-        self._make, self.native = make, native
+        self.native = native
+        self._make = sdk.client
+        self._neutral = getattr(sdk, "neutral", lambda outcome: outcome)
         place = "" if family == "openai" else f"/{family}"
         self.direct = provider.origin + place
         self.through = "http://{}:{}".format(*larder.address) + place
 
     def ask(self, url, call, **options):
         """What becomes of `call(client)`: a value, something to await, or an iterator of events."""
+        return self._neutral(self._outcome(url, call, options))
+
+    def _outcome(self, url, call, options):
         events = []
         try:
             if self.kind == "async":

@@ -14,13 +14,11 @@ WEATHER = types.FunctionDeclaration(name="weather", description="Weather of a pl
 TOOLS = {"config": types.GenerateContentConfig(
     tools=[types.Tool(function_declarations=[WEATHER])],
     automatic_function_calling=types.AutomaticFunctionCallingConfig(disable=True))}
-UNVERIFIED = {"verify": False}  # to read the machine's certificates takes longer than the test
 REFUSED = ["fault-400", "fault-403", "fault-404", "fault-429", "fault-429-seconds", "fault-500", "fault-503", "fault-529"]
 
 
 def client(kind, url, key="ge-one", version="v1beta"):
-    options = types.HttpOptions(base_url=url, api_version=version, timeout=20_000,
-                                client_args=UNVERIFIED, async_client_args=UNVERIFIED)
+    options = types.HttpOptions(base_url=url, api_version=version, timeout=20_000)
     made = genai.Client(api_key=key, http_options=options)
     return made if kind == "sync" else made.aio
 
