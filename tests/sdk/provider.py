@@ -9,11 +9,9 @@ It records every request. In a test: `with Provider() as provider`. As a program
 
 import argparse
 import itertools
-import json
 import threading
 import time
 import zlib
-from dataclasses import dataclass
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from urllib.parse import urlsplit
 
@@ -22,6 +20,7 @@ import faults
 from answers import Answer, Refused, to_json
 from families import anthropic, cohere, gemini, mistral, ollama, openai, voyage
 from families.common import Call, Stream
+from recorded import Recorded
 
 PATIENCE = 20.0
 FAMILIES = {
@@ -35,32 +34,6 @@ FAMILIES = {
 }
 
 
-@dataclass(frozen=True)
-class Recorded:
-    """One request as it came; header names in lower case, the body without transfer coding."""
-
-    method: str
-    target: str
-    headers: tuple
-    body: bytes
-
-    def header(self, name):
-        return next((value for known, value in self.headers if known == name), None)
-
-    @property
-    def is_embedding(self):
-        return self.method == "POST" and urlsplit(self.target).path.rstrip("/").endswith("/embeddings")
-
-    @property
-    def json(self):
-        return json.loads(self.body)
-
-    @property
-    def inputs(self):
-        """The items of a request for embeddings."""
-        return answers.read_question(self.body).items
-
-
 class Provider:
     """The server, its record and its switches."""
 
@@ -71,6 +44,7 @@ class Provider:
         self._requests = []
         self._flaky = 0
         self._slow = 0
+        self._streamed = 0
         self.serial = itertools.count(1)
         self._server = _Server(("127.0.0.1", port), _Exchange)
         self._server.provider = self
@@ -124,9 +98,23 @@ class Provider:
     def reset(self):
         with self._changed:
             self._requests.clear()
-            self._flaky = self._slow = 0
+            self._flaky = self._slow = self._streamed = 0
         self.gate.clear()
         self.gate_opened = True
+
+    def count_streamed(self, size):
+        with self._changed:
+            self._streamed += size
+            self._changed.notify_all()
+
+    def streamed_until_stuck(self):
+        """How many bytes of streams were sent, once that no longer grows."""
+        with self._changed:
+            self._changed.wait_for(lambda: self._streamed > 0, PATIENCE)
+            while True:
+                before = self._streamed
+                if not self._changed.wait_for(lambda: self._streamed > before, 0.3):
+                    return before
 
     def slow_next(self, seconds):
         """How long the next call for embeddings takes, so that others collect behind it."""
@@ -216,6 +204,7 @@ class _Exchange(BaseHTTPRequestHandler):
         self._send_head(200, (("content-type", stream.content_type), ("transfer-encoding", "chunked"), *headers))
         for index, frame in enumerate(stream.frames):
             self._write_chunk(frame)
+            self.server.provider.count_streamed(len(frame))
             if index == 0 and stream.held:
                 self.server.provider.wait_at_gate()
         self.close_connection |= stream.broken

@@ -25,7 +25,7 @@ def answer(call):
         raise refused(401, say(401))
     if "anthropic-version" not in call.headers:
         raise refused(400, say(400))
-    question = call.json
+    question = call.question(say, "model", "messages")
     refuse(call, question["model"], question["messages"], say)
     if path.endswith("/count_tokens"):
         return Answer(200, to_json({"input_tokens": _count(question)}))

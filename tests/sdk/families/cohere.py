@@ -4,7 +4,7 @@ import base64
 import json
 import struct
 
-from answers import Answer, to_json
+from answers import Answer, to_json, tokens
 from families.common import floats, refuse, refused, sse, streamed, vector, without, words
 
 TOOL = json.dumps({"place": "Rome", "days": 3})
@@ -18,23 +18,23 @@ def answer(call):
     version, _, name = call.path.removeprefix("/").partition("/")
     if call.method != "POST" or version not in ("v1", "v2") or name not in ANSWERS:
         raise refused(404, say(404))
-    question = call.json
+    question = call.question(say, "model")
     refuse(call, question["model"], question, say)
     return ANSWERS[name](question, version)
 
 
-def _meta(version, tokens):
-    return {"api_version": {"version": version[1:]}, "billed_units": {"input_tokens": tokens}}
+def _meta(version, count):
+    return {"api_version": {"version": version[1:]}, "billed_units": {"input_tokens": count}}
 
 
 # --- embed ---
 
 
 def _embed(question, version):
-    texts = question["texts"]
+    texts = question.get("texts") or []
     if len(texts) > 96 or not texts:
         raise refused(400, {"id": "err-1", "message": f"texts must be 1 to 96, not {len(texts)}"})
-    reply = {"id": "embed-1", "texts": texts, "meta": _meta(version, sum(map(len, texts)))}
+    reply = {"id": "embed-1", "texts": texts, "meta": _meta(version, sum(map(tokens, texts)))}
     kinds = question.get("embedding_types") or (["float"] if version == "v2" else None)
     asked = [version, without(question, "texts", "embedding_types", "priority")]
     size = question.get("output_dimension") or 8

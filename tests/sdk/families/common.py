@@ -13,6 +13,7 @@ CREATED = 1_700_000_000
 JSON = ("content-type", "application/json")
 SSE = "text/event-stream; charset=utf-8"
 WRONG_KEY = "wrong-key"
+LARGE = 1024  # frames of 64 KiB: more than the sockets between hold
 
 
 @dataclass(frozen=True)
@@ -28,6 +29,16 @@ class Call:
     @property
     def json(self):
         return answers.read_json(self.body)
+
+    def question(self, say, *needed):
+        """The body, if it has what is needed of it."""
+        try:
+            value = self.json
+        except Refused:
+            value = {}
+        if not all(name in value for name in needed):
+            raise refused(400, say(400))
+        return value
 
     @property
     def has_wrong_key(self):
@@ -139,6 +150,8 @@ def streamed(model, frames, error, content_type=SSE):
         return replace(whole, frames=(*frames[:half], error))
     if model == "split-stream":
         return replace(whole, frames=tuple(bytes([byte]) for byte in b"".join(frames)))
+    if model == "large-stream":
+        return replace(whole, frames=(*(sse({"padding": "x" * (1 << 16)}),) * LARGE, frames[-1]))
     if model == "commented-stream":
         return replace(whole, frames=tuple(map(_commented, frames)))
     return whole

@@ -23,7 +23,7 @@ def answer(call):
     if call.method != "POST" or not found or found[3] not in ANSWERS:
         raise refused(404, say(404))
     version, model, method = found.groups()
-    question = call.json
+    question = call.question(say)
     refuse(call, model, question, say)
     return ANSWERS[method](question, version, model)
 

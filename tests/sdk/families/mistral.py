@@ -2,7 +2,7 @@
 
 import json
 
-from answers import Answer, to_json
+from answers import Answer, to_json, tokens
 from families.common import CREATED, floats, refuse, refused, sse, streamed, without, words
 
 TOOL = json.dumps({"place": "Rome", "days": 3})
@@ -17,7 +17,7 @@ def say(status):
 def answer(call):
     if call.method != "POST" or call.path not in ANSWERS:
         raise refused(404, say(404))
-    question = call.json
+    question = call.question(say, "model")
     refuse(call, question["model"], question, say)
     return ANSWERS[call.path](question)
 
@@ -28,8 +28,8 @@ def _embeddings(question):
     size = question.get("output_dimension") or 8
     data = [{"object": "embedding", "index": index, "embedding": floats(asked, size, text)}
             for index, text in enumerate(texts)]
-    tokens = sum(map(len, texts))
-    usage = {"prompt_tokens": tokens, "completion_tokens": 0, "total_tokens": tokens}
+    count = sum(map(tokens, texts))
+    usage = {"prompt_tokens": count, "completion_tokens": 0, "total_tokens": count}
     return Answer(200, to_json({"id": "embd-1", "object": "list", "data": data, "model": question["model"],
                                 "usage": usage}))
 

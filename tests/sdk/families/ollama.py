@@ -1,6 +1,6 @@
 """Ollama's own calls. Chat and generate stream unless told not to, as lines of JSON."""
 
-from answers import Answer, to_json
+from answers import Answer, to_json, tokens
 from families.common import floats, lines, refuse, refused, streamed, without, words
 
 TIMES = {"total_duration": 5_000_000, "load_duration": 1_000_000}
@@ -17,7 +17,7 @@ def answer(call):
         return Answer(200, to_json({"models": [_model("all-minilm:latest"), _model("llama3.2:latest")]}))
     if call.method != "POST" or call.path not in ANSWERS:
         raise refused(404, say(404))
-    question = call.json
+    question = call.question(say, "model")
     refuse(call, question["model"], question, say)
     return ANSWERS[call.path](question)
 
@@ -40,7 +40,7 @@ def _embed(question):
     asked = ["embed", without({"truncate": True, **without(question)}, "input", "keep_alive")]
     vectors = [floats(asked, question.get("dimensions") or 8, text) for text in texts]
     return Answer(200, to_json({"model": question["model"], "embeddings": vectors, **TIMES,
-                                "prompt_eval_count": sum(map(len, texts))}))
+                                "prompt_eval_count": sum(map(tokens, texts))}))
 
 
 def _embeddings(question):

@@ -3,7 +3,7 @@
 import base64
 import struct
 
-from answers import Answer, to_json
+from answers import Answer, to_json, tokens
 from families.common import floats, refuse, refused, vector, without, words
 
 
@@ -14,7 +14,7 @@ def say(status):
 def answer(call):
     if call.method != "POST" or call.path not in ANSWERS:
         raise refused(404, say(404))
-    question = call.json
+    question = call.question(say, "model")
     refuse(call, question["model"], question, say)
     return Answer(200, to_json(ANSWERS[call.path](question)))
 
@@ -49,10 +49,11 @@ def _listed(question, texts, context=None):
 
 
 def _embeddings(question):
-    texts = question["input"] if isinstance(question["input"], list) else [question["input"]]
+    texts = question.get("input") or []
+    texts = texts if isinstance(texts, list) else [texts]
     if not all(texts) or not 0 < len(texts) <= 1000:
         raise refused(400, {"detail": "The inputs must be 1 to 1000 texts that are not empty."})
-    usage = {"total_tokens": sum(map(len, texts))}
+    usage = {"total_tokens": sum(map(tokens, texts))}
     return {**_listed(question, texts), "model": question["model"], "usage": usage}
 
 
@@ -60,7 +61,7 @@ def _contextualized(question):
     """The chunks of a document see each other, so each vector depends on all of them."""
     documents = [{**_listed(question, chunks, context=chunks), "index": index}
                  for index, chunks in enumerate(question["inputs"])]
-    usage = {"total_tokens": sum(len(chunk) for chunks in question["inputs"] for chunk in chunks)}
+    usage = {"total_tokens": sum(tokens(chunk) for chunks in question["inputs"] for chunk in chunks)}
     return {"object": "list", "data": documents, "model": question["model"], "usage": usage}
 
 

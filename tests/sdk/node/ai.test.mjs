@@ -23,7 +23,8 @@ const MODELS = {
 };
 const WHOLE = ['some-model', 'split-stream', 'commented-stream', 'no-end'];
 const BROKEN = ['cut-stream', 'cut-mid-frame', 'error-mid-stream'];
-const REFUSED = ['fault-400', 'fault-403', 'fault-404', 'fault-429', 'fault-429-seconds', 'fault-500', 'fault-503', 'fault-529'];
+const REFUSED = ['fault-400', 'fault-403', 'fault-404', 'fault-429', 'fault-429-seconds', 'fault-500', 'fault-503',
+  'fault-529'];
 const TEXTS = ['one', 'two', 'one', 'caf\u00e9', '\u{1F600}\u2028'];
 
 const openai = (side) => createOpenAI({ apiKey: 'sk-one', baseURL: side.baseURL });
@@ -72,9 +73,10 @@ describe('ai', () => {
 
   const generated = (model, name, asked) => (side) => settled(async () => {
     const got = await generateText({ model: model(side, name), prompt: 'hello', maxRetries: 0, ...asked });
-    const { text, toolCalls, finishReason, usage, warnings, response, content } = got;
-    const calls = toolCalls.map(({ toolName, input }) => ({ toolName, input }));
-    return { text, calls, finishReason, usage, warnings, body: response.body, parts: content.map(({ type }) => type) };
+    const { text, finishReason, usage, warnings, response, content } = got;
+    const calls = got.toolCalls.map(({ toolName, input }) => ({ toolName, input }));
+    const types = content.map(({ type }) => type);
+    return { text, calls, finishReason, usage, warnings, body: response.body, types };
   });
 
   /** The parts of a stream. The SDK draws the ids of some. */
@@ -84,8 +86,8 @@ describe('ai', () => {
     const got = streamText({ model: model(side, name), prompt: 'hello', maxRetries: 0, onError, ...asked });
     try {
       for await (const part of got.fullStream) {
-        const { type, text, delta, toolName, input, finishReason, usage, totalUsage, error } = part;
-        parts.push(plain({ type, text, delta, toolName, input, finishReason, usage, totalUsage, error: error && failed(error) }));
+        const { id, toolCallId, response, request, error, ...kept } = part;
+        parts.push(plain({ ...kept, error: error && failed(error) }));
       }
       return { parts, end: 'end' };
     } catch (failure) {

@@ -12,7 +12,8 @@ const TOOLS = { tools: [{ name: 'weather', description: 'Weather of a place', in
 const KINDS = { text: {}, tools: TOOLS };
 const WHOLE = ['claude-test', 'split-stream', 'commented-stream', 'no-end'];
 const BROKEN = ['cut-stream', 'cut-mid-frame', 'error-mid-stream'];
-const REFUSED = ['fault-400', 'fault-403', 'fault-404', 'fault-429', 'fault-429-seconds', 'fault-500', 'fault-503', 'fault-529'];
+const REFUSED = ['fault-400', 'fault-403', 'fault-404', 'fault-429', 'fault-429-seconds', 'fault-500', 'fault-503',
+  'fault-529'];
 
 describe('@anthropic-ai/sdk', () => {
   let provider, larder;
@@ -100,7 +101,7 @@ describe('@anthropic-ai/sdk', () => {
   });
 
   test('tokens are counted as directly', () => expectSame(async (side) => {
-    const { what } = await outcome(() => client(side).messages.countTokens({ model: ASKED.model, messages: ASKED.messages }));
-    return what;
+    const { model, messages } = ASKED;
+    return (await outcome(() => client(side).messages.countTokens({ model, messages }))).what;
   }));
 });

@@ -2,13 +2,13 @@
 providers.md section 13."""
 
 import pytest
+from families.common import REFUSED
 
 CHAT = {"model": "gpt-4o-mini", "messages": [{"role": "user", "content": "hello"}]}
 RESPONSE = {"model": "gpt-4o-mini", "input": "hello"}
 COMPLETION = {"model": "gpt-3.5-turbo-instruct", "prompt": "hello"}
 CHAT_TOOLS = {"tools": [{"type": "function", "function": {"name": "weather", "parameters": {"type": "object"}}}]}
 RESPONSE_TOOLS = {"tools": [{"type": "function", "name": "weather", "parameters": {"type": "object"}, "strict": False}]}
-REFUSED = ["fault-400", "fault-403", "fault-404", "fault-429", "fault-429-seconds", "fault-500", "fault-503", "fault-529"]
 WHOLE = ["gpt-4o-mini", "split-stream", "commented-stream", "no-end"]
 BROKEN = ["cut-stream", "cut-mid-frame", "error-mid-stream"]
 # What the binary does not cache yet: without its name here a test that counts calls is run.

@@ -2,13 +2,13 @@
 
 import anthropic
 import pytest
+from families.common import REFUSED
 
 FAMILY = "anthropic"
 ASKED = {"model": "claude-test", "max_tokens": 64, "messages": [{"role": "user", "content": "hello"}]}
 TOOLS = {"tools": [{"name": "weather", "description": "Weather of a place", "input_schema": {
     "type": "object", "properties": {"place": {"type": "string"}, "days": {"type": "integer"}}}}]}
 OLD = anthropic.__version__.startswith("0.")
-REFUSED = ["fault-400", "fault-403", "fault-404", "fault-429", "fault-429-seconds", "fault-500", "fault-503", "fault-529"]
 WHOLE = ["claude-test", "split-stream", "commented-stream", "no-end"]
 BROKEN = ["cut-stream", "cut-mid-frame", "error-mid-stream"]
 

@@ -3,6 +3,7 @@
 import cohere
 import pytest
 from cohere.core.request_options import RequestOptions
+from families.common import REFUSED
 
 FAMILY = "cohere"
 TEXTS = ["one", "two", "one", "caf\u00e9", "\N{GRINNING FACE} "]
@@ -11,7 +12,6 @@ KINDS = ["float", "int8", "uint8", "binary", "ubinary", "base64"]
 CHAT = {"model": "command-a", "messages": [{"role": "user", "content": "hello"}]}
 TOOLS = {"tools": [{"type": "function", "function": {"name": "weather", "description": "Weather of a place",
                                                       "parameters": {"type": "object", "properties": {}}}}]}
-REFUSED = ["fault-400", "fault-403", "fault-404", "fault-429", "fault-429-seconds", "fault-500", "fault-503", "fault-529"]
 ONCE = RequestOptions(max_retries=0)
 
 

@@ -2,6 +2,7 @@
 
 import httpx
 import pytest
+from families.common import REFUSED
 from google import genai
 from google.genai import types
 
@@ -14,7 +15,6 @@ WEATHER = types.FunctionDeclaration(name="weather", description="Weather of a pl
 TOOLS = {"config": types.GenerateContentConfig(
     tools=[types.Tool(function_declarations=[WEATHER])],
     automatic_function_calling=types.AutomaticFunctionCallingConfig(disable=True))}
-REFUSED = ["fault-400", "fault-403", "fault-404", "fault-429", "fault-429-seconds", "fault-500", "fault-503", "fault-529"]
 
 
 def client(kind, url, key="ge-one", version="v1beta"):

@@ -1,13 +1,13 @@
 """The official SDK of Mistral: it refuses embeddings without the `id` (case 42 of providers.md)."""
 
 import pytest
+from families.common import REFUSED
 from mistralai.client import Mistral
 
 FAMILY = "mistral"
 TEXTS = ["one", "two", "one", "caf\u00e9", "\N{GRINNING FACE} "]
 CHAT = {"model": "mistral-small", "messages": [{"role": "user", "content": "hello"}]}
 TOOLS = {"tools": [{"type": "function", "function": {"name": "weather", "parameters": {"type": "object"}}}]}
-REFUSED = ["fault-400", "fault-403", "fault-404", "fault-429", "fault-429-seconds", "fault-500", "fault-503", "fault-529"]
 
 
 def client(kind, url, key="mi-one"):

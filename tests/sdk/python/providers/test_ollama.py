@@ -3,13 +3,13 @@ that are not the same."""
 
 import ollama
 import pytest
+from families.common import REFUSED
 
 FAMILY = "ollama"
 TEXTS = ["one", "two", "one", "caf\u00e9", "\N{GRINNING FACE} "]
 CHAT = {"model": "llama3.2", "messages": [{"role": "user", "content": "hello"}]}
 GENERATE = {"model": "llama3.2", "prompt": "hello"}
 TOOLS = {"tools": [{"type": "function", "function": {"name": "weather", "parameters": {"type": "object"}}}]}
-REFUSED = ["fault-400", "fault-403", "fault-404", "fault-429", "fault-429-seconds", "fault-500", "fault-503"]
 
 
 def client(kind, url):
