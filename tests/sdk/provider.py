@@ -1,5 +1,6 @@
 #!/usr/bin/env python3
-"""A scripted provider with OpenAI's shapes, on a free loopback port; standard library only.
+"""A scripted provider on a free loopback port; standard library only. It has OpenAI's shapes, and those
+of another family under a path that begins with its name: /anthropic/v1/messages.
 
 It records every request. In a test: `with Provider() as provider`. As a program (`provider.py
 --port 0` prints its port) the same is reached over HTTP: GET /__requests, POST /__reset, POST
@@ -7,50 +8,30 @@ It records every request. In a test: `with Provider() as provider`. As a program
 """
 
 import argparse
-import hashlib
 import itertools
-import json
 import threading
 import time
 import zlib
-from dataclasses import dataclass
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from urllib.parse import urlsplit
 
 import answers
 import faults
-from answers import Answer, Refused, error, refusal, to_json
+from answers import Answer, Refused, to_json
+from families import anthropic, cohere, gemini, mistral, ollama, openai, voyage
+from families.common import Call, Stream
+from recorded import Recorded
 
 PATIENCE = 20.0
-CREATED = 1_700_000_000
-MODELS = ("text-embedding-3-small", "text-embedding-3-large", "gpt-4o-mini")
-BINARY = bytes(range(256)) * 16
-
-
-@dataclass(frozen=True)
-class Recorded:
-    """One request as it came; header names in lower case, the body without transfer coding."""
-
-    method: str
-    target: str
-    headers: tuple
-    body: bytes
-
-    def header(self, name):
-        return next((value for known, value in self.headers if known == name), None)
-
-    @property
-    def is_embedding(self):
-        return self.method == "POST" and urlsplit(self.target).path.rstrip("/").endswith("/embeddings")
-
-    @property
-    def json(self):
-        return json.loads(self.body)
-
-    @property
-    def inputs(self):
-        """The items of a request for embeddings."""
-        return answers.read_question(self.body).items
+FAMILIES = {
+    "anthropic": anthropic.answer,
+    "cohere": cohere.answer,
+    "gemini": gemini.answer,
+    "mistral": mistral.answer,
+    "ollama": ollama.answer,
+    "openai": openai.answer,
+    "voyage": voyage.answer,
+}
 
 
 class Provider:
@@ -63,6 +44,7 @@ class Provider:
         self._requests = []
         self._flaky = 0
         self._slow = 0
+        self._streamed = 0
         self.serial = itertools.count(1)
         self._server = _Server(("127.0.0.1", port), _Exchange)
         self._server.provider = self
@@ -85,8 +67,12 @@ class Provider:
         return "127.0.0.1", self._server.server_address[1]
 
     @property
+    def origin(self):
+        return "{}://{}:{}".format(self._scheme, *self.address)
+
+    @property
     def base_url(self):
-        return "{}://{}:{}/v1".format(self._scheme, *self.address)
+        return f"{self.origin}/v1"
 
     @property
     def requests(self):
@@ -112,9 +98,23 @@ class Provider:
     def reset(self):
         with self._changed:
             self._requests.clear()
-            self._flaky = self._slow = 0
+            self._flaky = self._slow = self._streamed = 0
         self.gate.clear()
         self.gate_opened = True
+
+    def count_streamed(self, size):
+        with self._changed:
+            self._streamed += size
+            self._changed.notify_all()
+
+    def streamed_until_stuck(self):
+        """How many bytes of streams were sent, once that no longer grows."""
+        with self._changed:
+            self._changed.wait_for(lambda: self._streamed > 0, PATIENCE)
+            while True:
+                before = self._streamed
+                if not self._changed.wait_for(lambda: self._streamed > before, 0.3):
+                    return before
 
     def slow_next(self, seconds):
         """How long the next call for embeddings takes, so that others collect behind it."""
@@ -171,8 +171,8 @@ class _Exchange(BaseHTTPRequestHandler):
             answer = self._answer(provider, body)
         except Refused as refused:
             answer = refused.answer
-        if answer is not None:
-            self._send(answer, self._telling_headers(provider))
+        send = self._send_stream if isinstance(answer, Stream) else self._send
+        send(answer, self._telling_headers(provider))
 
     do_GET = do_HEAD = do_POST = do_PUT = do_PATCH = do_DELETE = do_OPTIONS = exchange
 
@@ -189,33 +189,27 @@ class _Exchange(BaseHTTPRequestHandler):
             pass
 
     def _answer(self, provider, body):
-        path = urlsplit(self.path).path
-        if self.command == "POST" and path in ("/v1/embeddings", "/v1/moved/embeddings"):
+        """What the family says whose name the path begins with; without one it is OpenAI's."""
+        target = urlsplit(self.path)
+        family, _, rest = target.path.removeprefix("/").partition("/")
+        known = family in FAMILIES
+        path = f"/{rest}" if known else target.path
+        if self.command == "POST" and not known and path in ("/v1/embeddings", "/v1/moved/embeddings"):
             return _embeddings(provider, body)
-        if self.command == "POST" and path == "/v1/chat/completions":
-            return self._chat(provider, answers.read_json(body))
-        if self.command == "POST" and path == "/v1/files":
-            return Answer(200, to_json(_file(body)))
-        if self.command in ("GET", "HEAD"):
-            return _read_only(path, self.path)
-        if self.command == "OPTIONS":
-            return Answer(204, b"", (("allow", "GET, HEAD, POST, OPTIONS"),))
-        raise _unknown(self.command, self.path)
+        headers = {name.lower(): value for name, value in self.headers.items()}
+        call = Call(self.command, path, target.query, headers, body)
+        return FAMILIES[family if known else "openai"](call)
 
-    def _chat(self, provider, question):
-        if not question.get("stream"):
-            return Answer(200, to_json(_completion(question)))
-        self._send_head(200, (("content-type", "text/event-stream; charset=utf-8"),
-                              ("transfer-encoding", "chunked"), *self._telling_headers(provider)))
-        for index, frame in enumerate(_frames(question)):
+    def _send_stream(self, stream, headers):
+        self._send_head(200, (("content-type", stream.content_type), ("transfer-encoding", "chunked"), *headers))
+        for index, frame in enumerate(stream.frames):
             self._write_chunk(frame)
-            if index == 0 and question["model"].startswith("held"):
-                provider.wait_at_gate()
-            if index == 2 and question["model"] == "cut-stream":
-                self.close_connection = True
-                return None
-        self._write_chunk(b"")
-        return None
+            self.server.provider.count_streamed(len(frame))
+            if index == 0 and stream.held:
+                self.server.provider.wait_at_gate()
+        self.close_connection |= stream.broken
+        if not stream.broken:
+            self._write_chunk(b"")
 
     def _write_chunk(self, data):
         self.wfile.write(b"%x\r\n%s\r\n" % (len(data), data))
@@ -223,6 +217,7 @@ class _Exchange(BaseHTTPRequestHandler):
     def _telling_headers(self, provider):
         return (
             ("x-request-id", f"prov-{next(provider.serial)}"),
+            ("request-id", "req_scripted"),
             ("openai-version", "2020-10-01"),
             ("openai-processing-ms", "7"),
             ("x-ratelimit-limit-requests", "3000"),
@@ -270,59 +265,6 @@ def _embeddings(provider, body):
         raise Refused(faults.FLAKY[question.model])
     faults.refuse(question)
     return faults.answer(question)
-
-
-def _read_only(path, target):
-    if path == "/v1/models":
-        return Answer(200, to_json({"object": "list", "data": [_model(name) for name in MODELS]}))
-    if path.startswith("/v1/models/"):
-        name = path.removeprefix("/v1/models/")
-        if name in MODELS:
-            return Answer(200, to_json(_model(name)))
-        raise refusal(404, error(f"The model '{name}' does not exist", code="model_not_found"))
-    if path == "/v1/files/file-1/content":
-        return Answer(200, BINARY, (("content-type", "application/octet-stream"),))
-    raise _unknown("GET", target)
-
-
-def _unknown(method, target):
-    return refusal(404, error(f"Invalid URL ({method} {target})"))
-
-
-def _model(name):
-    return {"id": name, "object": "model", "created": CREATED, "owned_by": "scripted"}
-
-
-def _file(body):
-    """Knows the upload by its size only: a multipart boundary is drawn anew for each call."""
-    return {"id": "file-1", "object": "file", "bytes": len(body), "created_at": CREATED,
-            "filename": "upload", "purpose": "batch", "status": "processed"}
-
-
-def _words(question):
-    asked = json.dumps(question.get("messages"), sort_keys=True)
-    return [hashlib.sha256(f"{asked} {i}".encode()).hexdigest()[:6] + " " for i in range(6)]
-
-
-def _completion(question):
-    text = "".join(_words(question))
-    return {
-        "id": "chatcmpl-1", "object": "chat.completion", "created": CREATED, "model": question["model"],
-        "choices": [{"index": 0, "message": {"role": "assistant", "content": text}, "finish_reason": "stop"}],
-        "usage": {"prompt_tokens": 5, "completion_tokens": 6, "total_tokens": 11},
-    }
-
-
-def _frames(question):
-    """The events of a streamed answer: one frame each, then the end marker."""
-    deltas = [{"role": "assistant", "content": ""}, *({"content": word} for word in _words(question)), {}]
-    for index, delta in enumerate(deltas):
-        finish = "stop" if index == len(deltas) - 1 else None
-        chunk = {"id": "chatcmpl-1", "object": "chat.completion.chunk", "created": CREATED,
-                 "model": question["model"],
-                 "choices": [{"index": 0, "delta": delta, "finish_reason": finish}]}
-        yield b"data: " + json.dumps(chunk).encode() + b"\n\n"
-    yield b"data: [DONE]\n\n"
 
 
 def main():

@@ -3,6 +3,9 @@
 
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
 const PROVIDER = fileURLToPath(new URL('../provider.py', import.meta.url));
@@ -31,10 +34,13 @@ async function start(command, args, stream, pattern) {
       reject(new Error(`${command} ended with ${code}:\n${said}`));
     });
   });
+  // The SDKs keep their connections open; a second signal does not wait for those.
   const stop = async () => {
     child.kill('SIGTERM');
+    const again = setTimeout(() => child.kill('SIGTERM'), 100);
     const late = setTimeout(() => child.kill('SIGKILL'), 3_000);
     await exited;
+    clearTimeout(again);
     clearTimeout(late);
   };
   try {
@@ -53,6 +59,16 @@ export class Provider {
     provider.origin = `http://127.0.0.1:${provider.child.answer}`;
     provider.baseURL = `${provider.origin}/v1`;
     return provider;
+  }
+
+  /** The base URL of another family than OpenAI's. */
+  family(name) {
+    return `${this.origin}/${name}`;
+  }
+
+  /** What tells larder of a family. */
+  config(name) {
+    return `[providers.${name}]\nbase_url = "${this.family(name)}"\n`;
   }
 
   async embeddings() {
@@ -81,18 +97,27 @@ export class Provider {
 }
 
 export class Larder {
-  static async start(upstream) {
+  static async start(upstream, config = '') {
     const larder = new Larder();
+    larder.folder = await mkdtemp(join(tmpdir(), 'larder-'));
+    const file = join(larder.folder, 'larder.toml');
+    await writeFile(file, config);
     const free = '127.0.0.1:0';
-    const args = ['serve', '--upstream', upstream, '--listen', free, '--admin-listen', free];
+    const args = ['serve', '--config', file, '--upstream', upstream, '--listen', free, '--admin-listen', free];
     const pattern = /listening proxy=(\S+) admin=\S+/;
     larder.child = await start(process.env.LARDER_BIN, args, 'stderr', pattern);
-    larder.baseURL = `http://${larder.child.answer}/v1`;
+    larder.origin = `http://${larder.child.answer}`;
+    larder.baseURL = `${larder.origin}/v1`;
     return larder;
+  }
+
+  family(name) {
+    return `${this.origin}/${name}`;
   }
 
   async stop() {
     await this.child.stop();
+    await rm(this.folder, { recursive: true });
     if (this.child.said().includes('panicked')) throw new Error(this.child.said());
   }
 }

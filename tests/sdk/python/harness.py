@@ -53,10 +53,13 @@ class Larder:
         return "http://{}:{}/v1".format(*self.address)
 
     def stop(self):
-        self._process.send_signal(signal.SIGTERM)
-        try:
-            self._process.wait(3)
-        except subprocess.TimeoutExpired:
+        """Some SDKs keep their connections open; a second signal does not wait for those."""
+        for patience in (0.1, 3):
+            self._process.send_signal(signal.SIGTERM)
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                self._process.wait(patience)
+                break
+        else:
             self._process.kill()
             self._process.wait()
         self._reader.join()

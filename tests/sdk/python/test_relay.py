@@ -2,8 +2,10 @@
 
 import asyncio
 import io
+import json
 
 import pytest
+from wire import Wire, request
 
 CHAT = {"messages": [{"role": "user", "content": "hello"}]}
 
@@ -24,7 +26,7 @@ def raw(path, **asked):
     raw("models.list"),
     raw("models.retrieve", model="gpt-4o-mini"),
     raw("models.retrieve", model="no-such-model"),
-    raw("moderations.create", input="no such endpoint here"),
+    raw("fine_tuning.jobs.list"),
     raw("chat.completions.create", model="gpt-4o-mini", **CHAT),
     raw("chat.completions.create", model="gpt-4o-mini", temperature=0, **CHAT),
 ], ids=["models", "model", "unknown model", "unknown path", "chat", "deterministic chat"])
@@ -89,3 +91,16 @@ def test_a_chunk_arrives_before_the_provider_has_finished(make_bench):
     chunks, end = streamed(bench, bench.larder, "held-chat", seen=lambda _: bench.provider.gate.set())
     assert (len(chunks), end) == (8, "end")
     assert bench.provider.gate_opened
+
+
+def test_a_reader_that_waits_makes_the_provider_wait(make_bench):
+    """Nothing between holds the whole of a stream that nobody reads yet; in the end all of it comes."""
+    bench = make_bench()
+    asked = json.dumps({**CHAT, "model": "large-stream", "stream": True}).encode()
+    with Wire(bench.larder.address) as wire:
+        wire.send(request(asked, target="/v1/chat/completions"))
+        held = bench.provider.streamed_until_stuck()
+        answer = wire.receive()
+    assert held < len(answer.body) / 2
+    assert len(answer.body) == bench.provider.streamed_until_stuck()
+    assert answer.body.endswith(b"data: [DONE]\n\n")
