@@ -108,6 +108,11 @@ pub enum Place {
 }
 
 impl CacheKey {
+    /// The key of an answer to a question that is cached as a whole.
+    pub fn whole(question: Digest) -> Self {
+        Self(question)
+    }
+
     /// The key of one input among all questions that differ in nothing else (`family`).
     pub fn of(family: &Digest, input: &Input<'_>, place: Place) -> Self {
         let mut hasher = blake3::Hasher::new_keyed(family.as_bytes());

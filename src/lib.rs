@@ -14,8 +14,8 @@
 //! | 7 | [`gate`]: hyper's side of the streams that pingora accepts |
 //! | 6 | [`serve`]: the use cases |
 //! | 5 | [`batch`] |
-//! | 4 | [`tier`], [`flight`], [`upstream`] |
-//! | 3 | [`dialect`], [`codec`] |
+//! | 4 | [`tier`], [`flight`], [`broadcast`], [`upstream`] |
+//! | 3 | [`dialect`], [`codec`], [`sse`], [`transcript`] |
 //! | 2 | [`key`], [`vector`], [`headers`] |
 //! | 1 | [`request`], [`error`], [`metrics`], [`clock`] |
 //! | 0 | [`config`] |
@@ -75,6 +75,7 @@
 //! | verdict | what the cache did, in the words of RFC 9211 |
 
 pub mod batch;
+pub mod broadcast;
 pub mod cli;
 pub mod clock;
 pub mod codec;
@@ -90,6 +91,8 @@ pub mod request;
 pub mod serve;
 pub mod server;
 pub mod simulate;
+pub mod sse;
 pub mod tier;
+pub mod transcript;
 pub mod upstream;
 pub mod vector;

@@ -1,6 +1,7 @@
 //! What is asked, in words that no provider owns.
 //!
-//! A request borrows from the body it was read from: a hit is answered without copying a text.
+//! A request for embeddings borrows from the body it was read from: a hit is answered without copying
+//! a text.
 
 use std::borrow::Cow;
 
@@ -106,4 +107,39 @@ pub enum Unity {
     /// The request has fields that larder does not know, so an input's vector may depend on the
     /// others: it is cached as a whole, and the call goes out exactly as it came.
     Whole,
+}
+
+/// A request for a model's words.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ChatRequest {
+    /// The model, exactly as written; empty where the path names it.
+    pub model: String,
+    /// How the answer comes if it is to come piece by piece.
+    pub framing: Option<Framing>,
+    /// How many answers are asked for at once.
+    pub choices: u64,
+    /// Everything that may change the answer, as JSON text in one form only.
+    pub question: Vec<u8>,
+    /// Who may be given the same answer.
+    pub sharing: Sharing,
+}
+
+/// How the pieces of a streamed answer are told apart.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Framing {
+    /// Server-sent events.
+    Events,
+    /// One JSON text a line.
+    Lines,
+}
+
+/// Whether the same question may be given the same answer; where not, a word why.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Sharing {
+    /// It asks for no chance and has no effect.
+    Deterministic,
+    /// The provider draws anew each time, so only where the operator or the caller says so.
+    Drawn(&'static str),
+    /// It reads or leaves something at the provider, or cannot be told apart from what does.
+    Never(&'static str),
 }

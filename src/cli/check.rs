@@ -110,7 +110,9 @@ fn dimensions(reply: &Reply) -> Result<usize, String> {
         Content::Written(body, _) => body,
         Content::Passed(answer) => return Err(format!("answered {}", answer.status)),
         Content::Failed(error) => return Err(error.to_string()),
-        Content::Streamed(..) => return Err("answered with a stream".to_owned()),
+        Content::Streamed(..) | Content::Shared(_) | Content::Replayed(..) => {
+            return Err("answered with a stream".to_owned());
+        }
     };
     let answer: Answer = serde_json::from_slice(body).map_err(|error| error.to_string())?;
     answer.data.first().map(|item| item.embedding.len()).ok_or_else(|| "no vector".to_owned())

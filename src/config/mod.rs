@@ -29,11 +29,13 @@ pub struct BuiltIn {
 }
 
 /// The providers that need no configuration.
-pub const BUILT_IN: &[BuiltIn] =
-    &[BuiltIn { name: "openai", base_url: "https://api.openai.com/v1", dialect: "openai" }];
+pub const BUILT_IN: &[BuiltIn] = &[
+    BuiltIn { name: "openai", base_url: "https://api.openai.com/v1", dialect: "openai" },
+    BuiltIn { name: "anthropic", base_url: "https://api.anthropic.com/v1", dialect: "anthropic" },
+];
 
 /// The dialects that a provider may name; a test holds this equal to `dialect::ALL`.
-pub const DIALECTS: &[&str] = &["openai"];
+pub const DIALECTS: &[&str] = &["openai", "anthropic"];
 
 /// The whole configuration, valid.
 #[derive(Debug, Clone)]

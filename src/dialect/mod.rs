@@ -4,6 +4,8 @@
 //! understood, and in what shape each of them speaks. What a dialect does not override is the
 //! `OpenAI` shape, which most providers speak.
 
+mod anthropic;
+pub mod chat;
 mod json;
 mod openai;
 mod question;
@@ -13,6 +15,7 @@ use std::borrow::Cow;
 
 use http::{Method, StatusCode};
 
+pub use chat::ChatShape;
 pub use reply::{EmbedReply, Item};
 
 use crate::error::Error;
@@ -20,7 +23,7 @@ use crate::request::{EmbedRequest, Encoding, Input};
 use crate::vector::Vector;
 
 /// The dialects by name.
-pub const ALL: &[&dyn Dialect] = &[&openai::OpenAi];
+pub const ALL: &[&dyn Dialect] = &[&openai::OpenAi, &anthropic::Anthropic];
 
 /// The dialect of a name.
 pub fn named(name: &str) -> Option<&'static dyn Dialect> {
@@ -81,6 +84,8 @@ pub struct Invalid(pub &'static str);
 pub enum Endpoint {
     /// It gives embeddings, in this shape.
     Embed(&'static dyn EmbedShape),
+    /// It gives a model's words, in this shape.
+    Chat(&'static dyn ChatShape),
     /// Nothing: its requests are passed on as they are.
     Other,
 }
@@ -94,6 +99,11 @@ pub trait Dialect: Sync + std::fmt::Debug {
     /// its query.
     fn endpoint(&self, method: &Method, path: &str) -> Endpoint {
         openai::endpoint(method, path)
+    }
+
+    /// The shape of an endpoint that gives a model's words, by its path as above.
+    fn chat(&self, path: &str) -> Option<&'static dyn ChatShape> {
+        chat::shape(self.name(), path)
     }
 
     /// What a refused call was refused for.

@@ -2,27 +2,28 @@
 
 use http::Request;
 
+use super::Target;
 use super::reply::{Content, Reply, Verdict};
 use crate::headers::to_provider;
-use crate::upstream::{RequestBody, Upstream};
+use crate::upstream::RequestBody;
 
 /// Passes a request on. The client's `Accept-Encoding` goes along, so that the provider's bytes
 /// are the client's; nothing is held but what is on its way.
 pub async fn relay(
-    upstream: &Upstream,
-    path_and_query: &str,
+    target: &Target,
     mut request: Request<RequestBody>,
     reason: &'static str,
 ) -> Reply {
     let verdict = Verdict::bypass(reason);
     *request.headers_mut() = to_provider(request.headers());
-    let permit = match upstream.permit().await {
+    let permit = match target.upstream.permit().await {
         Ok(permit) => permit,
         Err(error) => return Reply { content: Content::Failed(error), verdict },
     };
-    let content = match upstream.open(request, path_and_query).await {
-        Ok(response) => Content::Streamed(Box::new(response), permit),
-        Err(error) => Content::Failed(error),
-    };
+    let content =
+        match target.upstream.open(request, &target.path_and_query, target.operation()).await {
+            Ok(response) => Content::Streamed(Box::new(response), permit),
+            Err(error) => Content::Failed(error),
+        };
     Reply { content, verdict }
 }

@@ -7,6 +7,7 @@ use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, Response};
 use hyper::body::Incoming;
 
+use crate::broadcast::{Head, Reader};
 use crate::clock::Moment;
 use crate::error::Error;
 use crate::metrics::Outcome;
@@ -30,6 +31,10 @@ pub enum Content {
     Passed(Arc<Answer>),
     /// A provider's own answer as it comes; the permit is held to its end.
     Streamed(Box<Response<Incoming>>, Permit),
+    /// A provider's answer that others may be reading too, as it comes.
+    Shared(Box<(Head, Reader)>),
+    /// A provider's answer that was kept, with those of its headers that were.
+    Replayed(HeaderMap, Bytes),
     /// An error of larder's own.
     Failed(Error),
 }
@@ -39,6 +44,8 @@ pub enum Content {
 pub struct Verdict {
     /// Inputs that were there, that others were asking for, and that were asked for.
     pub items: Option<Items>,
+    /// Whether the request is one question, so that counting inputs would say nothing.
+    pub undivided: bool,
     /// Why the cache was not asked, where it was not.
     pub bypass: Option<&'static str>,
     /// Whether what came was kept.
