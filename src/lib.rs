@@ -1,7 +1,8 @@
 //! larder: a caching and batching sidecar for applications that call LLM and embedding providers.
 //!
 //! An application changes one base URL; from then on its embedding inputs are cached, coalesced and
-//! batched one by one, and everything else passes through pooled connections untouched.
+//! batched one by one, answers of models that hold for whoever asks the same are kept and shared, and
+//! everything else passes through pooled connections untouched.
 //!
 //! # Floors
 //!
@@ -58,6 +59,20 @@
 //!    its own answer.
 //! 6. The gate writes status, `Cache-Status` and body.
 //!
+//! # The way of a request for a model's words
+//!
+//! 1. As above, until the body is there; unless the settings or the request's head say that it is
+//!    nobody else's business.
+//! 2. [`dialect::ChatShape::read`] says what the question is, and whether two who ask it may be given
+//!    the same answer. If not: [`serve::relay`].
+//! 3. The answer is in [`tier::memory::Memory`], and its bytes go out as they once came
+//!    ([`transcript::Transcript`]); or it is on its way, and the request reads along from the first
+//!    byte ([`broadcast::Broadcasts::join`]); or the request leads.
+//! 4. A task of the server's own makes the call and feeds the answer to all its readers, looking at its
+//!    frames ([`sse`]) for how it ends. Ended well, it is kept, then given up by the broadcast.
+//! 5. The gate writes each reader's bytes as they come. A provider that breaks off breaks off every
+//!    reader's connection.
+//!
 //! Everything else takes [`serve::relay`]: bytes both ways, as they come.
 //!
 //! # Words
@@ -72,6 +87,8 @@
 //! | lane | the queue of requests that may travel in one call |
 //! | seat | one input in a lane or a call |
 //! | original | a request as it came, kept so that it can be asked again alone |
+//! | source, reader | the two sides of a broadcast: an answer on its way, and who reads it |
+//! | transcript | a model's answer as it is kept: the provider's bytes |
 //! | verdict | what the cache did, in the words of RFC 9211 |
 
 pub mod batch;

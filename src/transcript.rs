@@ -32,7 +32,9 @@ pub fn write(headers: &HeaderMap, body: &[Bytes]) -> Arc<[u8]> {
     let mut out = Vec::with_capacity(4 + lines.len() + body.iter().map(Bytes::len).sum::<usize>());
     out.extend(length.to_le_bytes());
     out.extend(lines);
-    body.iter().for_each(|piece| out.extend(piece));
+    for piece in body {
+        out.extend(piece);
+    }
     out.into()
 }
 

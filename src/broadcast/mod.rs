@@ -161,7 +161,7 @@ impl Source {
 
     /// Waits until more may be pushed: for the foremost reader, where nobody can join any more.
     pub async fn room(&self) {
-        self.wait(|state| state.has_room()).await;
+        self.wait(State::has_room).await;
     }
 
     /// Waits until nobody reads.

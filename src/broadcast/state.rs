@@ -162,6 +162,8 @@ impl State {
             self.held -= chunk.len() + OVERHEAD;
             self.forgotten += 1;
         }
+        // Who is lost does not count as a reader: an answer is not finished for them.
+        self.readers.retain(|_, place| place.at >= self.forgotten);
     }
 
     /// Whether more may be pushed. The foremost reader sets the pace of what nobody can join.

@@ -110,7 +110,7 @@ fn dimensions(reply: &Reply) -> Result<usize, String> {
         Content::Written(body, _) => body,
         Content::Passed(answer) => return Err(format!("answered {}", answer.status)),
         Content::Failed(error) => return Err(error.to_string()),
-        Content::Streamed(..) | Content::Shared(_) | Content::Replayed(..) => {
+        Content::Streamed(..) | Content::Shared(_) | Content::Replayed(_) => {
             return Err("answered with a stream".to_owned());
         }
     };

@@ -3,6 +3,7 @@
 //! Each section is declared once, with its doc comments; the commented default file and the
 //! reference are rendered from those (`config/reference.rs`).
 
+mod models;
 mod read;
 pub mod reference;
 mod sections;
@@ -12,6 +13,7 @@ use std::collections::BTreeMap;
 
 use toml::de::DeTable;
 
+pub use models::ModelRules;
 pub use read::{Key, Override, Problem, Section};
 use read::{Reader, Table, unknown};
 pub use sections::{Cache, Log, Provider, Server};

@@ -3,8 +3,9 @@
 use std::net::SocketAddr;
 use std::time::Duration;
 
+use super::models::ModelRules;
 use super::read::{Key, Reader, Section, Table, section};
-use super::units::{ByteSize, ChatCache, LogFormat, LogLevel, ModelRules, Oversize, Setting};
+use super::units::{ByteSize, ChatCache, LogFormat, LogLevel, Oversize, Setting};
 
 section! {
     /// The listeners, and what a client may ask of them.

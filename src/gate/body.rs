@@ -76,7 +76,7 @@ type BoxError = Box<dyn std::error::Error + Send + Sync>;
 pub(super) enum Flow {
     /// The client's own call, under its permit.
     Own { body: Incoming, _permit: Permit },
-    /// A call that others may be reading too, and its length if that is known.
+    /// A call that others may be reading too, and how many bytes are still to come, if that is known.
     Shared(Reader, Option<u64>),
 }
 
@@ -94,8 +94,11 @@ impl Flow {
                 let frame = ready!(Pin::new(body).poll_frame(context));
                 Poll::Ready(frame.map(|frame| frame.map_err(Into::into)))
             }
-            Self::Shared(reader, _) => {
+            Self::Shared(reader, rest) => {
                 let bytes = ready!(reader.poll_next(context));
+                if let (Some(rest), Some(Ok(bytes))) = (rest, &bytes) {
+                    *rest = rest.saturating_sub(bytes.len() as u64);
+                }
                 Poll::Ready(bytes.map(|bytes| bytes.map(Frame::data).map_err(Into::into)))
             }
         }
@@ -104,7 +107,7 @@ impl Flow {
     fn is_at_end(&self) -> bool {
         match self {
             Self::Own { body, .. } => body.is_end_stream(),
-            Self::Shared(..) => false,
+            Self::Shared(_, rest) => *rest == Some(0),
         }
     }
 }
@@ -160,7 +163,7 @@ impl HttpBody for Relayed {
     fn size_hint(&self) -> SizeHint {
         match &self.flow {
             Flow::Own { body, .. } => body.size_hint(),
-            Flow::Shared(_, length) => length.map_or_else(SizeHint::default, SizeHint::with_exact),
+            Flow::Shared(_, rest) => rest.map_or_else(SizeHint::default, SizeHint::with_exact),
         }
     }
 }

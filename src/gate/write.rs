@@ -91,9 +91,9 @@ fn whole(voice: &Voice<'_>, content: Content) -> Response<Body> {
         }
         Content::Passed(answer) => passed(&answer),
         Content::Failed(error) => failed(voice, &error),
-        Content::Replayed(headers, body) => {
-            let mut response = Response::new(Either::Left(Full::new(body)));
-            *response.headers_mut() = headers;
+        Content::Replayed(transcript) => {
+            let mut response = Response::new(Either::Left(Full::new(transcript.body)));
+            *response.headers_mut() = transcript.headers;
             response
         }
         Content::Streamed(..) | Content::Shared(_) => {

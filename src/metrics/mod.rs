@@ -159,7 +159,7 @@ impl Metrics {
                 "Calls made to a provider, by status (0 = none came) and whose fault a failure was."),
                 &["upstream", "operation", "code", "error_type"]),
             upstream_duration: declare!(registry, HistogramVec, seconds("larder_upstream_request_duration_seconds",
-                "From a call's start to the end of its answer (of a relayed one: to its head).", REQUEST_SECONDS),
+                "From a call's start to the end of its answer (of a relayed one and of operation chat: to its head).", REQUEST_SECONDS),
                 &["upstream", "operation"]),
             upstream_connections: declare!(registry, IntGaugeVec, Opts::new("larder_upstream_connections",
                 "Connections to a provider: open = all, active = calls under way, each of which carries one over HTTP/1.1."), &["upstream", "state"]),

@@ -88,12 +88,11 @@ pub struct Target {
 }
 
 impl Target {
-    /// What is being done for the request.
-    pub fn operation(&self) -> Operation {
+    /// What a call counts as that passes the request on.
+    fn relayed_as(&self) -> Operation {
         match self.endpoint {
-            Endpoint::Embed(_) => Operation::Embed,
             Endpoint::Chat(_) => Operation::Chat,
-            Endpoint::Other => Operation::Relay,
+            Endpoint::Embed(_) | Endpoint::Other => Operation::Relay,
         }
     }
 }

@@ -21,7 +21,7 @@ pub async fn relay(
         Err(error) => return Reply { content: Content::Failed(error), verdict },
     };
     let content =
-        match target.upstream.open(request, &target.path_and_query, target.operation()).await {
+        match target.upstream.open(request, &target.path_and_query, target.relayed_as()).await {
             Ok(response) => Content::Streamed(Box::new(response), permit),
             Err(error) => Content::Failed(error),
         };

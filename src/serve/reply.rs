@@ -11,6 +11,7 @@ use crate::broadcast::{Head, Reader};
 use crate::clock::Moment;
 use crate::error::Error;
 use crate::metrics::Outcome;
+use crate::transcript::Transcript;
 use crate::upstream::{Answer, Permit};
 
 /// An answer on its way to the gate.
@@ -33,8 +34,8 @@ pub enum Content {
     Streamed(Box<Response<Incoming>>, Permit),
     /// A provider's answer that others may be reading too, as it comes.
     Shared(Box<(Head, Reader)>),
-    /// A provider's answer that was kept, with those of its headers that were.
-    Replayed(HeaderMap, Bytes),
+    /// A provider's answer that was kept. Boxed, so that a hit for embeddings carries no room for it.
+    Replayed(Box<Transcript>),
     /// An error of larder's own.
     Failed(Error),
 }

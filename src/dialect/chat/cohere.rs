@@ -56,7 +56,11 @@ impl ChatShape for Chat {
 
     fn frame(&self, _event: &[u8], data: &[u8], watch: &mut Watch) {
         if watch.is_ended() {
-            return if data == b"[DONE]" { () } else { watch.spoil(Spoilt::Unreadable) };
+            // Some add `OpenAI`'s mark.
+            if data != b"[DONE]" {
+                watch.spoil(Spoilt::Unreadable);
+            }
+            return;
         }
         let Ok(event) = serde_json::from_slice::<Event>(data) else {
             return watch.spoil(Spoilt::Unreadable);

@@ -3,6 +3,8 @@
 //! A shape reads of a request what decides whether two are the same question and may be given the
 //! same answer, and watches an answer for its end. It never changes either.
 
+#[cfg(test)]
+mod answer_tests;
 mod anthropic;
 mod cohere;
 mod fields;
@@ -37,7 +39,7 @@ pub trait ChatShape: Sync + std::fmt::Debug {
 }
 
 /// The shape of a dialect's endpoint, by what follows the base URL without version and query.
-pub(super) fn shape(dialect: &str, path: &str) -> Option<&'static dyn ChatShape> {
+pub fn shape(dialect: &str, path: &str) -> Option<&'static dyn ChatShape> {
     match (dialect, path) {
         ("anthropic", "/messages") => Some(&anthropic::Messages),
         ("cohere", "/chat") => Some(&cohere::Chat),

@@ -40,7 +40,10 @@ impl ChatShape for Responses {
     fn frame(&self, _event: &[u8], data: &[u8], watch: &mut Watch) {
         if watch.is_ended() {
             // Some add the mark of the other endpoint.
-            return if data == b"[DONE]" { () } else { watch.spoil(Spoilt::Unreadable) };
+            if data != b"[DONE]" {
+                watch.spoil(Spoilt::Unreadable);
+            }
+            return;
         }
         let Ok(event) = serde_json::from_slice::<Event>(data) else {
             return watch.spoil(Spoilt::Unreadable);

@@ -63,7 +63,10 @@ impl Service {
         let read = shape.read(&ask.target.path_and_query, &ask.body);
         let request = read.map_err(|_| "unreadable")?;
         let directives = Directives::read(&ask.headers);
-        permit(&ask.target.upstream, &directives, &request)?;
+        match permit(&ask.target.upstream, &directives, &request) {
+            Err(_) if directives.only_if_cached => return Ok(not_cached()),
+            permitted => permitted?,
+        }
         let key = self.chat_key(ask, &request);
         let now = self.clock.at(ask.target.received);
         let fresh = Freshness { now, max_age: directives.max_age };
@@ -74,8 +77,7 @@ impl Service {
             self.chat.metrics.misses.inc();
         }
         if directives.only_if_cached {
-            let message = "not in the cache, and only-if-cached was asked";
-            return Ok(failed(Error::new(Kind::NotCached, message), Items::default()));
+            return Ok(not_cached());
         }
         let pump = self.pump(shape, ask, (request, key, &directives));
         let bound = self.chat.max_transcript;
@@ -108,9 +110,8 @@ impl Service {
         self.chat.metrics.hits.inc();
         self.chat.metrics.operation.saved_by_hit.inc();
         let verdict = Verdict::hit(1, kept.stored, kept.expires, now);
-        let Transcript { headers, body } = kept.transcript;
         let verdict = Verdict { undivided: true, ..verdict };
-        Reply { content: Content::Replayed(headers, body), verdict }
+        Reply { content: Content::Replayed(Box::new(kept.transcript)), verdict }
     }
 
     fn chat_key(&self, ask: &Ask, request: &ChatRequest) -> CacheKey {
@@ -195,8 +196,12 @@ async fn await_head(reader: Reader, follows: bool, bypass: Option<&'static str>)
     Reply { content: Content::Shared(Box::new((head, reader))), verdict }
 }
 
+fn not_cached() -> Reply {
+    let message = "not in the cache, and only-if-cached was asked";
+    failed(Error::new(Kind::NotCached, message), Items { miss: 1, ..Items::default() })
+}
+
 fn failed(error: Error, items: Items) -> Reply {
-    let items = if items == Items::default() { Items { miss: 1, ..items } } else { items };
     let verdict = Verdict { items: Some(items), undivided: true, ..Verdict::default() };
     Reply { content: Content::Failed(error), verdict }
 }

@@ -1,5 +1,9 @@
 //! Answers of models: which are kept, for whom, and that they come back byte for byte.
 
+mod shapes;
+mod simulated;
+
+use std::fmt::Write;
 use std::sync::{Arc, Mutex};
 
 use bytes::Bytes;
@@ -7,174 +11,7 @@ use http::{Method, Response};
 use http_body_util::Full;
 
 use crate::harness::{Answer, Client, Scripted, Sidecar, Simulated};
-
-/// What one endpoint is asked and answers.
-struct Shape {
-    /// Whose it is.
-    dialect: &'static str,
-    path: &'static str,
-    ask: &'static str,
-    media_type: &'static str,
-    answer: &'static str,
-    /// The same answer, not to be kept.
-    unfinished: &'static [&'static str],
-}
-
-const EVENTS: &str = "text/event-stream";
-const JSON: &str = "application/json";
-
-const OPENAI: Shape = Shape {
-    dialect: "openai",
-    path: "/v1/chat/completions",
-    ask: r#"{"model":"m","temperature":0,"messages":[{"role":"user","content":"a"}]}"#,
-    media_type: JSON,
-    answer: r#"{"id":"1","choices":[{"index":0,"message":{"content":"b"},"finish_reason":"stop"}]}"#,
-    unfinished: &[
-        r#"{"choices":[{"index":0,"message":{"content":"b"},"finish_reason":"length"}]}"#,
-        r#"{"choices":[{"index":0,"message":{"tool_calls":[{}]},"finish_reason":"tool_calls"}]}"#,
-        r#"{"choices":[{"index":0,"message":{"content":"b"},"finish_reason":"content_filter"}]}"#,
-        r#"{"choices":[]}"#,
-        "not json",
-        "",
-    ],
-};
-
-const OPENAI_STREAM: Shape = Shape {
-    dialect: "openai",
-    path: "/v1/chat/completions",
-    ask: r#"{"model":"m","temperature":0,"stream":true,"messages":[]}"#,
-    media_type: EVENTS,
-    answer: ": hello\r\n\r\ndata: {\"choices\":[{\"index\":0,\"delta\":{\"content\":\"b\"}}]}\r\n\r\n\
-             data: {\"choices\":[{\"index\":0,\"delta\":{},\"finish_reason\":\"stop\"}]}\n\n\
-             data: [DONE]\n\n",
-    unfinished: &[
-        "data: {\"choices\":[{\"index\":0,\"delta\":{},\"finish_reason\":\"stop\"}]}\n\n",
-        "data: {\"choices\":[{\"index\":0,\"delta\":{},\"finish_reason\":\"length\"}]}\n\ndata: [DONE]\n\n",
-        "data: {\"choices\":[{\"index\":0,\"delta\":{\"content\":\"b\"}}]}\n\ndata: [DONE]\n\n",
-        "data: {\"error\":{\"message\":\"x\"}}\n\ndata: [DONE]\n\n",
-        "data: {\"choices\":[{\"index\":0,\"delta\":{},\"finish_reason\":\"stop\"}]}\n\ndata: [DONE]\n",
-        "",
-    ],
-};
-
-const COMPLETIONS: Shape = Shape {
-    path: "/v1/completions",
-    ask: r#"{"model":"m","temperature":0,"prompt":"a"}"#,
-    answer: r#"{"choices":[{"index":0,"text":"b","finish_reason":"stop"}]}"#,
-    unfinished: &[r#"{"choices":[{"index":0,"text":"b","finish_reason":"length"}]}"#],
-    ..OPENAI
-};
-
-const RESPONSES: Shape = Shape {
-    path: "/v1/responses",
-    ask: r#"{"model":"m","temperature":0,"store":false,"input":"a"}"#,
-    answer: r#"{"status":"completed","error":null,"output":[{"type":"message","content":[]}]}"#,
-    unfinished: &[r#"{"status":"incomplete","error":null,"output":[]}"#],
-    ..OPENAI
-};
-
-const RESPONSES_STREAM: Shape = Shape {
-    path: "/v1/responses",
-    ask: r#"{"model":"m","temperature":0,"store":false,"input":"a","stream":true}"#,
-    media_type: EVENTS,
-    answer: "event: response.created\ndata: {\"type\":\"response.created\"}\n\n\
-             event: response.completed\n\
-             data: {\"type\":\"response.completed\",\"response\":{\"status\":\"completed\"}}\n\n",
-    unfinished: &[
-        "event: error\ndata: {\"type\":\"error\"}\n\n",
-        "event: response.incomplete\ndata: {\"type\":\"response.incomplete\",\"response\":{}}\n\n",
-    ],
-    ..OPENAI
-};
-
-const MESSAGES: Shape = Shape {
-    dialect: "anthropic",
-    path: "/anthropic/v1/messages",
-    ask: r#"{"model":"m","max_tokens":9,"temperature":0,"messages":[]}"#,
-    media_type: JSON,
-    answer: r#"{"type":"message","content":[],"stop_reason":"end_turn"}"#,
-    unfinished: &[
-        r#"{"type":"message","content":[],"stop_reason":"max_tokens"}"#,
-        r#"{"type":"message","content":[],"stop_reason":"tool_use"}"#,
-    ],
-};
-
-const MESSAGES_STREAM: Shape = Shape {
-    path: "/anthropic/messages",
-    ask: r#"{"model":"m","max_tokens":9,"temperature":0,"messages":[],"stream":true}"#,
-    media_type: EVENTS,
-    answer: "event: message_start\ndata: {\"type\":\"message_start\"}\n\n\
-             event: ping\ndata: {\"type\": \"ping\"}\n\n\
-             event: message_delta\n\
-             data: {\"type\":\"message_delta\",\"delta\":{\"stop_reason\":\"end_turn\"}}\n\n\
-             event: message_stop\ndata: {\"type\":\"message_stop\"}\n\n",
-    unfinished: &[
-        "event: message_delta\n\
-         data: {\"type\":\"message_delta\",\"delta\":{\"stop_reason\":\"end_turn\"}}\n\n",
-        "event: error\ndata: {\"type\":\"error\",\"error\":{\"type\":\"overloaded_error\"}}\n\n",
-    ],
-    ..MESSAGES
-};
-
-const GEMINI: Shape = Shape {
-    dialect: "gemini",
-    path: "/gemini/v1beta/models/m:generateContent",
-    ask: r#"{"contents":[],"generationConfig":{"temperature":0}}"#,
-    media_type: JSON,
-    answer: r#"{"candidates":[{"content":{"parts":[{"text":"b"}]},"finishReason":"STOP"}]}"#,
-    unfinished: &[r#"{"candidates":[{"finishReason":"MAX_TOKENS"}]}"#],
-};
-
-const GEMINI_STREAM: Shape = Shape {
-    path: "/gemini/v1beta/models/m:streamGenerateContent?alt=sse",
-    media_type: EVENTS,
-    answer: "data: {\"candidates\":[{\"content\":{\"parts\":[{\"text\":\"b\"}]}}]}\r\n\r\n\
-             data: {\"candidates\":[{\"finishReason\":\"STOP\"}]}\r\n\r\n",
-    unfinished: &["data: {\"candidates\":[{\"content\":{\"parts\":[]}}]}\r\n\r\n"],
-    ..GEMINI
-};
-
-const OLLAMA: Shape = Shape {
-    dialect: "ollama",
-    path: "/ollama/api/chat",
-    ask: r#"{"model":"m","messages":[],"options":{"temperature":0}}"#,
-    media_type: "application/x-ndjson",
-    answer: "{\"message\":{\"content\":\"b\"},\"done\":false}\n\
-             {\"message\":{\"content\":\"\"},\"done\":true,\"done_reason\":\"stop\"}\n",
-    unfinished: &[
-        "{\"message\":{\"content\":\"b\"},\"done\":false}\n",
-        "{\"message\":{\"content\":\"b\"},\"done\":false}\n{\"error\":\"x\"}\n",
-    ],
-};
-
-const COHERE: Shape = Shape {
-    dialect: "cohere",
-    path: "/cohere/v2/chat",
-    ask: r#"{"model":"m","messages":[{}],"temperature":0,"stream":true}"#,
-    media_type: EVENTS,
-    answer: "event: message-start\ndata: {\"type\":\"message-start\"}\n\n\
-             event: message-end\n\
-             data: {\"type\":\"message-end\",\"delta\":{\"finish_reason\":\"COMPLETE\"}}\n\n",
-    unfinished: &["event: message-start\ndata: {\"type\":\"message-start\"}\n\n"],
-};
-
-/// Those whose dialect this build has.
-fn shapes() -> impl Iterator<Item = Shape> {
-    let all = [
-        OPENAI,
-        OPENAI_STREAM,
-        COMPLETIONS,
-        RESPONSES,
-        RESPONSES_STREAM,
-        MESSAGES,
-        MESSAGES_STREAM,
-        GEMINI,
-        GEMINI_STREAM,
-        OLLAMA,
-        COHERE,
-    ];
-    all.into_iter().filter(|shape| larder::dialect::named(shape.dialect).is_some())
-}
+use shapes::{JSON, MESSAGES, OPENAI, OPENAI_STREAM, Shape, shapes};
 
 /// A provider that says what it is told to say next.
 struct Said(Scripted, Arc<Mutex<(&'static str, &'static str)>>);
@@ -206,9 +43,11 @@ impl Said {
             [("anthropic", "/v1"), ("gemini", "/v1beta"), ("ollama", ""), ("cohere", "/v2")]
         {
             if larder::dialect::named(name).is_some() {
-                config += &format!(
+                write!(
+                    config,
                     "\n[providers.{name}]\ndialect = \"{name}\"\nbase_url = \"http://{at}{base}\"\n"
-                );
+                )
+                .unwrap();
             }
         }
         Sidecar::with(at, &config)
@@ -264,9 +103,10 @@ async fn an_answer_that_ended_well_comes_back_byte_for_byte() {
         assert_eq!(second.header("anthropic-ratelimit-requests-remaining"), "", "{at}");
         assert_eq!(provider.calls(), number + 1, "{at}");
     }
-    let count = shapes().count() as f64;
+    let count = f64::from(u32::try_from(shapes().count()).unwrap());
     let stored = sidecar.metric("larder_chat_answers_total", "result=\"stored\"").await;
     assert!((stored - count).abs() < 0.5, "{stored}");
+    assert!(sidecar.metric("larder_client_cancelled_total", "").await < 0.5);
     let labels = "operation=\"chat\",verdict=\"hit\"";
     assert!(
         (sidecar.metric("larder_time_to_first_byte_seconds_count", labels).await - count).abs()
@@ -369,6 +209,9 @@ async fn a_caller_may_say_what_the_cache_is_to_do() {
     let cached = [("cache-control", "only-if-cached")];
     let answer = post(&client, OPENAI.path, &cached, OPENAI.ask).await;
     assert!(answer.is_own_error(504, "not_cached"), "{answer:?}");
+    let answer = post(&client, OPENAI.path, &cached, &warm).await;
+    assert!(answer.is_own_error(504, "not_cached"), "{answer:?}");
+    assert_eq!(provider.calls(), 0);
     assert_eq!(say(&[("x-larder-ttl", "100")], OPENAI.ask).await, "larder; fwd=miss; stored");
     let hit = say(&cached, OPENAI.ask).await;
     assert!(hit.starts_with("larder; hit; ttl="), "{hit}");
