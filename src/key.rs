@@ -124,6 +124,7 @@ impl CacheKey {
         };
         match input {
             Input::Text(text) => hasher.update(b"T").update(text.as_bytes()),
+            Input::Json(json) => hasher.update(b"J").update(json.as_bytes()),
             Input::Tokens(tokens) => {
                 hasher.update(b"I");
                 for token in tokens.iter() {
@@ -226,6 +227,7 @@ mod tests {
             key(&h, Place::Position(0)),
             key(&h, Place::Position(1)),
             key(&Input::Tokens(Cow::Borrowed(&[104])), Place::Anywhere),
+            key(&Input::Json(Cow::Borrowed("h")), Place::Anywhere),
             key(&text("h "), Place::Anywhere),
             key(&text("H"), Place::Anywhere),
             key(&text("e\u{301}"), Place::Anywhere),

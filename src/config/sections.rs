@@ -75,8 +75,9 @@ section! {
         /// Where the provider is, with its version segment if it has one. Empty for a provider
         /// that is built in, and then its public address.
         base_url: String = "",
-        /// Whose wire shapes it speaks.
-        dialect: String = "openai",
+        /// Whose wire shapes it speaks. Empty is the dialect of the provider's own name, where there
+        /// is one, and otherwise `openai`.
+        dialect: String = "",
         /// Roots to trust besides the platform's: a file of PEM certificates.
         ca_file: String = "",
         /// How many calls may be under way at once, each on a connection of its own over HTTP/1.1.

@@ -218,7 +218,7 @@ const WORDS: &[(&str, &str, &str)] = &[
     ("/v1beta/models/m:streamGenerateContent?alt=sse", r#"{"contents":["a"]}"#, "\"}\r\n\r\n"),
     ("/api/chat", r#"{"model":"m","messages":["a"]}"#, "}\n"),
     ("/api/generate", r#"{"model":"m","prompt":["a"]}"#, "}\n"),
-    ("/v2/chat", r#"{"model":"m","messages":["a"],"stream":true}"#, "}}}}}\n\n"),
+    ("/v2/chat", r#"{"model":"m","messages":["a"],"stream":true}"#, "}}}}\n\n"),
 ];
 
 /// A reply's body, put together from its chunks where it came in some.

@@ -6,10 +6,8 @@ use serde::Deserialize;
 use serde_json::value::RawValue;
 
 use super::super::Unreadable;
+use super::super::canonical::canonical;
 use super::super::json::{self, Members};
-
-/// Deeper than this a body is taken as it is written: it is read once for each level.
-const DEPTH: usize = 12;
 
 /// The members of an object.
 #[derive(Debug)]
@@ -62,58 +60,27 @@ impl<'a> Fields<'a> {
     }
 
     /// Everything but some members as JSON text that does not depend on the order of members, on
-    /// white space and on how characters are escaped.
+    /// white space and on how characters are escaped; a member that cannot be told exactly stands as
+    /// it is written.
     pub(super) fn canonical(mut self, without: &[&str]) -> Vec<u8> {
         self.0.retain(|(name, _)| !without.contains(&name.as_ref()));
+        self.0.sort_unstable_by(|(a, _), (b, _)| a.cmp(b));
         let mut out = Vec::with_capacity(1_024);
-        write_object(&mut out, self.0, DEPTH);
+        out.push(b'{');
+        for (i, (name, value)) in self.0.iter().enumerate() {
+            if i > 0 {
+                out.push(b',');
+            }
+            json::write_text(&mut out, name);
+            out.push(b':');
+            let text = canonical(value.get()).unwrap_or_else(|| {
+                let mut compact = String::with_capacity(value.get().len());
+                json::write_compact(&mut compact, value.get());
+                compact
+            });
+            out.extend(text.as_bytes());
+        }
+        out.push(b'}');
         out
     }
-}
-
-fn write_object(out: &mut Vec<u8>, mut members: Vec<(Cow<'_, str>, &RawValue)>, depth: usize) {
-    members.sort_unstable_by(|(a, _), (b, _)| a.cmp(b));
-    out.push(b'{');
-    for (i, (name, value)) in members.iter().enumerate() {
-        if i > 0 {
-            out.push(b',');
-        }
-        json::write_text(out, name);
-        out.push(b':');
-        write(out, value.get(), depth - 1);
-    }
-    out.push(b'}');
-}
-
-/// Writes a value in one form; as it is written where that cannot be done exactly.
-fn write(out: &mut Vec<u8>, text: &str, depth: usize) {
-    let deeper = depth > 0;
-    match text.bytes().next() {
-        Some(b'{') if deeper => {
-            if let Ok(Members(members)) = serde_json::from_str(text) {
-                return write_object(out, members, depth);
-            }
-        }
-        Some(b'[') if deeper => {
-            if let Ok(items) = serde_json::from_str::<Vec<&RawValue>>(text) {
-                out.push(b'[');
-                for (i, item) in items.into_iter().enumerate() {
-                    if i > 0 {
-                        out.push(b',');
-                    }
-                    write(out, item.get(), depth - 1);
-                }
-                return out.push(b']');
-            }
-        }
-        Some(b'"') => {
-            if let Some(plain) = json::text(text) {
-                return json::write_text(out, &plain);
-            }
-        }
-        _ => {}
-    }
-    let mut compact = String::with_capacity(text.len());
-    json::write_compact(&mut compact, text);
-    out.extend(compact.as_bytes());
 }

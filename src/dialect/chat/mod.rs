@@ -47,6 +47,9 @@ pub fn shape(dialect: &str, path: &str) -> Option<&'static dyn ChatShape> {
         ("ollama", "/api/chat" | "/api/generate") => Some(&ollama::Chat),
         ("mistral", "/fim/completions") => Some(&openai::Completions),
         ("azure", path) if path.contains("/deployments/") => compatible(after_deployment(path)),
+        // Where they speak as `OpenAI` does, they do it below a path of its own.
+        ("gemini", path) => compatible(path.strip_prefix("/openai").unwrap_or(path)),
+        ("cohere", path) => compatible(path.strip_prefix("/compatibility/v1").unwrap_or(path)),
         (_, path) => compatible(path),
     }
 }

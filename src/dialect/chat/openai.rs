@@ -18,8 +18,9 @@ const NOT_ASKED: &[&str] = &[
     "prompt_cache_options",
 ];
 
-/// What may have an effect, or asks the world.
-const TOOLS: &[&str] = &["tools", "functions", "web_search_options"];
+/// What may have an effect, or asks the world: `OpenAI`'s, and what `OpenRouter` and xAI add.
+const TOOLS: &[&str] =
+    &["tools", "functions", "web_search_options", "plugins", "search_parameters"];
 
 /// Reasons for an end that is complete.
 const COMPLETE: &[&str] = &["stop"];
@@ -67,22 +68,23 @@ fn read(
     let fields = Fields::read(body)?;
     let streamed = fields.value("stream")?.unwrap_or(false);
     let each: u64 = fields.value("n")?.unwrap_or(1);
+    let model: String = fields.value("model")?.unwrap_or_default();
     Ok(ChatRequest {
-        model: fields.value("model")?.unwrap_or_default(),
         framing: streamed.then_some(Framing::Events),
         choices: each.saturating_mul(prompts(&fields)?),
-        sharing: sharing(&fields, each),
+        sharing: sharing(&fields, &model, each),
+        model,
         question: fields.canonical(NOT_ASKED),
     })
 }
 
-fn sharing(fields: &Fields<'_>, each: u64) -> Sharing {
+fn sharing(fields: &Fields<'_>, model: &str, each: u64) -> Sharing {
     let modalities = fields.raw("modalities").unwrap_or_default();
     if fields.says("store") {
         Sharing::Never("state")
     } else if fields.says("audio") || modalities.contains("audio") {
         Sharing::Never("audio")
-    } else if fields.any(TOOLS) {
+    } else if fields.any(TOOLS) || model.ends_with(":online") {
         Sharing::Drawn("tools")
     } else if !fields.is_zero("temperature") {
         Sharing::Drawn("temperature")
