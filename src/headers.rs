@@ -19,6 +19,17 @@ const HOP_BY_HOP: &[&str] = &[
 const HARMLESS_PREFIXES: &[&str] =
     &["sec-", "x-b3-", "x-datadog-", "x-fern-", "x-forwarded-", "x-larder-", "x-stainless-"];
 
+/// Answer headers that are as true of a stored answer as they were of the first. All others tell of
+/// one call: its number, its time, its limits.
+const ON_HITS: &[&str] = &[
+    "anthropic-organization-id",
+    "anthropic-workspace-id",
+    "content-type",
+    "openai-organization",
+    "openai-project",
+    "openai-version",
+];
+
 /// Answer headers that would mislead a plain-HTTP hop or bind a connection to a user.
 const NOT_ANSWERED: &[&str] = &["alt-svc", "set-cookie", "strict-transport-security"];
 
@@ -154,6 +165,11 @@ pub fn beside_new_body(headers: &HeaderMap) -> HeaderMap {
         out.remove(name);
     }
     out
+}
+
+/// The headers of a provider's answer that are kept with its bytes.
+pub fn on_hits(headers: &HeaderMap) -> impl Iterator<Item = (&HeaderName, &HeaderValue)> {
+    headers.iter().filter(|(name, _)| ON_HITS.contains(&name.as_str()))
 }
 
 #[cfg(test)]

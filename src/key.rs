@@ -108,6 +108,11 @@ pub enum Place {
 }
 
 impl CacheKey {
+    /// The key of an answer to a question that is cached as a whole.
+    pub fn whole(question: Digest) -> Self {
+        Self(question)
+    }
+
     /// The key of one input among all questions that differ in nothing else (`family`).
     pub fn of(family: &Digest, input: &Input<'_>, place: Place) -> Self {
         let mut hasher = blake3::Hasher::new_keyed(family.as_bytes());
@@ -119,6 +124,7 @@ impl CacheKey {
         };
         match input {
             Input::Text(text) => hasher.update(b"T").update(text.as_bytes()),
+            Input::Json(json) => hasher.update(b"J").update(json.as_bytes()),
             Input::Tokens(tokens) => {
                 hasher.update(b"I");
                 for token in tokens.iter() {
@@ -221,6 +227,7 @@ mod tests {
             key(&h, Place::Position(0)),
             key(&h, Place::Position(1)),
             key(&Input::Tokens(Cow::Borrowed(&[104])), Place::Anywhere),
+            key(&Input::Json(Cow::Borrowed("h")), Place::Anywhere),
             key(&text("h "), Place::Anywhere),
             key(&text("H"), Place::Anywhere),
             key(&text("e\u{301}"), Place::Anywhere),

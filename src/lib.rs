@@ -1,7 +1,8 @@
 //! larder: a caching and batching sidecar for applications that call LLM and embedding providers.
 //!
 //! An application changes one base URL; from then on its embedding inputs are cached, coalesced and
-//! batched one by one, and everything else passes through pooled connections untouched.
+//! batched one by one, answers of models that hold for whoever asks the same are kept and shared, and
+//! everything else passes through pooled connections untouched.
 //!
 //! # Floors
 //!
@@ -14,8 +15,8 @@
 //! | 7 | [`gate`]: hyper's side of the streams that pingora accepts |
 //! | 6 | [`serve`]: the use cases |
 //! | 5 | [`batch`] |
-//! | 4 | [`tier`], [`flight`], [`upstream`] |
-//! | 3 | [`dialect`], [`codec`] |
+//! | 4 | [`tier`], [`flight`], [`broadcast`], [`upstream`] |
+//! | 3 | [`dialect`], [`codec`], [`sse`], [`transcript`] |
 //! | 2 | [`key`], [`vector`], [`headers`] |
 //! | 1 | [`request`], [`error`], [`metrics`], [`clock`] |
 //! | 0 | [`config`] |
@@ -43,7 +44,7 @@
 //!
 //! 1. [`gate::Proxy::exchange`] reads the head, finds the provider ([`gate::route`]) and reads the
 //!    body to its end, within bounds.
-//! 2. [`serve::Service::embed`] asks the tier for the whole answer to the very same bytes
+//! 2. [`serve::Service::answer`] asks the tier for the whole answer to the very same bytes
 //!    ([`tier::memory::Memory::recall`]). If there is none, it reads the request
 //!    ([`dialect::EmbedShape::read`]), makes a [`key::CacheKey`] for each input and looks into [`tier::memory::Memory`]. If all are there,
 //!    the answer is written ([`dialect::EmbedShape::write_reply`]) and that is all: no spawn, no
@@ -57,6 +58,20 @@
 //!    lands its flight. A call that is refused for one input is taken apart, and each request gets
 //!    its own answer.
 //! 6. The gate writes status, `Cache-Status` and body.
+//!
+//! # The way of a request for a model's words
+//!
+//! 1. As above, until the body is there; unless the settings or the request's head say that it is
+//!    nobody else's business.
+//! 2. [`dialect::ChatShape::read`] says what the question is, and whether two who ask it may be given
+//!    the same answer. If not: [`serve::relay`].
+//! 3. The answer is in [`tier::memory::Memory`], and its bytes go out as they once came
+//!    ([`transcript::Transcript`]); or it is on its way, and the request reads along from the first
+//!    byte ([`broadcast::Broadcasts::join`]); or the request leads.
+//! 4. A task of the server's own makes the call and feeds the answer to all its readers, looking at its
+//!    frames ([`sse`]) for how it ends. Ended well, it is kept, then given up by the broadcast.
+//! 5. The gate writes each reader's bytes as they come. A provider that breaks off breaks off every
+//!    reader's connection.
 //!
 //! Everything else takes [`serve::relay`]: bytes both ways, as they come.
 //!
@@ -72,9 +87,12 @@
 //! | lane | the queue of requests that may travel in one call |
 //! | seat | one input in a lane or a call |
 //! | original | a request as it came, kept so that it can be asked again alone |
+//! | source, reader | the two sides of a broadcast: an answer on its way, and who reads it |
+//! | transcript | a model's answer as it is kept: the provider's bytes |
 //! | verdict | what the cache did, in the words of RFC 9211 |
 
 pub mod batch;
+pub mod broadcast;
 pub mod cli;
 pub mod clock;
 pub mod codec;
@@ -90,6 +108,8 @@ pub mod request;
 pub mod serve;
 pub mod server;
 pub mod simulate;
+pub mod sse;
 pub mod tier;
+pub mod transcript;
 pub mod upstream;
 pub mod vector;

@@ -67,9 +67,12 @@ impl Batcher {
         if batch.submissions.len() == 1 && first.is_complete() {
             return Body::Own;
         }
+        if first.original.encoding == Encoding::Kept {
+            return Body::Built(Encoding::Kept);
+        }
         match self.numbers(&first.original.subject) {
             Numbers::Shortest | Numbers::Widened => Body::Built(Encoding::Base64),
-            Numbers::Doubles | Numbers::Unseen => Body::Built(Encoding::Float),
+            Numbers::Doubles | Numbers::Unseen | Numbers::Verbatim => Body::Built(Encoding::Float),
         }
     }
 }

@@ -15,7 +15,7 @@ use super::plan::{self, ClosedBy, Size};
 use super::{Batcher, fail};
 use crate::clock::Moment;
 use crate::config::units::Oversize;
-use crate::dialect::{EmbedReply, Invalid, Item, Refusal};
+use crate::dialect::{Asked, EmbedReply, Invalid, Item, Refusal};
 use crate::error::{Error, Kind};
 use crate::headers::{beside_new_body, is_json};
 use crate::key::{CacheKey, Digest};
@@ -58,9 +58,10 @@ async fn read(
         return Err(Invalid("something that does not say it is JSON"));
     }
     let (shape, bytes) = (original.shape, answer.body.clone());
+    let encoding = original.encoding;
     let read = move || match body {
-        Body::Own => shape.read_reply(&bytes, inputs),
-        Body::Built(_) => shape.read_call_reply(&bytes, inputs),
+        Body::Own => shape.read_reply(&bytes, Asked { inputs, encoding }),
+        Body::Built(encoding) => shape.read_call_reply(&bytes, Asked { inputs, encoding }),
     };
     let reply = if answer.body.len() > READ_APART {
         let reading = tokio::task::spawn_blocking(read).await;
@@ -156,9 +157,10 @@ impl Batcher {
     /// How the provider prints numbers, from this answer or from an earlier one.
     fn learn(&self, original: &Original, reply: &EmbedReply) -> Numbers {
         let printed = reply.items.iter().filter_map(|item| item.numbers);
+        let printed = printed.filter(|numbers| *numbers != Numbers::Verbatim);
         // Vectors of few digits may look like the shortest form by chance; one that cannot decides.
         let widest = printed.max_by_key(|numbers| match numbers {
-            Numbers::Unseen | Numbers::Shortest => 0,
+            Numbers::Unseen | Numbers::Shortest | Numbers::Verbatim => 0,
             Numbers::Widened => 1,
             Numbers::Doubles => 2,
         });

@@ -9,19 +9,24 @@ use serde_json::json;
 
 use super::settings::ServeArgs;
 use super::{Failure, print};
-use crate::config::Config;
+use crate::config::{BUILT_IN, BuiltIn, Config};
+use crate::dialect::Endpoint;
 use crate::metrics::Outcome;
 use crate::serve::reply::{Content, Reply};
 use crate::serve::{Ask, Target};
 use crate::server::{self, Built};
 use crate::upstream::Upstream;
 
+/// Where it is asked for embeddings.
+const PATH: &str = "/embeddings";
+
 /// What to check.
 #[derive(Debug, Clone, clap::Args)]
 pub(super) struct Args {
     #[command(flatten)]
     serve: ServeArgs,
-    /// Call each provider, with the key in `NAME_API_KEY`, and say what it answers
+    /// Call the default provider, each that is configured, and each with a key in `NAME_API_KEY`, and
+    /// say what it answers
     #[arg(long)]
     probe: bool,
     /// The model that --probe asks
@@ -37,11 +42,13 @@ pub(super) fn run(args: &Args) -> Result<(), Failure> {
         return Ok(());
     }
     let runtime = tokio::runtime::Runtime::new().map_err(|e| Failure::Running(e.to_string()))?;
-    let mut names: Vec<&String> = built.upstreams.keys().collect();
-    names.sort();
     let mut failed = Vec::new();
-    for name in names {
+    for name in config.providers.keys().filter(|name| is_used(&config, name)) {
         let Some(upstream) = built.upstreams.get(name) else { continue };
+        if let Endpoint::Other = upstream.dialect.endpoint(&Method::POST, PATH) {
+            print(&format_args!("probe {name}: not probed, since it has no {PATH}"))?;
+            continue;
+        }
         let report = runtime.block_on(probe(&built, upstream, &args.model));
         if report.is_err() {
             failed.push(name.as_str());
@@ -52,6 +59,21 @@ pub(super) fn run(args: &Args) -> Result<(), Failure> {
         return Ok(());
     }
     Err(Failure::Running(format!("no good answer from: {}", failed.join(", "))))
+}
+
+/// Whether somebody means to use a provider: most of those built in are not.
+fn is_used(config: &Config, name: &str) -> bool {
+    let built_in = BUILT_IN.iter().find(|built_in| built_in.name == name);
+    let moved = |known: &BuiltIn| {
+        config.providers.get(name).is_some_and(|provider| provider.base_url != known.base_url)
+    };
+    name == config.server.default_provider
+        || built_in.is_none_or(moved)
+        || std::env::var_os(key_variable(name)).is_some()
+}
+
+fn key_variable(name: &str) -> String {
+    format!("{}_API_KEY", name.to_uppercase().replace('-', "_"))
 }
 
 /// The configuration as it was understood. Secrets print as `***`, by their type.
@@ -75,7 +97,7 @@ async fn probe(built: &Built, upstream: &Arc<Upstream>, model: &str) -> Result<S
 async fn ask(built: &Built, upstream: &Arc<Upstream>, model: &str) -> Result<Reply, String> {
     let mut headers = HeaderMap::new();
     headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
-    let variable = format!("{}_API_KEY", upstream.name.to_uppercase().replace('-', "_"));
+    let variable = key_variable(&upstream.name);
     if let Ok(key) = std::env::var(&variable) {
         let bearer = HeaderValue::try_from(format!("Bearer {key}"));
         headers.insert(header::AUTHORIZATION, bearer.map_err(|_| format!("{variable} is no key"))?);
@@ -84,9 +106,9 @@ async fn ask(built: &Built, upstream: &Arc<Upstream>, model: &str) -> Result<Rep
     let ask = Ask {
         target: Target {
             upstream: Arc::clone(upstream),
-            endpoint: upstream.dialect.endpoint(&Method::POST, "/embeddings"),
+            endpoint: upstream.dialect.endpoint(&Method::POST, PATH),
             method: Method::POST,
-            path_and_query: "/embeddings".to_owned(),
+            path_and_query: PATH.to_owned(),
             received: Instant::now(),
         },
         headers,
@@ -110,7 +132,10 @@ fn dimensions(reply: &Reply) -> Result<usize, String> {
         Content::Written(body, _) => body,
         Content::Passed(answer) => return Err(format!("answered {}", answer.status)),
         Content::Failed(error) => return Err(error.to_string()),
-        Content::Streamed(..) | Content::Switched(_) => {
+        Content::Streamed(..)
+        | Content::Switched(_)
+        | Content::Shared(_)
+        | Content::Replayed(_) => {
             return Err("answered with a stream".to_owned());
         }
     };

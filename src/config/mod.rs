@@ -3,6 +3,8 @@
 //! Each section is declared once, with its doc comments; the commented default file and the
 //! reference are rendered from those (`config/reference.rs`).
 
+mod built_in;
+mod models;
 mod read;
 pub mod reference;
 mod sections;
@@ -12,28 +14,12 @@ use std::collections::BTreeMap;
 
 use toml::de::DeTable;
 
+pub use built_in::{BUILT_IN, BuiltIn, DIALECTS};
+pub use models::ModelRules;
 pub use read::{Key, Override, Problem, Section};
 use read::{Reader, Table, unknown};
 pub use sections::{Cache, Log, Provider, Server};
 use units::is_loopback;
-
-/// A provider that larder knows without any configuration.
-#[derive(Debug, Clone, Copy)]
-pub struct BuiltIn {
-    /// The first segment of its paths.
-    pub name: &'static str,
-    /// Its public address.
-    pub base_url: &'static str,
-    /// Whose wire shapes it speaks.
-    pub dialect: &'static str,
-}
-
-/// The providers that need no configuration.
-pub const BUILT_IN: &[BuiltIn] =
-    &[BuiltIn { name: "openai", base_url: "https://api.openai.com/v1", dialect: "openai" }];
-
-/// The dialects that a provider may name; a test holds this equal to `dialect::ALL`.
-pub const DIALECTS: &[&str] = &["openai"];
 
 /// The whole configuration, valid.
 #[derive(Debug, Clone)]
@@ -143,6 +129,11 @@ fn read_providers(reader: &mut Reader<'_>, root: &DeTable<'_>) -> BTreeMap<Strin
             fill(&mut provider.base_url, built_in.base_url);
             fill(&mut provider.dialect, built_in.dialect);
         }
+        // A provider that is called as a dialect is most likely speaks it.
+        fill(
+            &mut provider.dialect,
+            DIALECTS.iter().find(|known| **known == name).unwrap_or(&"openai"),
+        );
         (name, provider)
     };
     names.into_iter().map(read).collect()
@@ -181,6 +172,7 @@ mod tests {
         let config = Config::read("none", "", &[]).unwrap();
         assert_eq!(config.server.listen.to_string(), "127.0.0.1:5273");
         assert_eq!(config.providers["openai"].base_url, "https://api.openai.com/v1");
+        assert_eq!(config.providers["cohere"].dialect, "cohere");
     }
 
     #[test]
@@ -217,6 +209,19 @@ mod tests {
         let found = problems(text);
         assert_eq!(found.len(), 3, "{found:?}");
         assert!(found[2].contains("did you mean `openai`"), "{found:?}");
+    }
+
+    #[test]
+    fn a_provider_speaks_the_dialect_of_its_name_unless_told_otherwise() {
+        let text = "[providers.azure]\nbase_url = \"https://mine.openai.azure.com\"\n\
+                    [providers.mine]\nbase_url = \"http://a\"\n\
+                    [providers.tei]\ndialect = \"vllm\"\n";
+        let config = Config::read("larder.toml", text, &[]).unwrap();
+        let dialect = |name: &str| config.providers[name].dialect.clone();
+        assert_eq!(
+            [dialect("azure"), dialect("mine"), dialect("tei")],
+            ["azure", "openai", "vllm"]
+        );
     }
 
     #[test]

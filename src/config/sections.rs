@@ -3,8 +3,9 @@
 use std::net::SocketAddr;
 use std::time::Duration;
 
+use super::models::ModelRules;
 use super::read::{Key, Reader, Section, Table, section};
-use super::units::{ByteSize, LogFormat, LogLevel, Oversize, Setting};
+use super::units::{ByteSize, ChatCache, LogFormat, LogLevel, Oversize, Setting};
 
 section! {
     /// The listeners, and what a client may ask of them.
@@ -46,6 +47,11 @@ section! {
         memory: ByteSize = "512MiB",
         /// How long an embedding is good; 0 is for ever, until it is evicted or purged.
         ttl: Duration = "0",
+        /// How long an answer of a model is good; 0 is for ever, until it is evicted or purged.
+        chat_ttl: Duration = "24h",
+        /// How large an answer of a model may be that is kept, or joined while it comes. So much is
+        /// held for each answer that is on its way.
+        max_transcript: ByteSize = "4MiB",
         /// Request headers that change no answer, beside those that larder knows (tracing, user
         /// agents, SDK telemetry). Every other header is part of the cache key.
         harmless_headers: Vec<String> = "",
@@ -69,8 +75,9 @@ section! {
         /// Where the provider is, with its version segment if it has one. Empty for a provider
         /// that is built in, and then its public address.
         base_url: String = "",
-        /// Whose wire shapes it speaks.
-        dialect: String = "openai",
+        /// Whose wire shapes it speaks. Empty is the dialect of the provider's own name, where there
+        /// is one, and otherwise `openai`.
+        dialect: String = "",
         /// Roots to trust besides the platform's: a file of PEM certificates.
         ca_file: String = "",
         /// How many calls may be under way at once, each on a connection of its own over HTTP/1.1.
@@ -89,6 +96,13 @@ section! {
         total_timeout: Duration = "900s",
         /// How large an answer may be that larder reads to the end, decoded.
         max_reply: ByteSize = "1GiB",
+        /// Which answers of models are kept: `off`; `deterministic` is where a request says
+        /// `temperature` 0, asks for one answer, and offers no tools; `all` is also where the
+        /// provider would answer differently each time. Answers that did not end well are never
+        /// kept, and requests that keep something at the provider are never answered from here.
+        chat_cache: ChatCache = "deterministic",
+        /// The same for some models, the first that fits: `["gpt-4o=all", "o*=off"]`.
+        chat_cache_models: ModelRules = "",
         /// How long inputs are collected while a call is under way, before the next one leaves. A
         /// lone request never waits.
         batch_gap: Duration = "10ms",

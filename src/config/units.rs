@@ -189,6 +189,18 @@ words! {
 }
 
 words! {
+    /// Which answers of models are kept, and given to whoever asks the same meanwhile.
+    ChatCache {
+        /// None.
+        Off = "off",
+        /// Those to requests that ask for no chance and have no effect.
+        Deterministic = "deterministic",
+        /// Also those that the provider would have drawn anew.
+        All = "all",
+    }
+}
+
+words! {
     /// How log lines look.
     LogFormat {
         /// For people.

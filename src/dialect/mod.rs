@@ -4,15 +4,44 @@
 //! understood, and in what shape each of them speaks. What a dialect does not override is the
 //! `OpenAI` shape, which most providers speak.
 
+mod anthropic;
+mod azure;
+mod canonical;
+pub mod chat;
+mod cohere;
+mod compatible;
+mod dashscope;
+mod deepinfra;
+mod deepseek;
+mod fireworks;
+mod gemini;
+mod groq;
+mod infinity;
+mod input;
+mod jina;
 mod json;
+mod listed;
+mod llamacpp;
+mod lmstudio;
+mod mistral;
+mod nim;
+mod nomic;
+mod ollama;
 mod openai;
+mod openrouter;
 mod question;
 mod reply;
+mod shape;
+mod tei;
+mod together;
+mod vllm;
+mod voyage;
 
 use std::borrow::Cow;
 
 use http::{Method, StatusCode};
 
+pub use chat::ChatShape;
 pub use reply::{EmbedReply, Item};
 
 use crate::error::Error;
@@ -20,7 +49,31 @@ use crate::request::{EmbedRequest, Encoding, Input};
 use crate::vector::Vector;
 
 /// The dialects by name.
-pub const ALL: &[&dyn Dialect] = &[&openai::OpenAi];
+pub const ALL: &[&dyn Dialect] = &[
+    &openai::OpenAi,
+    &anthropic::Anthropic,
+    &azure::Azure,
+    &cohere::Cohere,
+    &dashscope::DASHSCOPE,
+    &deepinfra::DEEPINFRA,
+    &deepseek::DEEPSEEK,
+    &fireworks::FIREWORKS,
+    &gemini::Gemini,
+    &groq::GROQ,
+    &infinity::INFINITY,
+    &jina::JINA,
+    &llamacpp::LLAMACPP,
+    &lmstudio::LMSTUDIO,
+    &mistral::Mistral,
+    &nim::NIM,
+    &nomic::Nomic,
+    &ollama::Ollama,
+    &openrouter::OPENROUTER,
+    &tei::Tei,
+    &together::TOGETHER,
+    &vllm::VLLM,
+    &voyage::Voyage,
+];
 
 /// The dialect of a name.
 pub fn named(name: &str) -> Option<&'static dyn Dialect> {
@@ -39,6 +92,15 @@ pub struct EmbedCall<'a> {
     /// The end user, as JSON text.
     pub user: Option<&'a str>,
     /// How the vectors are wanted.
+    pub encoding: Encoding,
+}
+
+/// What was asked with a call, as far as its answer depends on it.
+#[derive(Debug, Clone, Copy)]
+pub struct Asked {
+    /// How many inputs it has.
+    pub inputs: usize,
+    /// How the vectors were wanted; a provider may give them otherwise.
     pub encoding: Encoding,
 }
 
@@ -81,6 +143,8 @@ pub struct Invalid(pub &'static str);
 pub enum Endpoint {
     /// It gives embeddings, in this shape.
     Embed(&'static dyn EmbedShape),
+    /// It gives a model's words, in this shape.
+    Chat(&'static dyn ChatShape),
     /// Nothing: its requests are passed on as they are.
     Other,
 }
@@ -94,6 +158,11 @@ pub trait Dialect: Sync + std::fmt::Debug {
     /// its query.
     fn endpoint(&self, method: &Method, path: &str) -> Endpoint {
         openai::endpoint(method, path)
+    }
+
+    /// The shape of an endpoint that gives a model's words, by its path as above.
+    fn chat(&self, path: &str) -> Option<&'static dyn ChatShape> {
+        chat::shape(self.name(), path)
     }
 
     /// What a refused call was refused for.
@@ -129,12 +198,12 @@ pub trait EmbedShape: Sync + std::fmt::Debug {
         Cow::Borrowed(path_and_query)
     }
 
-    /// Reads a provider's answer to a request with so many inputs; item *i* belongs to input *i*.
-    fn read_reply(&self, body: &[u8], inputs: usize) -> Result<EmbedReply, Invalid>;
+    /// Reads a provider's answer to a request; item *i* belongs to input *i*.
+    fn read_reply(&self, body: &[u8], asked: Asked) -> Result<EmbedReply, Invalid>;
 
     /// The same for a call that [`EmbedShape::write_call`] wrote.
-    fn read_call_reply(&self, body: &[u8], inputs: usize) -> Result<EmbedReply, Invalid> {
-        self.read_reply(body, inputs)
+    fn read_call_reply(&self, body: &[u8], asked: Asked) -> Result<EmbedReply, Invalid> {
+        self.read_reply(body, asked)
     }
 
     /// Writes the answer to a request, one vector for each of its inputs.

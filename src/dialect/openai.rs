@@ -2,12 +2,11 @@
 
 use http::{Method, StatusCode};
 
-use super::{
-    Dialect, EmbedCall, EmbedReply, EmbedShape, Endpoint, Invalid, Limits, Refusal, Unreadable,
-};
-use super::{json, question, reply};
+use super::json;
+use super::shape::{Answer, Encodings, Shape};
+use super::{Dialect, Endpoint, Limits, Refusal};
 use crate::error::Error;
-use crate::request::{EmbedRequest, Encoding, Input};
+use crate::request::Encoding;
 use crate::vector::{Usage, Vector};
 
 /// `OpenAI` itself, and whoever speaks exactly like it.
@@ -22,70 +21,37 @@ impl Dialect for OpenAi {
 
 pub(super) fn endpoint(method: &Method, path: &str) -> Endpoint {
     match (method, path) {
-        (&Method::POST, "/embeddings") => Endpoint::Embed(&Embeddings),
+        (&Method::POST, "/embeddings") => Endpoint::Embed(&EMBEDDINGS),
         _ => Endpoint::Other,
     }
 }
 
 /// `/v1/embeddings`.
-#[derive(Debug)]
-pub(super) struct Embeddings;
+pub(super) static EMBEDDINGS: Shape = SHAPE;
 
-impl EmbedShape for Embeddings {
-    fn read<'a>(&self, _path: &str, body: &'a [u8]) -> Result<EmbedRequest<'a>, Unreadable> {
-        question::read(body)
-    }
-
-    fn write_call(&self, call: &EmbedCall<'_>) -> Vec<u8> {
-        write_call(call)
-    }
-
-    fn read_reply(&self, body: &[u8], inputs: usize) -> Result<EmbedReply, Invalid> {
-        reply::read(body, inputs)
-    }
-
-    fn write_reply(&self, request: &EmbedRequest<'_>, vectors: &[Vector]) -> Vec<u8> {
-        write_reply(vectors, request.encoding)
-    }
-}
+/// What most providers' shapes differ from in a few fields.
+pub(super) const SHAPE: Shape = Shape {
+    input: "input",
+    objects: None,
+    params: &["dimensions"],
+    harmless: &[],
+    joins: &[],
+    forms: &[],
+    dimensions: "dimensions",
+    user: "user",
+    encodings: Encodings::Verified,
+    null_is_absent: false,
+    needs_model: true,
+    by_path: false,
+    alone: false,
+    limits: LIMITS,
+    answer: Answer::Data,
+};
 
 /// As published for `/v1/embeddings`: 2,048 inputs, 8,192 tokens each, 300,000 together. The size
 /// of a body is not published; 8 MiB have always been taken.
 pub(super) const LIMITS: Limits =
     Limits { inputs: 2_048, input_tokens: 8_192, tokens: 300_000, bytes: 8 << 20 };
-
-pub(super) fn write_call(call: &EmbedCall<'_>) -> Vec<u8> {
-    let length: usize = call.inputs.iter().map(|input| input.bytes() + 8).sum();
-    let mut out = Vec::with_capacity(length + 256);
-    out.extend(br#"{"model":"#);
-    json::write_text(&mut out, call.model);
-    out.extend(br#","input":["#);
-    for (i, input) in call.inputs.iter().enumerate() {
-        if i > 0 {
-            out.push(b',');
-        }
-        match input {
-            Input::Text(text) => json::write_text(&mut out, text),
-            Input::Tokens(tokens) => {
-                serde_json::to_writer(&mut out, tokens).expect("writing to a Vec cannot fail");
-            }
-        }
-    }
-    out.extend(match call.encoding {
-        Encoding::Float => &br#"],"encoding_format":"float""#[..],
-        Encoding::Base64 => br#"],"encoding_format":"base64""#,
-    });
-    if !call.params.is_empty() {
-        out.push(b',');
-        out.extend(call.params.as_bytes());
-    }
-    if let Some(user) = call.user {
-        out.extend(br#","user":"#);
-        out.extend(user.as_bytes());
-    }
-    out.push(b'}');
-    out
-}
 
 pub(super) fn write_reply(vectors: &[Vector], encoding: Encoding) -> Vec<u8> {
     let Some(first) = vectors.first() else { return Vec::new() };
@@ -120,7 +86,7 @@ fn write_item(out: &mut Vec<u8>, index: usize, vector: &Vector, encoding: Encodi
     }
     out.extend(br#""embedding":"#);
     match encoding {
-        Encoding::Float => vector.write_floats(out),
+        Encoding::Float | Encoding::Kept => vector.write_floats(out),
         Encoding::Base64 => {
             out.push(b'"');
             vector.write_base64(out);
@@ -162,28 +128,27 @@ pub(super) fn classify(status: StatusCode, body: &[u8]) -> Refusal {
     }
     let words = String::from_utf8_lossy(body.get(..4_096).unwrap_or(body)).to_ascii_lowercase();
     let said = |phrases: &[&str]| phrases.iter().any(|phrase| words.contains(phrase));
-    if status == StatusCode::PAYLOAD_TOO_LARGE
-        || said(&[
-            "max_tokens_per_request",
-            "tokens per submitted batch",
-            "too many tokens overall",
-        ])
-    {
+    if said(&["max_tokens_per_request", "tokens per submitted batch", "too many tokens overall"]) {
         return Refusal::TooLarge;
     }
-    let cap = ["max number of inputs is ", "at most ", "maximum allowed batch size "]
-        .iter()
-        .find_map(|phrase| number_after(&words, phrase));
+    let cap = CAPS.iter().find_map(|phrase| number_after(&words, phrase));
     if cap.is_some() || said(&["too many inputs", "batch size", "\"3210\""]) {
         return Refusal::TooManyInputs(cap);
     }
-    Refusal::Request
+    if status == StatusCode::PAYLOAD_TOO_LARGE { Refusal::TooLarge } else { Refusal::Request }
 }
 
+/// After which words providers say how many inputs they take.
+const CAPS: &[&str] =
+    &["max number of inputs is ", "at most ", "maximum allowed batch size ", "not be larger than "];
+
+/// A number of inputs; what is said of characters or tokens is about one input.
 fn number_after(words: &str, phrase: &str) -> Option<usize> {
     let (_, rest) = words.split_once(phrase)?;
-    let digits = rest.find(|c: char| !c.is_ascii_digit()).unwrap_or(rest.len());
-    rest.get(..digits)?.parse().ok().filter(|cap| *cap > 0)
+    let end = rest.find(|c: char| !c.is_ascii_digit()).unwrap_or(rest.len());
+    let (digits, unit) = rest.split_at_checked(end)?;
+    let of_one = [" char", " token", " byte"].iter().any(|other| unit.starts_with(other));
+    digits.parse().ok().filter(|cap| *cap > 0 && !of_one)
 }
 
 pub(super) fn write_error(error: &Error) -> Vec<u8> {

@@ -1,74 +1,139 @@
-//! A request for embeddings in the `OpenAI` shape, read to its fields and inputs.
+//! A request for embeddings, read to its fields and inputs by the table of its endpoint.
 
 use std::borrow::Cow;
-use std::fmt;
 
-use serde::de::{DeserializeSeed, Deserializer, Error, SeqAccess, Visitor};
 use serde_json::value::RawValue;
 
 use super::Unreadable;
+use super::canonical::canonical;
+use super::input::read_input;
 use super::json::{self, Members};
-use super::openai::LIMITS;
+use super::shape::{Encodings, Shape};
 use crate::request::{EmbedRequest, Encoding, Input, Unity};
 
 /// Token arrays are documented up to this length, though longer ones may be taken.
 const MAX_TOKEN_ARRAY: usize = 2_048;
 
-pub(super) fn read(body: &[u8]) -> Result<EmbedRequest<'_>, Unreadable> {
+pub(super) fn read<'a>(
+    shape: &Shape,
+    path_and_query: &str,
+    body: &'a [u8],
+) -> Result<EmbedRequest<'a>, Unreadable> {
     let Members(members) =
         serde_json::from_slice(body).map_err(|_| Unreadable("not an object, or a member twice"))?;
     let mut fields = Fields::default();
     for (name, value) in members {
-        match name.as_ref() {
-            "model" => fields.model = json::text(value.get()),
-            "input" => fields.input = Some(value),
-            "encoding_format" => fields.encoding = Some(read_encoding(value)?),
-            "user" => fields.user = Some(read_user(value)?),
-            "dimensions" => {
-                fields.dimensions = value.get().parse().ok();
-                fields.params.push((name, value));
-            }
-            _ => {
-                fields.unknown = true;
-                fields.params.push((name, value));
-            }
-        }
+        fields.take(shape, name, value)?;
     }
-    fields.into_request()
+    let path = path_and_query.split('?').next().filter(|_| shape.by_path).unwrap_or_default();
+    fields.into_request(shape, path)
 }
 
 #[derive(Default)]
 struct Fields<'a> {
     model: Option<Cow<'a, str>>,
     input: Option<&'a RawValue>,
-    encoding: Option<Encoding>,
-    user: Option<&'a str>,
+    encoding: Option<(Encoding, &'a RawValue)>,
+    user: Option<Cow<'a, str>>,
     dimensions: Option<usize>,
-    params: Vec<(Cow<'a, str>, &'a RawValue)>,
+    params: Vec<(Cow<'a, str>, Cow<'a, str>)>,
     unknown: bool,
+    kept: bool,
 }
 
 impl<'a> Fields<'a> {
-    fn into_request(mut self) -> Result<EmbedRequest<'a>, Unreadable> {
-        let model = self.model.ok_or(Unreadable("no model"))?;
+    fn take(
+        &mut self,
+        shape: &Shape,
+        name: Cow<'a, str>,
+        value: &'a RawValue,
+    ) -> Result<(), Unreadable> {
+        let field = name.as_ref();
+        let null = value.get() == "null";
+        match field {
+            "model" if !null || shape.needs_model => self.model = json::text(value.get()),
+            "model" => {}
+            "encoding_format" if shape.encodings != Encodings::None => {
+                self.encoding = Some((read_encoding(value)?, value));
+            }
+            _ if field == shape.input || shape.objects.is_some_and(|(name, _)| name == field) => {
+                if self.input.replace(value).is_some() {
+                    return Err(Unreadable("two fields of inputs"));
+                }
+            }
+            _ if field == shape.user && !field.is_empty() => {
+                self.user = Some(read_user(field, value)?);
+            }
+            _ if shape.harmless.contains(&field) => {}
+            _ if shape.null_is_absent && null && shape.params.contains(&field) => {}
+            _ => self.take_param(shape, name, value)?,
+        }
+        Ok(())
+    }
+
+    fn take_param(
+        &mut self,
+        shape: &Shape,
+        name: Cow<'a, str>,
+        value: &'a RawValue,
+    ) -> Result<(), Unreadable> {
+        let joins = shape.joins.contains(&name.as_ref()) && value.get() != "false";
+        self.unknown |= joins || !shape.params.contains(&name.as_ref());
+        if name == shape.dimensions {
+            self.dimensions = value.get().parse().ok();
+        }
+        let Some((_, floats)) = shape.forms.iter().find(|(form, _)| *form == name) else {
+            self.params.push((name, Cow::Borrowed(value.get())));
+            return Ok(());
+        };
+        let form = read_form(value).ok_or(Unreadable("a form that cannot be spelt one way"))?;
+        self.kept |= !floats.contains(&form.as_str());
+        self.params.push((name, Cow::Owned(form)));
+        Ok(())
+    }
+
+    fn into_request(mut self, shape: &Shape, path: &str) -> Result<EmbedRequest<'a>, Unreadable> {
+        let model = match self.model.take() {
+            None if shape.needs_model => return Err(Unreadable("no model")),
+            model => model.unwrap_or_default(),
+        };
         let input = self.input.ok_or(Unreadable("no input"))?;
-        let (inputs, scalar) = read_input(input)?;
+        let (inputs, scalar) = read_input(input, shape.objects.map(|(_, names)| names))?;
+        let encoding = self.encoding(shape);
         self.params.sort_by(|(a, _), (b, _)| a.cmp(b));
         let unity = match () {
             () if self.unknown => Unity::Whole,
-            () if inputs.iter().any(is_doubtful) => Unity::Alone,
+            () if shape.alone => Unity::Alone,
+            () if inputs.iter().any(|input| is_doubtful(shape, input)) => Unity::Alone,
             () => Unity::Free,
         };
         Ok(EmbedRequest {
             model,
+            scope: path.to_owned(),
             inputs,
             scalar,
-            encoding: self.encoding.unwrap_or(Encoding::Float),
-            dimensions: self.dimensions,
+            encoding,
+            dimensions: self.dimensions.filter(|_| encoding != Encoding::Kept),
             params: write_params(&self.params),
-            user: self.user.map(Cow::Borrowed),
+            user: self.user,
             unity,
         })
+    }
+
+    /// How the vectors are wanted. A field that is not known may make them of anything, so that
+    /// they are kept as they come; then their encoding is one more thing that tells them apart.
+    fn encoding(&mut self, shape: &Shape) -> Encoding {
+        let (asked, text) = match self.encoding {
+            Some((asked, text)) => (asked, Some(text)),
+            None => (Encoding::Float, None),
+        };
+        if !self.kept && !self.unknown {
+            return asked;
+        }
+        let text = text.filter(|text| text.get() != "null" && shape.encodings != Encodings::None);
+        let text = text.map(|text| (Cow::Borrowed("encoding_format"), Cow::Borrowed(text.get())));
+        self.params.extend(text);
+        Encoding::Kept
     }
 }
 
@@ -80,13 +145,29 @@ fn read_encoding(value: &RawValue) -> Result<Encoding, Unreadable> {
     }
 }
 
-fn read_user(value: &RawValue) -> Result<&str, Unreadable> {
+/// A user is a text; what other fields say is theirs to choose.
+fn read_user<'a>(field: &str, value: &'a RawValue) -> Result<Cow<'a, str>, Unreadable> {
     let text = value.get();
-    let known = text.starts_with('"') || text == "null";
-    if known { Ok(text) } else { Err(Unreadable("a user that is no string")) }
+    match text.bytes().next() {
+        Some(b'"') => Ok(Cow::Borrowed(text)),
+        _ if text == "null" => Ok(Cow::Borrowed(text)),
+        _ if field == "user" => Err(Unreadable("a user that is no string")),
+        _ => canonical(text).map(Cow::Owned).ok_or(Unreadable("metadata that cannot be compared")),
+    }
 }
 
-fn write_params(params: &[(Cow<'_, str>, &RawValue)]) -> String {
+/// A form, or the set of forms that a list names in whatever order.
+fn read_form(value: &RawValue) -> Option<String> {
+    let form = canonical(value.get())?;
+    let Ok(mut names) = serde_json::from_str::<Vec<Cow<'_, str>>>(&form) else {
+        return Some(form);
+    };
+    names.sort();
+    names.dedup();
+    serde_json::to_string(&names).ok()
+}
+
+fn write_params(params: &[(Cow<'_, str>, Cow<'_, str>)]) -> String {
     let mut out = String::new();
     for (name, value) in params {
         if !out.is_empty() {
@@ -94,126 +175,19 @@ fn write_params(params: &[(Cow<'_, str>, &RawValue)]) -> String {
         }
         out.push_str(&serde_json::to_string(name).expect("a string is always JSON"));
         out.push(':');
-        json::write_compact(&mut out, value.get());
+        json::write_compact(&mut out, value);
     }
     out
 }
 
 /// Inputs that providers disagree about, or that are likely to be refused: they travel alone, in
 /// the bytes they came in.
-fn is_doubtful(input: &Input<'_>) -> bool {
+fn is_doubtful(shape: &Shape, input: &Input<'_>) -> bool {
     match input {
-        Input::Text(text) => text.len() > 2 * LIMITS.input_tokens || text.trim().is_empty(),
+        Input::Text(text) => {
+            text.len().div_ceil(2) > shape.limits.input_tokens || text.trim().is_empty()
+        }
+        Input::Json(json) => json.len().div_ceil(2) > shape.limits.input_tokens,
         Input::Tokens(tokens) => tokens.len() > MAX_TOKEN_ARRAY,
-    }
-}
-
-/// The inputs, and whether it was a single text outside a list.
-fn read_input(input: &RawValue) -> Result<(Vec<Input<'_>>, bool), Unreadable> {
-    const WRONG: Unreadable =
-        Unreadable("an input that is no text, no tokens, and no list of them");
-    if input.get().starts_with('"') {
-        let text = json::text(input.get()).ok_or(WRONG)?;
-        return Ok((vec![Input::Text(text)], true));
-    }
-    let elements = json::items(input.get(), &ElementSeed).ok_or(WRONG)?;
-    match elements.first().ok_or(WRONG)? {
-        Element::Token(_) => {
-            let tokens: Option<Vec<u64>> = elements.into_iter().map(Element::token).collect();
-            Ok((vec![Input::Tokens(tokens.ok_or(WRONG)?.into())], true))
-        }
-        Element::Input(first) => {
-            let is_text = matches!(first, Input::Text(_));
-            let inputs: Option<Vec<_>> =
-                elements.into_iter().map(|element| element.input(is_text)).collect();
-            Ok((inputs.ok_or(WRONG)?, false))
-        }
-    }
-}
-
-enum Element<'a> {
-    Token(u64),
-    Input(Input<'a>),
-}
-
-impl<'a> Element<'a> {
-    fn token(self) -> Option<u64> {
-        match self {
-            Self::Token(token) => Some(token),
-            Self::Input(_) => None,
-        }
-    }
-
-    fn input(self, is_text: bool) -> Option<Input<'a>> {
-        match self {
-            Self::Input(input) if matches!(input, Input::Text(_)) == is_text => Some(input),
-            _ => None,
-        }
-    }
-}
-
-#[derive(Clone)]
-struct ElementSeed;
-
-impl<'de> DeserializeSeed<'de> for ElementSeed {
-    type Value = Element<'de>;
-
-    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Self::Value, D::Error> {
-        deserializer.deserialize_any(self)
-    }
-}
-
-/// Everything that is not visited here is an error: numbers with a point or a sign, booleans,
-/// nulls, objects.
-impl<'de> Visitor<'de> for ElementSeed {
-    type Value = Element<'de>;
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("a text, a token or a list of tokens")
-    }
-
-    fn visit_borrowed_str<E: Error>(self, text: &'de str) -> Result<Self::Value, E> {
-        Ok(Element::Input(Input::Text(Cow::Borrowed(text))))
-    }
-
-    fn visit_str<E: Error>(self, text: &str) -> Result<Self::Value, E> {
-        Ok(Element::Input(Input::Text(Cow::Owned(text.to_owned()))))
-    }
-
-    fn visit_u64<E: Error>(self, token: u64) -> Result<Self::Value, E> {
-        Ok(Element::Token(token))
-    }
-
-    fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<Self::Value, A::Error> {
-        let mut tokens = Vec::new();
-        while let Some(element) = seq.next_element_seed(TokenSeed)? {
-            tokens.push(element);
-        }
-        if tokens.is_empty() {
-            return Err(A::Error::custom("an empty list of tokens"));
-        }
-        Ok(Element::Input(Input::Tokens(tokens.into())))
-    }
-}
-
-struct TokenSeed;
-
-impl<'de> DeserializeSeed<'de> for TokenSeed {
-    type Value = u64;
-
-    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<u64, D::Error> {
-        deserializer.deserialize_any(self)
-    }
-}
-
-impl Visitor<'_> for TokenSeed {
-    type Value = u64;
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("a token")
-    }
-
-    fn visit_u64<E: Error>(self, token: u64) -> Result<u64, E> {
-        Ok(token)
     }
 }

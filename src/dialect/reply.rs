@@ -5,8 +5,9 @@ use std::borrow::Cow;
 use base64_simd::STANDARD;
 use serde_json::value::RawValue;
 
-use super::Invalid;
 use super::json::{Members, text, write_compact};
+use super::{Asked, Invalid};
+use crate::request::Encoding;
 use crate::vector::{Numbers, Usage};
 
 /// How long the members that larder passes on may be, all together, for an answer to be stored.
@@ -28,8 +29,8 @@ pub struct EmbedReply {
 /// [`Usage`] with its own text.
 #[derive(Debug, Default)]
 pub struct UsageText {
-    counts: Usage<'static>,
-    rest: String,
+    pub(super) counts: Usage<'static>,
+    pub(super) rest: String,
 }
 
 impl UsageText {
@@ -42,7 +43,7 @@ impl UsageText {
 /// One vector of an answer.
 #[derive(Debug)]
 pub struct Item {
-    /// Its components, little-endian; 8 bytes each for [`Numbers::Doubles`], else 4.
+    /// Its components, as [`Numbers`] says; 4 bytes each where they came as base64.
     pub components: Vec<u8>,
     /// How its numbers were printed; `None` where they came as base64.
     pub numbers: Option<Numbers>,
@@ -55,13 +56,12 @@ pub struct Item {
 impl Item {
     /// How many components it has.
     pub fn dimensions(&self) -> usize {
-        let width = if self.numbers == Some(Numbers::Doubles) { 8 } else { 4 };
-        self.components.len() / width
+        self.numbers.unwrap_or(Numbers::Unseen).dimensions(&self.components)
     }
 }
 
-/// Reads an answer in the `OpenAI` shape to a call with so many inputs.
-pub(super) fn read(body: &[u8], inputs: usize) -> Result<EmbedReply, Invalid> {
+/// Reads an answer in the `OpenAI` shape.
+pub(super) fn read(body: &[u8], asked: Asked) -> Result<EmbedReply, Invalid> {
     let Members(members) =
         serde_json::from_slice(body).map_err(|_| Invalid("not a JSON object"))?;
     let mut reply = EmbedReply {
@@ -72,16 +72,17 @@ pub(super) fn read(body: &[u8], inputs: usize) -> Result<EmbedReply, Invalid> {
     };
     for (name, value) in &members {
         match (name.as_ref(), first_byte(value)) {
-            ("data", b'[') => reply.items = read_items(value, inputs)?,
+            ("data", b'[') => reply.items = read_items(value, asked)?,
             ("usage", b'{') => (reply.tokens, reply.usage) = read_usage(value)?,
             _ => write_member(&mut reply.envelope, name, value),
         }
     }
-    check(&reply, inputs)?;
+    check(&reply, asked.inputs)?;
     Ok(reply)
 }
 
-fn check(reply: &EmbedReply, inputs: usize) -> Result<(), Invalid> {
+/// Whether there is a vector for each input, all are alike, and what goes with them is short.
+pub(super) fn check(reply: &EmbedReply, inputs: usize) -> Result<(), Invalid> {
     if reply.items.len() != inputs {
         return Err(Invalid("another number of vectors than inputs"));
     }
@@ -99,13 +100,13 @@ fn check(reply: &EmbedReply, inputs: usize) -> Result<(), Invalid> {
 
 /// The items in the order of the inputs: by their `index` where they have one, which must then be
 /// a permutation.
-fn read_items(data: &RawValue, inputs: usize) -> Result<Vec<Item>, Invalid> {
+fn read_items(data: &RawValue, asked: Asked) -> Result<Vec<Item>, Invalid> {
     let raw: Vec<Members<'_>> =
         serde_json::from_str(data.get()).map_err(|_| Invalid("an item is not an object"))?;
     let mut places: Vec<Option<Item>> = Vec::new();
-    places.resize_with(inputs.max(raw.len()), || None);
+    places.resize_with(asked.inputs.max(raw.len()), || None);
     for (position, Members(members)) in raw.iter().enumerate() {
-        let (index, item) = read_item(members)?;
+        let (index, item) = read_item(members, asked.encoding)?;
         let place = places.get_mut(index.unwrap_or(position));
         match place {
             Some(free @ None) => *free = Some(item),
@@ -118,13 +119,16 @@ fn read_items(data: &RawValue, inputs: usize) -> Result<Vec<Item>, Invalid> {
         .ok_or(Invalid("another number of vectors than inputs"))
 }
 
-fn read_item(members: &[(Cow<'_, str>, &RawValue)]) -> Result<(Option<usize>, Item), Invalid> {
+fn read_item(
+    members: &[(Cow<'_, str>, &RawValue)],
+    encoding: Encoding,
+) -> Result<(Option<usize>, Item), Invalid> {
     let mut index = None;
     let mut vector = None;
     let mut rest = String::new();
     for (name, value) in members {
         match name.as_ref() {
-            "embedding" => vector = Some(read_vector(value)?),
+            "embedding" => vector = Some(read_vector(value, encoding)?),
             "index" => {
                 let number = value.get().parse().map_err(|_| Invalid("an index is no number"))?;
                 index = Some(number);
@@ -136,12 +140,44 @@ fn read_item(members: &[(Cow<'_, str>, &RawValue)]) -> Result<(Option<usize>, It
     Ok((index, Item { components, numbers, indexed: index.is_some(), item: rest }))
 }
 
-fn read_vector(value: &RawValue) -> Result<(Vec<u8>, Option<Numbers>), Invalid> {
+/// A vector's bytes, and how its numbers were printed if they were.
+pub(super) fn read_vector(
+    value: &RawValue,
+    encoding: Encoding,
+) -> Result<(Vec<u8>, Option<Numbers>), Invalid> {
+    if encoding == Encoding::Kept {
+        let bytes = keep(&[value]).ok_or(Invalid("a vector with something that is no number"))?;
+        return Ok((bytes, Some(Numbers::Verbatim)));
+    }
     match first_byte(value) {
         b'"' => Ok((read_base64(value)?, None)),
         b'[' => read_floats(value).map(|(bytes, numbers)| (bytes, Some(numbers))),
         _ => Err(Invalid("a vector that is neither numbers nor base64")),
     }
+}
+
+/// The components of vectors that are kept verbatim: their lengths added up, then the one text, or
+/// a list of several.
+pub(super) fn keep(values: &[&RawValue]) -> Option<Vec<u8>> {
+    let mut length = 0;
+    let mut kept = String::new();
+    for value in values {
+        length += match first_byte(value) {
+            b'"' => value.get().len(),
+            _ => serde_json::from_str::<Vec<&RawValue>>(value.get()).ok()?.len(),
+        };
+        if first_byte(value) == b'[' && value.get().contains("null") {
+            return None;
+        }
+        if !kept.is_empty() {
+            kept.push(',');
+        }
+        write_compact(&mut kept, value.get());
+    }
+    let kept = if values.len() == 1 { kept } else { format!("[{kept}]") };
+    let mut bytes = u32::try_from(length).ok()?.to_le_bytes().to_vec();
+    bytes.extend(kept.as_bytes());
+    Some(bytes)
 }
 
 fn read_base64(value: &RawValue) -> Result<Vec<u8>, Invalid> {
@@ -223,7 +259,8 @@ fn read_usage(value: &RawValue) -> Result<(u64, UsageText), Invalid> {
     Ok((tokens, usage))
 }
 
-fn write_member(out: &mut String, name: &str, value: &RawValue) {
+/// Appends a member to others, as JSON text without white space.
+pub(super) fn write_member(out: &mut String, name: &str, value: &RawValue) {
     if !out.is_empty() {
         out.push(',');
     }

@@ -11,6 +11,7 @@ use http_body_util::{BodyExt, Either, Full, LengthLimitError, Limited};
 use hyper::body::{Body as HttpBody, Frame, Incoming, SizeHint};
 use tokio::time::timeout;
 
+use crate::broadcast::Reader;
 use crate::codec::{self, Undecodable};
 use crate::error::{Error, Kind};
 use crate::metrics::{Held, OperationMetrics, Outcome};
@@ -62,17 +63,52 @@ pub(super) async fn read(
 /// end would be taken for the end of the answer.
 #[derive(Debug)]
 pub struct Relayed {
-    body: Incoming,
-    broken: Option<hyper::Error>,
+    flow: Flow,
+    broken: Option<BoxError>,
     end: End,
-    _permit: Permit,
     _in_flight: Held,
 }
 
+type BoxError = Box<dyn std::error::Error + Send + Sync>;
+
+/// Where the bytes come from.
+#[derive(Debug)]
+pub(super) enum Flow {
+    /// The client's own call, under its permit.
+    Own { body: Incoming, _permit: Permit },
+    /// A call that others may be reading too, and how many bytes are still to come, if that is known.
+    Shared(Reader, Option<u64>),
+}
+
 impl Relayed {
-    pub(super) fn new(body: Incoming, permit: Permit, in_flight: Held, mut end: End) -> Self {
-        end.complete = body.is_end_stream();
-        Self { body, broken: None, end, _permit: permit, _in_flight: in_flight }
+    pub(super) fn new(flow: Flow, in_flight: Held, mut end: End) -> Self {
+        end.complete = flow.is_at_end();
+        Self { flow, broken: None, end, _in_flight: in_flight }
+    }
+}
+
+impl Flow {
+    fn poll(&mut self, context: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BoxError>>> {
+        match self {
+            Self::Own { body, .. } => {
+                let frame = ready!(Pin::new(body).poll_frame(context));
+                Poll::Ready(frame.map(|frame| frame.map_err(Into::into)))
+            }
+            Self::Shared(reader, rest) => {
+                let bytes = ready!(reader.poll_next(context));
+                if let (Some(rest), Some(Ok(bytes))) = (rest, &bytes) {
+                    *rest = rest.saturating_sub(bytes.len() as u64);
+                }
+                Poll::Ready(bytes.map(|bytes| bytes.map(Frame::data).map_err(Into::into)))
+            }
+        }
+    }
+
+    fn is_at_end(&self) -> bool {
+        match self {
+            Self::Own { body, .. } => body.is_end_stream(),
+            Self::Shared(_, rest) => *rest == Some(0),
+        }
     }
 }
 
@@ -96,16 +132,16 @@ impl Drop for End {
 
 impl HttpBody for Relayed {
     type Data = Bytes;
-    type Error = hyper::Error;
+    type Error = BoxError;
 
     fn poll_frame(
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, hyper::Error>>> {
+    ) -> Poll<Option<Result<Frame<Bytes>, BoxError>>> {
         if let Some(error) = self.broken.take() {
             return Poll::Ready(Some(Err(error)));
         }
-        let frame = ready!(Pin::new(&mut self.body).poll_frame(context));
+        let frame = ready!(self.flow.poll(context));
         if let Some(Err(error)) = frame {
             // hyper drops what it has not yet written when a body fails, but whatever came belongs
             // to the client. It writes when a body has nothing for now, so the error comes after.
@@ -114,17 +150,20 @@ impl HttpBody for Relayed {
             context.waker().wake_by_ref();
             return Poll::Pending;
         }
-        if !matches!(frame, Some(Ok(_))) || self.body.is_end_stream() {
+        if !matches!(frame, Some(Ok(_))) || self.flow.is_at_end() {
             self.end.complete = true;
         }
         Poll::Ready(frame)
     }
 
     fn is_end_stream(&self) -> bool {
-        self.body.is_end_stream()
+        self.flow.is_at_end()
     }
 
     fn size_hint(&self) -> SizeHint {
-        self.body.size_hint()
+        match &self.flow {
+            Flow::Own { body, .. } => body.size_hint(),
+            Flow::Shared(_, rest) => rest.map_or_else(SizeHint::default, SizeHint::with_exact),
+        }
     }
 }

@@ -11,9 +11,10 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Instant;
 
+use http::request::Parts;
 use http::{HeaderMap, HeaderValue, Method, Request, Response};
 use http_body_util::{BodyExt, Full};
-use hyper::body::Incoming;
+use hyper::body::{Body as _, Incoming};
 use hyper::upgrade::{self, OnUpgrade};
 use tokio_util::task::TaskTracker;
 
@@ -23,7 +24,7 @@ use route::{Routes, endpoint};
 use write::{Exchange, Voice};
 
 use crate::config::Server;
-use crate::dialect::Endpoint;
+use crate::dialect::{Dialect, Endpoint};
 use crate::error::{Error, Kind};
 use crate::headers::is_json;
 use crate::metrics::{Held, OperationMetrics};
@@ -42,6 +43,8 @@ pub struct Proxy {
     pub settings: Server,
     /// The series of embeddings.
     pub embed: Arc<OperationMetrics>,
+    /// The series of models' words.
+    pub chat: Arc<OperationMetrics>,
     /// The series of everything else.
     pub relay: Arc<OperationMetrics>,
     /// What a drain waits for.
@@ -59,10 +62,7 @@ impl Proxy {
             return write::failed(&Voice(self.routes.find("/").0.dialect, "/"), &error);
         };
         let (upstream, rest) = self.routes.find(path_and_query.as_str());
-        let endpoint = match upstream.dialect.endpoint(&head.method, endpoint(rest)) {
-            understood if is_json(&head.headers) => understood,
-            _ => Endpoint::Other,
-        };
+        let endpoint = understood(upstream.dialect, &head, endpoint(rest));
         let metrics = self.metrics(endpoint);
         let exchange = Exchange { metrics, received, in_flight: Held::one(&metrics.in_flight) };
         count_retry(metrics, &head.headers);
@@ -72,16 +72,34 @@ impl Proxy {
         let (upstream, method) = (Arc::clone(upstream), head.method);
         let target = Target { upstream, endpoint, method, path_and_query, received };
         let headers = std::mem::take(&mut head.headers);
-        let reply = match endpoint {
-            Endpoint::Other => {
+        let reply = match self.unread(&target, &headers, &body) {
+            Some(reason) => {
                 let body = body.map_err(Into::into).boxed_unsync();
-                let reply = pass(&target, relayed(&target.method, headers, body), "relay").await;
+                let reply = pass(&target, relayed(&target.method, headers, body), reason).await;
                 self.tunnel(tunnel, reply)
             }
-            Endpoint::Embed(_) => self.whole(target, headers, body).await,
+            None => self.whole(target, headers, body).await,
         };
         leaving.stays();
         write::respond(&voice, reply, exchange)
+    }
+
+    /// Why a request's body need not be known.
+    fn unread(
+        &self,
+        target: &Target,
+        headers: &HeaderMap,
+        body: &Incoming,
+    ) -> Option<&'static str> {
+        match target.endpoint {
+            Endpoint::Other => Some("relay"),
+            Endpoint::Embed(_) => None,
+            // Without the cache it would have gone through, whatever its size.
+            Endpoint::Chat(_) if body.size_hint().lower() > self.settings.max_body.0 => {
+                Some("too-large")
+            }
+            Endpoint::Chat(_) => self.service.declines(target, headers),
+        }
     }
 
     /// Answers a request whose body has to be known.
@@ -129,6 +147,7 @@ impl Proxy {
     fn metrics(&self, endpoint: Endpoint) -> &Arc<OperationMetrics> {
         match endpoint {
             Endpoint::Embed(_) => &self.embed,
+            Endpoint::Chat(_) => &self.chat,
             Endpoint::Other => &self.relay,
         }
     }
@@ -141,7 +160,20 @@ fn pass<'a>(
     request: Request<RequestBody>,
     reason: &'static str,
 ) -> Pin<Box<dyn Future<Output = Reply> + Send + 'a>> {
-    Box::pin(relay(&target.upstream, &target.path_and_query, request, reason))
+    Box::pin(relay(target, request, reason))
+}
+
+/// What is understood of a request, from its head.
+fn understood(dialect: &'static dyn Dialect, head: &Parts, path: &str) -> Endpoint {
+    if !is_json(&head.headers) {
+        return Endpoint::Other;
+    }
+    match dialect.endpoint(&head.method, path) {
+        Endpoint::Other if head.method == Method::POST => {
+            dialect.chat(path).map_or(Endpoint::Other, Endpoint::Chat)
+        }
+        understood => understood,
+    }
 }
 
 fn relayed(method: &Method, headers: HeaderMap, body: RequestBody) -> Request<RequestBody> {

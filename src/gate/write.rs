@@ -7,7 +7,8 @@ use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue, Response, StatusCode, header};
 use http_body_util::{Either, Full};
 
-use super::body::{Body, End, Relayed};
+use super::body::{Body, End, Flow, Relayed};
+use crate::broadcast::Head;
 use crate::dialect::Dialect;
 use crate::error::{Error, Kind};
 use crate::headers::to_caller;
@@ -42,12 +43,17 @@ pub(super) fn respond(voice: &Voice<'_>, reply: Reply, exchange: Exchange<'_>) -
     let (outcome, total) = (verdict.outcome(), received.elapsed());
     let mut response = match content {
         Content::Streamed(response, permit) => {
-            let (mut head, body) = response.into_parts();
-            to_caller(&mut head.headers);
-            head.extensions.clear();
-            head.version = http::Version::default();
+            let (head, body) = response.into_parts();
             let end = End { metrics: Arc::clone(metrics), outcome, received, complete: false };
-            Response::from_parts(head, Either::Right(Relayed::new(body, permit, in_flight, end)))
+            let body = Relayed::new(Flow::Own { body, _permit: permit }, in_flight, end);
+            streamed(head.status, head.headers, body)
+        }
+        Content::Shared(shared) => {
+            let (Head { status, headers, .. }, reader) = *shared;
+            let length = headers.get(header::CONTENT_LENGTH).and_then(|text| text.to_str().ok());
+            let flow = Flow::Shared(reader, length.and_then(|text| text.parse().ok()));
+            let end = End { metrics: Arc::clone(metrics), outcome, received, complete: false };
+            streamed(status, headers, Relayed::new(flow, in_flight, end))
         }
         whole => {
             metrics.finished(outcome, total);
@@ -60,6 +66,15 @@ pub(super) fn respond(voice: &Voice<'_>, reply: Reply, exchange: Exchange<'_>) -
         headers.insert(header::AGE, number(verdict.age));
     }
     mark(headers, &verdict, total);
+    response
+}
+
+/// An answer that is still coming.
+fn streamed(status: StatusCode, mut headers: HeaderMap, body: Relayed) -> Response<Body> {
+    to_caller(&mut headers);
+    let mut response = Response::new(Either::Right(body));
+    *response.status_mut() = status;
+    *response.headers_mut() = headers;
     response
 }
 
@@ -82,7 +97,14 @@ fn whole(voice: &Voice<'_>, content: Content) -> Response<Body> {
             response
         }
         Content::Failed(error) => failed(voice, &error),
-        Content::Streamed(..) => failed(voice, &Error::new(Kind::UpstreamInvalid, "no body")),
+        Content::Replayed(transcript) => {
+            let mut response = Response::new(Either::Left(Full::new(transcript.body)));
+            *response.headers_mut() = transcript.headers;
+            response
+        }
+        Content::Streamed(..) | Content::Shared(_) => {
+            failed(voice, &Error::new(Kind::UpstreamInvalid, "no body"))
+        }
     }
 }
 
@@ -119,7 +141,9 @@ pub(super) fn failed(voice: &Voice<'_>, error: &Error) -> Response<Body> {
 fn mark(headers: &mut HeaderMap, verdict: &Verdict, total: Duration) {
     headers.insert(CACHE_STATUS, verdict.cache_status());
     if let Some(items) = verdict.items {
-        headers.insert(ITEMS, items.header());
+        if !verdict.undivided {
+            headers.insert(ITEMS, items.header());
+        }
         headers.insert(SERVER_TIMING, server_timing(verdict, total));
     }
 }

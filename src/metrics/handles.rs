@@ -67,6 +67,24 @@ impl OperationMetrics {
     }
 }
 
+/// The handles of what gives a model's words.
+#[derive(Debug, Clone)]
+#[expect(missing_docs, reason = "each is the series of its name; the help text is above")]
+pub struct ChatMetrics {
+    pub operation: OperationMetrics,
+    pub hits: IntCounter,
+    pub misses: IntCounter,
+    pub streams: IntGauge,
+    pub(super) answers: IntCounterVec,
+}
+
+impl ChatMetrics {
+    /// Counts an answer that might have been kept, by what became of it: a word of a closed list.
+    pub fn ended(&self, result: &'static str) {
+        self.answers.with_label_values(&[result]).inc();
+    }
+}
+
 /// The handles of one provider.
 #[derive(Debug, Clone)]
 #[expect(missing_docs, reason = "each is the series of its name; the help text is above")]

@@ -5,18 +5,21 @@
 pub enum Operation {
     /// Embeddings.
     Embed,
+    /// A model's words.
+    Chat,
     /// Everything that is passed on as it is.
     Relay,
 }
 
 impl Operation {
     /// Every operation, in the order of the label's handles.
-    pub const ALL: [Self; 2] = [Self::Embed, Self::Relay];
+    pub const ALL: [Self; 3] = [Self::Embed, Self::Chat, Self::Relay];
 
     /// The value of the label `operation`.
     pub fn label(self) -> &'static str {
         match self {
             Self::Embed => "embed",
+            Self::Chat => "chat",
             Self::Relay => "relay",
         }
     }

@@ -14,7 +14,7 @@ use prometheus::{
 };
 
 use handles::Answers;
-pub use handles::{Called, Held, OperationMetrics, TierMetrics, UpstreamMetrics};
+pub use handles::{Called, ChatMetrics, Held, OperationMetrics, TierMetrics, UpstreamMetrics};
 pub use labels::{Operation, Outcome};
 
 /// The media type of [`Metrics::render`].
@@ -60,6 +60,8 @@ pub struct Metrics {
     upstream_opened: IntCounterVec,
     permit_wait: HistogramVec,
     invalid_replies: IntCounterVec,
+    chat_streams: IntGauge,
+    chat_answers: IntCounterVec,
     /// Connections that clients hold open now.
     pub downstream_connections: IntGauge,
     /// Keys that are being computed now.
@@ -157,7 +159,7 @@ impl Metrics {
                 "Calls made to a provider, by status (0 = none came) and whose fault a failure was."),
                 &["upstream", "operation", "code", "error_type"]),
             upstream_duration: declare!(registry, HistogramVec, seconds("larder_upstream_request_duration_seconds",
-                "From a call's start to the end of its answer (of a relayed one: to its head).", REQUEST_SECONDS),
+                "From a call's start to the end of its answer (of a relayed one and of operation chat: to its head).", REQUEST_SECONDS),
                 &["upstream", "operation"]),
             upstream_connections: declare!(registry, IntGaugeVec, Opts::new("larder_upstream_connections",
                 "Connections to a provider: open = all, active = calls under way, each of which carries one over HTTP/1.1."), &["upstream", "state"]),
@@ -169,6 +171,11 @@ impl Metrics {
                 "How long a call waited for its turn. High: raise max_connections, if the provider allows more.", WAIT_SECONDS), &["upstream"]),
             invalid_replies: declare!(registry, IntCounterVec, Opts::new("larder_upstream_invalid_replies_total",
                 "Successful answers that did not pass the checks (count, order, dimensions, finite numbers). They are never stored. Any: look at the provider."), &["upstream"]),
+            chat_streams: declare!(registry, IntGauge, Opts::new("larder_chat_streams",
+                "Answers of models that are coming in now and may be kept or joined, whoever reads them.")),
+            chat_answers: declare!(registry, IntCounterVec, Opts::new("larder_chat_answers_total",
+                "Answers of models that might have been kept, by what became of them: stored, or why not (status, content_type, too_large, unreadable, error, finish_reason, refused, unfinished, cut, failed = no answer came, abandoned = everybody left)."),
+                &["result"]),
             downstream_connections: declare!(registry, IntGauge, Opts::new("larder_downstream_connections",
                 "Connections that clients hold open now.")),
             flights: declare!(registry, IntGauge, Opts::new("larder_flights",
@@ -187,6 +194,7 @@ impl Metrics {
             self.client_retries.with_label_values(&[operation]);
             self.client_cancelled.with_label_values(&[operation]);
         }
+        self.chat_answers.with_label_values(&["stored"]);
     }
 
     /// All series in Prometheus' text format.
@@ -208,6 +216,17 @@ impl Metrics {
             bytes: self.bytes.with_label_values(&[tier]),
             limit_bytes: self.limit_bytes.with_label_values(&[tier]),
             average_age: self.average_age.with_label_values(&[tier]),
+        }
+    }
+
+    /// The handles of what gives a model's words, with those of its look-ups in a tier.
+    pub fn chat(&self, tier: &str) -> ChatMetrics {
+        ChatMetrics {
+            operation: self.operation(Operation::Chat),
+            hits: self.lookups.with_label_values(&["chat", tier, "hit"]),
+            misses: self.lookups.with_label_values(&["chat", tier, "miss"]),
+            streams: self.chat_streams.clone(),
+            answers: self.chat_answers.clone(),
         }
     }
 

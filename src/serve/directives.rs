@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use http::{HeaderMap, header};
+use http::{HeaderMap, HeaderValue, header};
 
 /// What a caller asks of the cache. Without any header: everything it can give.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -17,6 +17,8 @@ pub struct Directives {
     pub max_age: Option<u64>,
     /// How long what this request stores is good.
     pub ttl: Option<Duration>,
+    /// Whether an answer of a model is to be cached whatever the settings say.
+    pub cached: Option<bool>,
 }
 
 impl Directives {
@@ -30,6 +32,11 @@ impl Directives {
         }
         let ttl = headers.get("x-larder-ttl").and_then(|value| value.to_str().ok());
         directives.ttl = ttl.and_then(|ttl| ttl.trim().parse().ok()).map(Duration::from_secs);
+        directives.cached = match headers.get("x-larder-cache").map(HeaderValue::as_bytes) {
+            Some(b"on") => Some(true),
+            Some(b"off") => Some(false),
+            _ => None,
+        };
         directives
     }
 
@@ -47,8 +54,6 @@ impl Directives {
 
 #[cfg(test)]
 mod tests {
-    use http::HeaderValue;
-
     use super::*;
 
     fn read(cache_control: &'static str) -> Directives {

@@ -213,6 +213,7 @@ fn question<'a>(ask: &Ask, request: EmbedRequest<'a>, how: How) -> Question<'a> 
 pub(super) fn subject(ask: &Ask, request: &EmbedRequest<'_>) -> Digest {
     Framer::new("larder subject")
         .field(b'u', ask.target.upstream.identity.as_bytes())
+        .field(b'c', request.scope.as_bytes())
         .field(b'm', request.model.as_bytes())
         .field(b'p', request.params.as_bytes())
         .finish()
@@ -226,6 +227,7 @@ fn family(ask: &Ask, request: &EmbedRequest<'_>, envelope: &Digest) -> Digest {
         .field(b'e', envelope.as_bytes())
         .field(b'u', ask.target.upstream.identity.as_bytes())
         .field(b'q', query.as_bytes())
+        .field(b'c', request.scope.as_bytes())
         .field(b'm', request.model.as_bytes())
         .field(b'p', request.params.as_bytes());
     if request.unity == Unity::Whole {
@@ -233,6 +235,7 @@ fn family(ask: &Ask, request: &EmbedRequest<'_>, envelope: &Digest) -> Digest {
         for input in &request.inputs {
             match input {
                 Input::Text(text) => family.field(b'T', text.as_bytes()),
+                Input::Json(json) => family.field(b'J', json.as_bytes()),
                 Input::Tokens(tokens) => {
                     let bytes: Vec<u8> =
                         tokens.iter().flat_map(|token| token.to_le_bytes()).collect();

@@ -87,12 +87,17 @@ pub(super) async fn answer(
 fn original(service: &Service, ask: &Ask, question: &Question<'_>) -> Original {
     let request = &question.request;
     let user = request.user.as_deref().map(str::to_owned);
-    let tokens = matches!(request.inputs.first(), Some(Input::Tokens(_)));
+    // Providers take lists of one kind.
+    let kind = match request.inputs.first() {
+        None | Some(Input::Text(_)) => 0,
+        Some(Input::Tokens(_)) => 1,
+        Some(Input::Json(_)) => 2,
+    };
     let lane = Framer::new("larder lane")
         .field(b'f', question.family.as_bytes())
         .field(b'a', ask.target.path_and_query.as_bytes())
         .field(b'u', user.as_deref().unwrap_or("").as_bytes())
-        .field(b'k', &[u8::from(tokens)])
+        .field(b'k', &[kind])
         .finish();
     let fingerprint = Framer::new("larder request")
         .field(b'l', lane.as_bytes())

@@ -1,5 +1,6 @@
 //! The use cases, one page each: embeddings, and everything else.
 
+mod chat;
 mod directives;
 mod embed;
 mod miss;
@@ -14,14 +15,17 @@ use http::{HeaderMap, HeaderName, Method};
 
 pub use directives::Directives;
 
+use tokio_util::task::TaskTracker;
+
 use crate::batch::Batcher;
 use crate::batch::original::Outcome;
+use crate::broadcast::Broadcasts;
 use crate::clock::Clock;
 use crate::dialect::Endpoint;
 use crate::flight::Flights;
 use crate::headers::is_harmless;
 use crate::key::{Digest, Framer};
-use crate::metrics::{OperationMetrics, TierMetrics};
+use crate::metrics::{ChatMetrics, Operation, OperationMetrics, TierMetrics};
 use crate::tier::memory::Memory;
 use crate::upstream::Upstream;
 
@@ -49,6 +53,23 @@ pub struct Service {
     pub metrics: OperationMetrics,
     /// The series of the memory tier's look-ups.
     pub lookups: TierMetrics,
+    /// What is particular to models' words.
+    pub chat: ChatHandles,
+}
+
+/// The handles for models' words.
+#[derive(Debug)]
+pub struct ChatHandles {
+    /// The answers that are on their way.
+    pub broadcasts: Arc<Broadcasts>,
+    /// The tasks that the drain waits for.
+    pub tasks: TaskTracker,
+    /// How long an answer is good; `None` is for ever.
+    pub ttl: Option<Duration>,
+    /// How many bytes of an answer are held, kept or on its way.
+    pub max_transcript: usize,
+    /// The series.
+    pub metrics: ChatMetrics,
 }
 
 /// Where a request goes.
@@ -64,6 +85,16 @@ pub struct Target {
     pub path_and_query: String,
     /// When its head came.
     pub received: Instant,
+}
+
+impl Target {
+    /// What a call counts as that passes the request on.
+    fn relayed_as(&self) -> Operation {
+        match self.endpoint {
+            Endpoint::Chat(_) => Operation::Chat,
+            Endpoint::Embed(_) | Endpoint::Other => Operation::Relay,
+        }
+    }
 }
 
 /// A request that was read to its end.
@@ -82,6 +113,8 @@ impl Service {
     pub async fn answer(self: &Arc<Self>, ask: &Ask) -> Result<Reply, &'static str> {
         match ask.target.endpoint {
             Endpoint::Embed(shape) => self.embed(shape, ask).await,
+            // Boxed, since a hit for embeddings should not carry the state of it.
+            Endpoint::Chat(shape) => Box::pin(self.words(shape, ask)).await,
             Endpoint::Other => Err("relay"),
         }
     }

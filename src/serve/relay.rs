@@ -2,15 +2,15 @@
 
 use http::Request;
 
+use super::Target;
 use super::reply::{Content, Reply, Verdict};
 use crate::headers::{asked_protocol, switch_protocol, to_provider};
-use crate::upstream::{RequestBody, Upstream};
+use crate::upstream::RequestBody;
 
 /// Passes a request on. The client's `Accept-Encoding` goes along, so that the provider's bytes
 /// are the client's; nothing is held but what is on its way.
 pub async fn relay(
-    upstream: &Upstream,
-    path_and_query: &str,
+    target: &Target,
     mut request: Request<RequestBody>,
     reason: &'static str,
 ) -> Reply {
@@ -20,13 +20,14 @@ pub async fn relay(
     if let Some(protocol) = protocol {
         switch_protocol(request.headers_mut(), protocol);
     }
-    let permit = match upstream.permit().await {
+    let permit = match target.upstream.permit().await {
         Ok(permit) => permit,
         Err(error) => return Reply { content: Content::Failed(error), verdict },
     };
-    let content = match upstream.open(request, path_and_query).await {
-        Ok(response) => Content::Streamed(Box::new(response), permit),
-        Err(error) => Content::Failed(error),
-    };
+    let content =
+        match target.upstream.open(request, &target.path_and_query, target.relayed_as()).await {
+            Ok(response) => Content::Streamed(Box::new(response), permit),
+            Err(error) => Content::Failed(error),
+        };
     Reply { content, verdict }
 }

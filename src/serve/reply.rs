@@ -7,9 +7,11 @@ use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, Response};
 use hyper::body::Incoming;
 
+use crate::broadcast::{Head, Reader};
 use crate::clock::Moment;
 use crate::error::Error;
 use crate::metrics::Outcome;
+use crate::transcript::Transcript;
 use crate::upstream::{Answer, Permit};
 
 /// An answer on its way to the gate.
@@ -32,6 +34,10 @@ pub enum Content {
     Streamed(Box<Response<Incoming>>, Permit),
     /// Agreement to another protocol, with its headers.
     Switched(HeaderMap),
+    /// A provider's answer that others may be reading too, as it comes.
+    Shared(Box<(Head, Reader)>),
+    /// A provider's answer that was kept. Boxed, so that a hit for embeddings carries no room for it.
+    Replayed(Box<Transcript>),
     /// An error of larder's own.
     Failed(Error),
 }
@@ -41,6 +47,8 @@ pub enum Content {
 pub struct Verdict {
     /// Inputs that were there, that others were asking for, and that were asked for.
     pub items: Option<Items>,
+    /// Whether the request is one question, so that counting inputs would say nothing.
+    pub undivided: bool,
     /// Why the cache was not asked, where it was not.
     pub bypass: Option<&'static str>,
     /// Whether what came was kept.

@@ -20,6 +20,7 @@ use tokio::sync::{Semaphore, watch};
 use tokio_util::task::TaskTracker;
 
 use crate::batch::Batcher;
+use crate::broadcast::Broadcasts;
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::dialect;
@@ -29,7 +30,7 @@ use crate::gate::route::Routes;
 use crate::gate::{Admin, Proxy};
 use crate::key::KeyHasher;
 use crate::metrics::{Metrics, Operation};
-use crate::serve::Service;
+use crate::serve::{ChatHandles, Service};
 use crate::tier::memory::Memory;
 use crate::upstream::Upstream;
 use entrance::{App, Entrance, Opened, Shared};
@@ -126,6 +127,13 @@ pub fn build(config: &Config) -> Result<Built, Failure> {
         secret,
         metrics: embed,
         lookups,
+        chat: ChatHandles {
+            broadcasts: Broadcasts::new(&hasher),
+            tasks: tasks.clone(),
+            ttl: (!config.cache.chat_ttl.is_zero()).then_some(config.cache.chat_ttl),
+            max_transcript: config.cache.max_transcript.as_usize(),
+            metrics: metrics.chat("memory"),
+        },
     };
     Ok(Built { service: Arc::new(service), upstreams, metrics, tasks })
 }
@@ -178,6 +186,7 @@ fn proxy(config: &Config, built: &Built) -> Result<Proxy, Failure> {
         routes: Routes::new(built.upstreams.clone(), Arc::clone(default)),
         settings: config.server.clone(),
         embed: Arc::new(built.metrics.operation(Operation::Embed)),
+        chat: Arc::new(built.metrics.operation(Operation::Chat)),
         relay: Arc::new(built.metrics.operation(Operation::Relay)),
         tasks: built.tasks.clone(),
     })

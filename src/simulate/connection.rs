@@ -20,7 +20,7 @@ use tokio::sync::{Notify, watch};
 
 use super::provider::Provider;
 use super::reply::{self, Body};
-use super::{control, openai};
+use super::{chat, control, openai};
 
 /// The largest request body, well above what 2,048 inputs of 8,192 tokens would take.
 const MAX_BODY_BYTES: usize = 256 << 20;
@@ -83,5 +83,8 @@ async fn respond(provider: &Arc<Provider>, head: &Parts, body: &Bytes) -> Option
         return Some(control::answer(provider, (&head.method, name), body));
     }
     provider.stats().request(&head.headers);
+    if let Some(answered) = chat::answer(provider, head, body).await {
+        return answered;
+    }
     openai::answer(provider, head, body).await
 }

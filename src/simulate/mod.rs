@@ -6,9 +6,11 @@
 //! measured against.
 //!
 //! One connection is one task (`connection`); one call goes through `provider` (is there room,
-//! what befalls it, how long does it take) and is spelt by a provider's wire shapes (`openai`).
+//! what befalls it, how long does it take) and is spelt by a provider's wire shapes (`openai`, and `chat`
+//! for what others' models say).
 
 mod change;
+mod chat;
 mod connection;
 mod control;
 mod faults;

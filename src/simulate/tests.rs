@@ -204,3 +204,62 @@ async fn chat_says_the_same_whole_and_streamed() {
     let counted = provider.stats().await;
     assert_eq!((counted.chat_requests, counted.in_flight), (2, 0));
 }
+
+/// Every shape of a model's words: its path, a call for an answer piece by piece, and how such a
+/// stream ends.
+const WORDS: &[(&str, &str, &str)] = &[
+    ("/v1/chat/completions", r#"{"model":"m","messages":["a"],"stream":true}"#, "data: [DONE]\n\n"),
+    ("/v1/responses", r#"{"model":"m","input":["a"],"stream":true}"#, "}}}\n\n"),
+    (
+        "/v1/messages",
+        r#"{"model":"m","messages":["a"],"stream":true}"#,
+        "event: message_stop\ndata: {\"type\":\"message_stop\"}\n\n",
+    ),
+    ("/v1beta/models/m:streamGenerateContent?alt=sse", r#"{"contents":["a"]}"#, "\"}\r\n\r\n"),
+    ("/api/chat", r#"{"model":"m","messages":["a"]}"#, "}\n"),
+    ("/api/generate", r#"{"model":"m","prompt":["a"]}"#, "}\n"),
+    ("/v2/chat", r#"{"model":"m","messages":["a"],"stream":true}"#, "}}}}\n\n"),
+];
+
+/// A reply's body, put together from its chunks where it came in some.
+fn unchunked(reply: &str) -> String {
+    let (head, mut rest) = reply.split_once("\r\n\r\n").unwrap();
+    if !head.contains("chunked") {
+        return rest.to_owned();
+    }
+    let mut body = String::new();
+    while let Some((size, after)) = rest.split_once("\r\n") {
+        let (chunk, after) = after.split_at(usize::from_str_radix(size, 16).unwrap());
+        body += chunk;
+        rest = after.trim_start_matches("\r\n");
+    }
+    body
+}
+
+#[tokio::test]
+async fn every_shape_says_the_same_words_whole_and_in_pieces() {
+    let provider = Simulated::start(Settings::instant()).await;
+    let words = oracle::words(oracle::chat_seed("m", r#"["a"]"#), 16);
+    for (path, streamed, end) in WORDS {
+        let line = format!("POST {path}");
+        let stream = unchunked(&provider.ask(&line, streamed).await);
+        assert!(stream.ends_with(end), "{path}: {stream}");
+        let mut rest = stream.as_str();
+        for word in &words {
+            let found = rest.split_once(&format!("\"{word}\""));
+            rest = found.unwrap_or_else(|| panic!("{path}: no {word:?} in {rest}")).1;
+        }
+        let whole =
+            streamed.replace("true", "false").replace("\"model\"", "\"stream\":false,\"model\"");
+        let whole =
+            if streamed.contains("true") { streamed.replace("true", "false") } else { whole };
+        let line = line.replace("streamGenerateContent?alt=sse", "generateContent");
+        let (status, answer) = provider.call(&line, &serde_json::from_str(&whole).unwrap()).await;
+        assert_eq!(status, 200, "{path}");
+        assert!(answer.to_string().contains(&words.concat()), "{path}: {answer}");
+        let poisoned = whole.replace("\"a\"", "\"__poison__\"");
+        let (status, _) = provider.call(&line, &serde_json::from_str(&poisoned).unwrap()).await;
+        assert_eq!(status, 400, "{path}");
+    }
+    assert_eq!(provider.stats().await.chat_requests, 3 * WORDS.len() as u64);
+}

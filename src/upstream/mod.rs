@@ -203,6 +203,7 @@ impl Upstream {
         &self,
         request: Request<RequestBody>,
         path_and_query: &str,
+        operation: Operation,
     ) -> Result<Response<Incoming>, Error> {
         let started = Instant::now();
         // A connection that may become another protocol is one for itself.
@@ -213,7 +214,7 @@ impl Upstream {
             Ok(response) => Called::Answered(response.status().as_u16()),
             Err(error) => Called::Failed(error_type(error)),
         };
-        self.metrics.called(Operation::Relay, called, started.elapsed());
+        self.metrics.called(operation, called, started.elapsed());
         result
     }
 

@@ -9,12 +9,12 @@
 //! | 1 | flags: 1 = the provider says `prompt_tokens`, 2 = `total_tokens`, 4 = it numbers its items |
 //! | 1 | zero |
 //! | 4 | tokens that the provider counted for this input |
-//! | 4 | dimensions |
+//! | 4 | how many numbers follow, or bytes of a vector that is kept verbatim |
 //! | 2 | length of the envelope |
 //! | 2 | length of the item |
 //! | 2 | length of the usage |
 //! | 2 | zero |
-//! | 4 or 8 × dimensions | the numbers, as 32-bit or 64-bit floats |
+//! | 4, 8 or 1 × as many | the numbers, as 32-bit or 64-bit floats, or the bytes |
 //! | … | the envelope: the members of the answer besides `data` and `usage`, as JSON text |
 //! | … | the item: the members of the item besides `index` and `embedding`, as JSON text |
 //! | … | the usage: its members besides the two counts, as JSON text |
@@ -23,6 +23,8 @@
 //! provider's own has, without larder having to know them.
 
 mod parts;
+#[cfg(test)]
+mod tests;
 
 use std::sync::Arc;
 
@@ -47,7 +49,7 @@ pub struct Vector(Arc<[u8]>);
 impl Vector {
     /// Packs a vector; `None` where a part is too long for the layout.
     pub fn pack(parts: &Parts<'_>) -> Option<Self> {
-        let dimensions = u32::try_from(parts.components.len() / parts.numbers.width()).ok()?;
+        let count = u32::try_from(parts.components.len() / parts.numbers.width()).ok()?;
         let texts = [parts.envelope, parts.item, parts.usage.rest];
         let flag = |set: bool, flag: u8| if set { flag } else { 0 };
         let flags = flag(parts.usage.prompt, PROMPT_TOKENS)
@@ -57,7 +59,7 @@ impl Vector {
         let mut bytes = Vec::with_capacity(length);
         bytes.extend([VERSION, parts.numbers.code(), flags, 0]);
         bytes.extend(parts.tokens.to_le_bytes());
-        bytes.extend(dimensions.to_le_bytes());
+        bytes.extend(count.to_le_bytes());
         for text in texts {
             bytes.extend(u16::try_from(text.len()).ok()?.to_le_bytes());
         }
@@ -73,12 +75,12 @@ impl Vector {
     pub fn view(bytes: Arc<[u8]>) -> Option<Self> {
         let vector = Self(bytes);
         let (&version, &code) = (vector.0.first()?, vector.0.get(1)?);
-        let components = vector.dimensions().checked_mul(Numbers::of_code(code)?.width())?;
+        let components = vector.count().checked_mul(Numbers::of_code(code)?.width())?;
         let start = components.checked_add(HEAD)?;
         let texts: usize = [ENVELOPE, ITEM, USAGE].iter().map(|at| vector.u16_at(*at)).sum();
         let whole = version == VERSION && vector.0.len() == start.checked_add(texts)?;
         let readable = whole && std::str::from_utf8(vector.0.get(start..)?).is_ok();
-        readable.then_some(vector)
+        (readable && vector.verbatim().is_some()).then_some(vector)
     }
 
     /// The bytes, for a tier.
@@ -88,7 +90,7 @@ impl Vector {
 
     /// How many components it has.
     pub fn dimensions(&self) -> usize {
-        self.u32_at(8) as usize
+        self.numbers().dimensions(self.components())
     }
 
     /// Tokens that the provider counted for the input.
@@ -147,15 +149,22 @@ impl Vector {
     }
 
     /// Appends the vector as a JSON array of numbers, each the same 64-bit float that the provider's
-    /// own text reads as.
+    /// own text reads as; or the provider's own text, where that is what is kept.
     pub fn write_floats(&self, out: &mut Vec<u8>) {
-        out.push(b'[');
         match self.numbers() {
             Numbers::Shortest | Numbers::Unseen => write_numbers(out, self.floats()),
             Numbers::Widened => write_numbers(out, self.floats().map(f64::from)),
             Numbers::Doubles => write_numbers(out, self.doubles()),
+            Numbers::Verbatim => out.extend(self.verbatim().unwrap_or_default().as_bytes()),
         }
-        out.push(b']');
+    }
+
+    /// The text of a vector that is kept verbatim; empty for any other, `None` for what is no text.
+    pub fn verbatim(&self) -> Option<&str> {
+        if self.numbers() != Numbers::Verbatim {
+            return Some("");
+        }
+        std::str::from_utf8(self.components().get(4..)?).ok()
     }
 
     fn floats(&self) -> impl Iterator<Item = f32> {
@@ -171,7 +180,11 @@ impl Vector {
     }
 
     fn components_end(&self) -> usize {
-        HEAD + self.dimensions() * self.numbers().width()
+        HEAD + self.count() * self.numbers().width()
+    }
+
+    fn count(&self) -> usize {
+        self.u32_at(8) as usize
     }
 
     fn flags(&self) -> u8 {
@@ -195,90 +208,17 @@ impl Vector {
 }
 
 fn write_numbers<T: serde::Serialize>(out: &mut Vec<u8>, numbers: impl Iterator<Item = T>) {
+    out.push(b'[');
     for (i, number) in numbers.enumerate() {
         if i > 0 {
             out.push(b',');
         }
         serde_json::to_writer(&mut *out, &number).expect("writing to a Vec cannot fail");
     }
+    out.push(b']');
 }
 
 #[expect(clippy::cast_possible_truncation, reason = "what a provider does to answer in base64")]
 fn narrow_bytes(number: f64) -> [u8; 4] {
     (number as f32).to_le_bytes()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn packed(components: &[u8], numbers: Numbers) -> Vector {
-        let parts = Parts {
-            components,
-            numbers,
-            tokens: 7,
-            usage: Usage { prompt: true, total: false, rest: r#""cost":null"# },
-            indexed: true,
-            envelope: r#""object":"list","model":"m""#,
-            item: r#""object":"embedding""#,
-        };
-        Vector::pack(&parts).unwrap()
-    }
-
-    fn f32s(numbers: &[f32]) -> Vec<u8> {
-        numbers.iter().flat_map(|n| n.to_le_bytes()).collect()
-    }
-
-    #[test]
-    fn what_is_packed_is_what_is_read() {
-        let vector = packed(&f32s(&[0.1, -2.0, 3.5e-8]), Numbers::Shortest);
-        let vector = Vector::view(Arc::clone(vector.bytes())).unwrap();
-        assert_eq!(vector.dimensions(), 3);
-        assert_eq!(vector.tokens(), 7);
-        assert_eq!(vector.usage(), Usage { prompt: true, total: false, rest: r#""cost":null"# });
-        assert!(vector.indexed());
-        assert_eq!(vector.envelope(), r#""object":"list","model":"m""#);
-        assert_eq!(vector.item(), r#""object":"embedding""#);
-        let mut text = Vec::new();
-        vector.write_floats(&mut text);
-        assert_eq!(text, b"[0.1,-2.0,3.5e-8]");
-    }
-
-    #[test]
-    fn each_way_of_printing_gives_the_providers_doubles() {
-        let floats = |vector: Vector| {
-            let mut text = Vec::new();
-            vector.write_floats(&mut text);
-            serde_json::from_slice::<Vec<f64>>(&text).unwrap()
-        };
-        assert_eq!(floats(packed(&f32s(&[0.1]), Numbers::Shortest)), [0.1]);
-        assert_eq!(floats(packed(&f32s(&[0.1]), Numbers::Widened)), [f64::from(0.1f32)]);
-        let exact = 0.123_456_789_012_345_68_f64;
-        assert_eq!(floats(packed(&exact.to_le_bytes(), Numbers::Doubles)), [exact]);
-    }
-
-    #[test]
-    fn base64_is_of_the_32_bit_floats_however_they_are_printed() {
-        let base64 = |vector: Vector| {
-            let mut text = Vec::new();
-            vector.write_base64(&mut text);
-            text
-        };
-        let shortest = base64(packed(&f32s(&[0.5]), Numbers::Shortest));
-        assert_eq!(shortest, STANDARD.encode_to_string(0.5f32.to_le_bytes()).into_bytes());
-        assert_eq!(base64(packed(&0.5f64.to_le_bytes(), Numbers::Doubles)), shortest);
-    }
-
-    #[test]
-    fn bytes_that_are_no_vector_are_refused() {
-        let good = packed(&f32s(&[1.0, 2.0]), Numbers::Shortest);
-        for cut in 0..good.bytes().len() {
-            assert_eq!(Vector::view(good.bytes()[..cut].into()), None, "cut at {cut}");
-        }
-        for at in [0, 1, 8, 9, 12, 13, 14, 15, 16, 17] {
-            let mut bytes = good.bytes().to_vec();
-            bytes[at] ^= 0x40;
-            assert_eq!(Vector::view(bytes.into()), None, "flipped at {at}");
-        }
-    }
 }

@@ -12,6 +12,9 @@ pub enum Numbers {
     Doubles,
     /// It has not been seen to print this one: it came as base64.
     Unseen,
+    /// No numbers that larder reads: the components are 4 bytes that say how long the vector is,
+    /// then the provider's own JSON text.
+    Verbatim,
 }
 
 impl Numbers {
@@ -21,24 +24,37 @@ impl Numbers {
             Self::Widened => 1,
             Self::Doubles => 2,
             Self::Unseen => 3,
+            Self::Verbatim => 4,
         }
     }
 
     pub(super) fn of_code(code: u8) -> Option<Self> {
-        [Self::Shortest, Self::Widened, Self::Doubles, Self::Unseen]
+        [Self::Shortest, Self::Widened, Self::Doubles, Self::Unseen, Self::Verbatim]
             .into_iter()
             .find(|numbers| numbers.code() == code)
     }
 
     pub(super) fn width(self) -> usize {
-        if self == Self::Doubles { 8 } else { 4 }
+        match self {
+            Self::Verbatim => 1,
+            Self::Doubles => 8,
+            Self::Shortest | Self::Widened | Self::Unseen => 4,
+        }
+    }
+
+    /// How many components the bytes of a vector hold.
+    pub fn dimensions(self, components: &[u8]) -> usize {
+        match components.first_chunk() {
+            Some(length) if self == Self::Verbatim => u32::from_le_bytes(*length) as usize,
+            _ => components.len() / self.width(),
+        }
     }
 }
 
 /// What one vector is built from.
 #[derive(Debug, Clone)]
 pub struct Parts<'a> {
-    /// The components, little-endian, 4 or 8 bytes each as `numbers` says.
+    /// The components, little-endian, as `numbers` says.
     pub components: &'a [u8],
     /// How the provider prints them.
     pub numbers: Numbers,

@@ -12,6 +12,7 @@
 )]
 
 mod bounds;
+mod chat;
 mod coalesce;
 mod embed;
 mod gate;
@@ -24,4 +25,5 @@ mod memory;
 mod property;
 mod recall;
 mod replies;
+mod streams;
 mod tunnel;

@@ -13,7 +13,7 @@ use tokio::task::JoinSet;
 use super::table::Step;
 use crate::config::Config;
 use crate::dialect;
-use crate::metrics::Metrics;
+use crate::metrics::{Metrics, Operation};
 use crate::simulate::Snapshot;
 use crate::upstream::{Answer, Call, Upstream};
 
@@ -100,7 +100,7 @@ impl Client {
         let body = Empty::new().map_err(|never| match never {}).boxed_unsync();
         let mut request = Request::new(body);
         *request.method_mut() = Method::GET;
-        let response = self.provider.open(request, "/__stats").await;
+        let response = self.provider.open(request, "/__stats", Operation::Relay).await;
         let body = response.map_err(|error| error.to_string())?.into_body().collect().await;
         let body = body.map_err(|error| error.to_string())?.to_bytes();
         serde_json::from_slice(&body).map_err(|error| error.to_string())

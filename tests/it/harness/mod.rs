@@ -6,6 +6,7 @@ mod provider;
 mod raw;
 mod scripted;
 mod sidecar;
+mod teller;
 
 use std::time::{Duration, Instant};
 
@@ -17,6 +18,7 @@ pub(crate) use provider::Simulated;
 pub(crate) use raw::Raw;
 pub(crate) use scripted::{Asked, Gate, Say, Scripted, answer, json};
 pub(crate) use sidecar::{Sidecar, config_file, larder, path};
+pub(crate) use teller::Teller;
 
 /// What vectors are long where nobody says otherwise.
 pub(crate) const DIMENSIONS: usize = 8;

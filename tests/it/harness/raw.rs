@@ -43,6 +43,16 @@ impl Raw {
         [request.into_bytes(), body].concat()
     }
 
+    /// A request of any kind with a body of JSON.
+    pub(crate) fn post(path: &str, headers: &[(&str, &str)], body: &str) -> Vec<u8> {
+        let mut request =
+            format!("POST {path} HTTP/1.1\r\nhost: x\r\ncontent-length: {}\r\n", body.len());
+        for (name, value) in headers.iter().chain(&[("content-type", "application/json")]) {
+            request.extend([*name, ": ", *value, "\r\n"]);
+        }
+        (request + "\r\n" + body).into_bytes()
+    }
+
     /// What comes, until it holds this.
     pub(crate) async fn until(&mut self, part: &[u8]) -> usize {
         loop {

@@ -1,0 +1,219 @@
+//! What the source and the readers of one answer share.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::task::Waker;
+
+use bytes::Bytes;
+
+use super::reader::Reader;
+use super::{End, Head};
+
+/// What a chunk costs beside its bytes, so that many small ones count for what they take.
+const OVERHEAD: usize = 64;
+
+/// One answer on its way.
+#[derive(Debug)]
+pub(super) struct Shared(Mutex<State>);
+
+#[derive(Debug)]
+pub(super) struct State {
+    pub(super) head: Option<Head>,
+    pub(super) chunks: VecDeque<Bytes>,
+    pub(super) end: Option<End>,
+    /// Whether it takes newcomers, and so holds everything.
+    pub(super) open: bool,
+    pub(super) readers: BTreeMap<u64, Place>,
+    /// How many chunks were forgotten.
+    forgotten: u64,
+    /// What the chunks take in bytes.
+    held: usize,
+    bound: usize,
+    next_reader: u64,
+    /// Whoever feeds the source may wait for readers to move or to leave, for two reasons at once.
+    source: Vec<Waker>,
+}
+
+/// Where a reader stands.
+#[derive(Debug, Default)]
+pub(super) struct Place {
+    /// The number of the chunk that it reads next.
+    at: u64,
+    waker: Option<Waker>,
+}
+
+/// What a reader finds.
+#[derive(Debug)]
+pub(super) enum Next {
+    Chunk(Bytes),
+    Nothing,
+    Lost,
+    End(End),
+}
+
+impl Shared {
+    pub(super) fn new(bound: usize) -> Self {
+        Self(Mutex::new(State {
+            head: None,
+            chunks: VecDeque::new(),
+            end: None,
+            open: true,
+            readers: BTreeMap::new(),
+            forgotten: 0,
+            held: 0,
+            bound,
+            next_reader: 0,
+            source: Vec::new(),
+        }))
+    }
+
+    pub(super) fn lock(&self) -> MutexGuard<'_, State> {
+        // Nothing panics between two changes of the state.
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Changes the state, then wakes the readers that wait.
+    pub(super) fn change<T>(&self, change: impl FnOnce(&mut State) -> T) -> T {
+        let mut state = self.lock();
+        let result = change(&mut state);
+        let wakers: Vec<Waker> =
+            state.readers.values_mut().filter_map(|place| place.waker.take()).collect();
+        drop(state);
+        wakers.into_iter().for_each(Waker::wake);
+        result
+    }
+
+    /// A reader from the first byte on.
+    pub(super) fn read(self: &Arc<Self>) -> Reader {
+        let number = self.lock().seat();
+        Reader::new(Arc::clone(self), number)
+    }
+
+    /// The same, if it takes newcomers.
+    pub(super) fn read_if_open(self: &Arc<Self>) -> Option<Reader> {
+        let mut state = self.lock();
+        if !state.open {
+            return None;
+        }
+        let number = state.seat();
+        drop(state);
+        Some(Reader::new(Arc::clone(self), number))
+    }
+
+    /// Reads on. Whoever feeds the source waits for that only where it holds no more than it must.
+    pub(super) fn next(&self, reader: u64, waker: &Waker) -> Next {
+        let mut state = self.lock();
+        let next = state.next(reader, waker);
+        if !state.open && matches!(next, Next::Chunk(_)) {
+            Self::wake_source(state);
+        }
+        next
+    }
+
+    /// A reader leaves.
+    pub(super) fn leave(&self, reader: u64) {
+        let mut state = self.lock();
+        state.readers.remove(&reader);
+        Self::wake_source(state);
+    }
+
+    fn wake_source(mut state: MutexGuard<'_, State>) {
+        let wakers = std::mem::take(&mut state.source);
+        drop(state);
+        wakers.into_iter().for_each(Waker::wake);
+    }
+}
+
+impl State {
+    fn seat(&mut self) -> u64 {
+        let number = self.next_reader;
+        self.next_reader += 1;
+        self.readers.insert(number, Place::default());
+        number
+    }
+
+    /// Adds a chunk; whether that is more than may be held for newcomers.
+    pub(super) fn push(&mut self, bytes: Bytes) -> bool {
+        self.held += bytes.len() + OVERHEAD;
+        self.chunks.push_back(bytes);
+        if !self.open {
+            self.forget();
+        }
+        self.open && self.held > self.bound
+    }
+
+    pub(super) fn close(&mut self) {
+        self.open = false;
+        self.forget();
+    }
+
+    /// Forgets what everybody has read and, over the bound, what the foremost has: the others are
+    /// too far behind.
+    fn forget(&mut self) {
+        let positions = self.readers.values().map(|place| place.at);
+        let (Some(last), Some(first)) = (positions.clone().min(), positions.max()) else {
+            self.forgotten += self.chunks.len() as u64;
+            self.chunks.clear();
+            self.held = 0;
+            return;
+        };
+        while self.forgotten < last || self.held > self.bound && self.forgotten < first {
+            let Some(chunk) = self.chunks.pop_front() else { return };
+            self.held -= chunk.len() + OVERHEAD;
+            self.forgotten += 1;
+        }
+        // Who is lost does not count as a reader: an answer is not finished for them.
+        self.readers.retain(|_, place| place.at >= self.forgotten);
+    }
+
+    /// Whether more may be pushed. The foremost reader sets the pace of what nobody can join.
+    pub(super) fn has_room(&self) -> bool {
+        let first = self.readers.values().map(|place| place.at).max();
+        let Some(first) = first.filter(|_| !self.open) else { return true };
+        let read = usize::try_from(first.saturating_sub(self.forgotten)).unwrap_or(usize::MAX);
+        let unread = self.chunks.iter().skip(read);
+        unread.map(|chunk| chunk.len() + OVERHEAD).sum::<usize>() <= self.bound / 2
+    }
+
+    pub(super) fn await_readers(&mut self, waker: &Waker) {
+        if !self.source.iter().any(|known| known.will_wake(waker)) {
+            self.source.push(waker.clone());
+        }
+    }
+
+    /// What a reader reads next; where there is nothing yet, it is woken when there is.
+    fn next(&mut self, reader: u64, waker: &Waker) -> Next {
+        let Some(place) = self.readers.get_mut(&reader) else { return Next::Lost };
+        let Some(skip) = place.at.checked_sub(self.forgotten) else { return Next::Lost };
+        let chunk = usize::try_from(skip).ok().and_then(|skip| self.chunks.get(skip));
+        if let Some(chunk) = chunk {
+            place.at += 1;
+            return Next::Chunk(chunk.clone());
+        }
+        if let Some(end) = &self.end {
+            return Next::End(end.clone());
+        }
+        Self::wait(place, waker);
+        Next::Nothing
+    }
+
+    /// The head, or how it ended without one; where there is nothing yet, the reader is woken when
+    /// there is.
+    pub(super) fn head(&mut self, reader: u64, waker: &Waker) -> Option<Result<Head, End>> {
+        if let Some(head) = &self.head {
+            return Some(Ok(head.clone()));
+        }
+        if let Some(end) = &self.end {
+            return Some(Err(end.clone()));
+        }
+        Self::wait(self.readers.get_mut(&reader)?, waker);
+        None
+    }
+
+    fn wait(place: &mut Place, waker: &Waker) {
+        match &mut place.waker {
+            Some(known) => known.clone_from(waker),
+            None => place.waker = Some(waker.clone()),
+        }
+    }
+}

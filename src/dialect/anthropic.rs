@@ -1,0 +1,32 @@
+//! Anthropic, which gives no embeddings.
+
+use http::Method;
+
+use super::{Dialect, Endpoint};
+use crate::error::{Error, Kind};
+
+/// Anthropic.
+#[derive(Debug)]
+pub(super) struct Anthropic;
+
+impl Dialect for Anthropic {
+    fn name(&self) -> &'static str {
+        "anthropic"
+    }
+
+    fn endpoint(&self, _method: &Method, _path: &str) -> Endpoint {
+        Endpoint::Other
+    }
+
+    fn write_error(&self, _path: &str, error: &Error) -> Vec<u8> {
+        let kind = match error.kind {
+            Kind::BadRequest => "invalid_request_error",
+            Kind::BodyTooLarge => "request_too_large",
+            Kind::Overloaded => "overloaded_error",
+            Kind::RequestTimeout | Kind::UpstreamTimeout | Kind::NotCached => "timeout_error",
+            Kind::UpstreamUnreachable | Kind::UpstreamInvalid => "api_error",
+        };
+        let error = serde_json::json!({ "type": kind, "message": error.message });
+        serde_json::json!({ "type": "error", "error": error }).to_string().into_bytes()
+    }
+}

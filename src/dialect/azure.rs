@@ -1,0 +1,71 @@
+//! Azure `OpenAI`: the deployment in the path is the model, whatever the body says.
+
+use std::borrow::Cow;
+
+use http::Method;
+
+use super::shape::Shape;
+use super::{
+    Asked, Dialect, EmbedCall, EmbedReply, EmbedShape, Endpoint, Invalid, Unreadable, openai,
+};
+use crate::request::EmbedRequest;
+use crate::vector::Vector;
+
+/// Azure `OpenAI`.
+#[derive(Debug)]
+pub(super) struct Azure;
+
+impl Dialect for Azure {
+    fn name(&self) -> &'static str {
+        "azure"
+    }
+
+    fn endpoint(&self, method: &Method, path: &str) -> Endpoint {
+        match path {
+            "/openai/v1/embeddings" | "/embeddings" if method == Method::POST => {
+                Endpoint::Embed(&openai::EMBEDDINGS)
+            }
+            _ if method == Method::POST && deployment(path).is_some() => {
+                Endpoint::Embed(&Deployment)
+            }
+            _ => Endpoint::Other,
+        }
+    }
+}
+
+/// The deployment that a path without query names for embeddings. The Node SDK leaves `/openai` out
+/// where it was given a whole base URL.
+fn deployment(path: &str) -> Option<&str> {
+    let (_, rest) = path.split_once("/deployments/")?;
+    let (deployment, endpoint) = rest.split_once('/')?;
+    (endpoint == "embeddings" && !deployment.is_empty()).then_some(deployment)
+}
+
+/// `/openai/deployments/{deployment}/embeddings`.
+#[derive(Debug)]
+struct Deployment;
+
+static FIELDS: Shape = Shape { needs_model: false, ..openai::SHAPE };
+
+impl EmbedShape for Deployment {
+    fn read<'a>(&self, path: &str, body: &'a [u8]) -> Result<EmbedRequest<'a>, Unreadable> {
+        let path = path.split('?').next().unwrap_or_default();
+        let deployment = deployment(path).ok_or(Unreadable("no deployment"))?;
+        let request = FIELDS.read(path, body)?;
+        let model = Cow::Owned(deployment.to_owned());
+        Ok(EmbedRequest { model, scope: "deployments".to_owned(), ..request })
+    }
+
+    fn write_call(&self, call: &EmbedCall<'_>) -> Vec<u8> {
+        // The path says which model it is.
+        FIELDS.write_call(&EmbedCall { model: "", ..*call })
+    }
+
+    fn read_reply(&self, body: &[u8], asked: Asked) -> Result<EmbedReply, Invalid> {
+        FIELDS.read_reply(body, asked)
+    }
+
+    fn write_reply(&self, request: &EmbedRequest<'_>, vectors: &[Vector]) -> Vec<u8> {
+        FIELDS.write_reply(request, vectors)
+    }
+}

@@ -1,0 +1,86 @@
+//! Anthropic's `/messages`.
+
+use serde::Deserialize;
+
+use super::super::Unreadable;
+use super::fields::Fields;
+use super::{ChatShape, Spoilt, Watch};
+use crate::request::{ChatRequest, Framing, Sharing};
+
+const COMPLETE: &[&str] = &["end_turn", "stop_sequence"];
+
+/// `/messages`.
+#[derive(Debug)]
+pub(super) struct Messages;
+
+impl ChatShape for Messages {
+    fn read(&self, _path: &str, body: &[u8]) -> Result<ChatRequest, Unreadable> {
+        let fields = Fields::read(body)?;
+        let streamed = fields.value("stream")?.unwrap_or(false);
+        Ok(ChatRequest {
+            model: fields.value("model")?.unwrap_or_default(),
+            framing: streamed.then_some(Framing::Events),
+            choices: 1,
+            sharing: sharing(&fields),
+            question: fields.canonical(&["metadata"]),
+        })
+    }
+
+    fn whole(&self, body: &[u8], watch: &mut Watch) {
+        match serde_json::from_slice::<Message>(body) {
+            Ok(message) if message.kind == "message" => {
+                watch.choice(0, message.stop_reason.as_deref(), COMPLETE);
+            }
+            Ok(_) => watch.spoil(Spoilt::Error),
+            Err(_) => watch.spoil(Spoilt::Unreadable),
+        }
+        watch.end();
+    }
+
+    fn frame(&self, _event: &[u8], data: &[u8], watch: &mut Watch) {
+        let Ok(event) = serde_json::from_slice::<Event>(data) else {
+            return watch.spoil(Spoilt::Unreadable);
+        };
+        match event.kind.as_str() {
+            _ if watch.is_ended() => watch.spoil(Spoilt::Unreadable),
+            "message_delta" => {
+                let reason = event.delta.and_then(|delta| delta.stop_reason);
+                watch.choice(0, reason.as_deref(), COMPLETE);
+            }
+            "message_stop" => watch.end(),
+            "error" => watch.spoil(Spoilt::Error),
+            _ => {}
+        }
+    }
+}
+
+fn sharing(fields: &Fields<'_>) -> Sharing {
+    if fields.says("container") {
+        Sharing::Never("state")
+    } else if fields.any(&["tools", "mcp_servers"]) {
+        Sharing::Drawn("tools")
+    } else if !fields.is_zero("temperature") {
+        Sharing::Drawn("temperature")
+    } else {
+        Sharing::Deterministic
+    }
+}
+
+#[derive(Debug, Deserialize)]
+struct Message {
+    #[serde(rename = "type")]
+    kind: String,
+    stop_reason: Option<String>,
+}
+
+#[derive(Debug, Deserialize)]
+struct Event {
+    #[serde(rename = "type")]
+    kind: String,
+    delta: Option<Delta>,
+}
+
+#[derive(Debug, Deserialize)]
+struct Delta {
+    stop_reason: Option<String>,
+}

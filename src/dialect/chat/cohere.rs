@@ -1,0 +1,106 @@
+//! Cohere's `/chat`, of its first version (`message`) and its second (`messages`).
+
+use serde::Deserialize;
+use serde::de::IgnoredAny;
+
+use super::super::Unreadable;
+use super::fields::Fields;
+use super::{ChatShape, Spoilt, Watch};
+use crate::request::{ChatRequest, Framing, Sharing};
+
+const COMPLETE: &[&str] = &["COMPLETE", "STOP_SEQUENCE"];
+
+/// `/chat`.
+#[derive(Debug)]
+pub(super) struct Chat;
+
+impl ChatShape for Chat {
+    fn read(&self, _path: &str, body: &[u8]) -> Result<ChatRequest, Unreadable> {
+        let fields = Fields::read(body)?;
+        let streamed = fields.value("stream")?.unwrap_or(false);
+        let first_version = !fields.says("messages");
+        let sharing = if first_version && streamed {
+            // The shape of that stream depends on a header that no key has.
+            Sharing::Never("framing")
+        } else if fields.says("conversation_id") {
+            Sharing::Never("state")
+        } else if fields.any(&["tools", "connectors"]) {
+            Sharing::Drawn("tools")
+        } else if !fields.is_zero("temperature") {
+            Sharing::Drawn("temperature")
+        } else {
+            Sharing::Deterministic
+        };
+        Ok(ChatRequest {
+            model: fields.value("model")?.unwrap_or_default(),
+            framing: streamed.then_some(Framing::Events),
+            choices: 1,
+            sharing,
+            question: fields.canonical(&[]),
+        })
+    }
+
+    fn whole(&self, body: &[u8], watch: &mut Watch) {
+        match serde_json::from_slice::<Answer>(body) {
+            Ok(answer) => {
+                let calls = answer.message.and_then(|message| message.tool_calls);
+                if calls.is_some_and(|calls| !calls.is_empty()) {
+                    watch.spoil(Spoilt::Reason);
+                }
+                watch.choice(0, answer.finish_reason.as_deref(), COMPLETE);
+            }
+            Err(_) => watch.spoil(Spoilt::Unreadable),
+        }
+        watch.end();
+    }
+
+    fn frame(&self, _event: &[u8], data: &[u8], watch: &mut Watch) {
+        if watch.is_ended() {
+            // Some add `OpenAI`'s mark.
+            if data != b"[DONE]" {
+                watch.spoil(Spoilt::Unreadable);
+            }
+            return;
+        }
+        let Ok(event) = serde_json::from_slice::<Event>(data) else {
+            return watch.spoil(Spoilt::Unreadable);
+        };
+        match event.kind.as_str() {
+            "message-end" => {
+                let delta = event.delta.unwrap_or_default();
+                if delta.error.is_some() {
+                    watch.spoil(Spoilt::Error);
+                }
+                watch.choice(0, delta.finish_reason.as_deref(), COMPLETE);
+                watch.end();
+            }
+            kind if kind.starts_with("tool-call") => watch.spoil(Spoilt::Reason),
+            "error" => watch.spoil(Spoilt::Error),
+            _ => {}
+        }
+    }
+}
+
+#[derive(Debug, Deserialize)]
+struct Answer {
+    message: Option<Message>,
+    finish_reason: Option<String>,
+}
+
+#[derive(Debug, Deserialize)]
+struct Message {
+    tool_calls: Option<Vec<IgnoredAny>>,
+}
+
+#[derive(Debug, Deserialize)]
+struct Event {
+    #[serde(rename = "type")]
+    kind: String,
+    delta: Option<Delta>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+struct Delta {
+    finish_reason: Option<String>,
+    error: Option<IgnoredAny>,
+}

@@ -1,0 +1,86 @@
+//! The members of a request's body, each in its own text, and the body in one form only.
+
+use std::borrow::Cow;
+
+use serde::Deserialize;
+use serde_json::value::RawValue;
+
+use super::super::Unreadable;
+use super::super::canonical::canonical;
+use super::super::json::{self, Members};
+
+/// The members of an object.
+#[derive(Debug)]
+pub(super) struct Fields<'a>(Vec<(Cow<'a, str>, &'a RawValue)>);
+
+impl<'a> Fields<'a> {
+    /// Reads a body. A name that stands twice makes it unreadable.
+    pub(super) fn read(body: &'a [u8]) -> Result<Self, Unreadable> {
+        let members: Members<'a> =
+            serde_json::from_slice(body).map_err(|_| Unreadable("not an object of JSON"))?;
+        Ok(Self(members.0))
+    }
+
+    /// The members of a member, if it is an object; none where it is absent.
+    pub(super) fn inner(&self, name: &str) -> Result<Self, Unreadable> {
+        self.raw(name).map_or(Ok(Self(Vec::new())), |text| Self::read(text.as_bytes()))
+    }
+
+    /// The text of a member that is there and not null.
+    pub(super) fn raw(&self, name: &str) -> Option<&'a str> {
+        let (_, value) = self.0.iter().find(|(known, _)| known == name)?;
+        Some(value.get()).filter(|text| *text != "null")
+    }
+
+    /// A value of a type; none where it is absent.
+    pub(super) fn value<T: Deserialize<'a>>(&self, name: &str) -> Result<Option<T>, Unreadable> {
+        let value = self.raw(name).map(serde_json::from_str).transpose();
+        value.map_err(|_| Unreadable("a member is of another type"))
+    }
+
+    /// Whether a member says anything: it is there, and neither false nor empty.
+    pub(super) fn says(&self, name: &str) -> bool {
+        let nothing = |text: &str| {
+            let mut rest = text.bytes().filter(|byte| !byte.is_ascii_whitespace());
+            let first_two = [rest.next(), rest.next()].map(Option::unwrap_or_default);
+            text == "false" || matches!(&first_two, b"[]" | b"{}" | b"\"\"")
+        };
+        self.raw(name).is_some_and(|text| !nothing(text))
+    }
+
+    /// Whether any of these says anything.
+    pub(super) fn any(&self, names: &[&str]) -> bool {
+        names.iter().any(|name| self.says(name))
+    }
+
+    /// Whether a member is a number, and zero.
+    pub(super) fn is_zero(&self, name: &str) -> bool {
+        let number = self.raw(name).and_then(|text| text.parse::<f64>().ok());
+        number.is_some_and(|number| number == 0.0)
+    }
+
+    /// Everything but some members as JSON text that does not depend on the order of members, on
+    /// white space and on how characters are escaped; a member that cannot be told exactly stands as
+    /// it is written.
+    pub(super) fn canonical(mut self, without: &[&str]) -> Vec<u8> {
+        self.0.retain(|(name, _)| !without.contains(&name.as_ref()));
+        self.0.sort_unstable_by(|(a, _), (b, _)| a.cmp(b));
+        let mut out = Vec::with_capacity(1_024);
+        out.push(b'{');
+        for (i, (name, value)) in self.0.iter().enumerate() {
+            if i > 0 {
+                out.push(b',');
+            }
+            json::write_text(&mut out, name);
+            out.push(b':');
+            let text = canonical(value.get()).unwrap_or_else(|| {
+                let mut compact = String::with_capacity(value.get().len());
+                json::write_compact(&mut compact, value.get());
+                compact
+            });
+            out.extend(text.as_bytes());
+        }
+        out.push(b'}');
+        out
+    }
+}

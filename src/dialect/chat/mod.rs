@@ -1,0 +1,71 @@
+//! The shapes in which providers are asked for a model's words and answer, a file for each.
+//!
+//! A shape reads of a request what decides whether two are the same question and may be given the
+//! same answer, and watches an answer for its end. It never changes either.
+
+#[cfg(test)]
+mod answer_tests;
+mod anthropic;
+mod cohere;
+mod fields;
+mod gemini;
+mod ollama;
+mod openai;
+mod responses;
+#[cfg(test)]
+mod tests;
+mod watch;
+
+pub use watch::{Spoilt, Watch};
+
+use super::Unreadable;
+use crate::request::ChatRequest;
+
+/// The shape in which an endpoint is asked for a model's words and answers.
+pub trait ChatShape: Sync + std::fmt::Debug {
+    /// Reads a request. The path is as it came, below the base URL, with its query.
+    fn read(&self, path_and_query: &str, body: &[u8]) -> Result<ChatRequest, Unreadable>;
+
+    /// Looks at a whole answer that came at once.
+    fn whole(&self, body: &[u8], watch: &mut Watch);
+
+    /// Looks at one frame of a streamed answer: the name of its event, if it has one, and what it
+    /// says.
+    fn frame(&self, event: &[u8], data: &[u8], watch: &mut Watch);
+
+    /// Looks at the end of a stream that came to its end between two frames, for a shape that has no
+    /// mark of its own.
+    fn end(&self, _watch: &mut Watch) {}
+}
+
+/// The shape of a dialect's endpoint, by what follows the base URL without version and query.
+pub fn shape(dialect: &str, path: &str) -> Option<&'static dyn ChatShape> {
+    match (dialect, path) {
+        ("anthropic", "/messages") => Some(&anthropic::Messages),
+        ("cohere", "/chat") => Some(&cohere::Chat),
+        ("gemini", path) if gemini::is_generate(path) => Some(&gemini::Generate),
+        ("ollama", "/api/chat" | "/api/generate") => Some(&ollama::Chat),
+        ("mistral", "/fim/completions") => Some(&openai::Completions),
+        ("azure", path) if path.contains("/deployments/") => compatible(after_deployment(path)),
+        // Where they speak as `OpenAI` does, they do it below a path of its own.
+        ("gemini", path) => compatible(path.strip_prefix("/openai").unwrap_or(path)),
+        ("cohere", path) => compatible(path.strip_prefix("/compatibility/v1").unwrap_or(path)),
+        (_, path) => compatible(path),
+    }
+}
+
+/// `OpenAI`'s endpoints, which nearly every provider has too.
+fn compatible(path: &str) -> Option<&'static dyn ChatShape> {
+    match path {
+        "/chat/completions" => Some(&openai::ChatCompletions),
+        "/completions" => Some(&openai::Completions),
+        "/responses" => Some(&responses::Responses),
+        _ => None,
+    }
+}
+
+/// What follows the name of a deployment.
+fn after_deployment(path: &str) -> &str {
+    let rest = path.split_once("/deployments/").map_or("", |(_, rest)| rest);
+    rest.find('/').and_then(|slash| rest.get(slash..)).unwrap_or_default()
+}

@@ -1,0 +1,71 @@
+//! Ollama's own `/api/chat` and `/api/generate`.
+
+use serde::Deserialize;
+use serde::de::IgnoredAny;
+
+use super::super::Unreadable;
+use super::fields::Fields;
+use super::{ChatShape, Spoilt, Watch};
+use crate::request::{ChatRequest, Framing, Sharing};
+
+/// Both.
+#[derive(Debug)]
+pub(super) struct Chat;
+
+impl ChatShape for Chat {
+    fn read(&self, _path: &str, body: &[u8]) -> Result<ChatRequest, Unreadable> {
+        let fields = Fields::read(body)?;
+        let options = fields.inner("options")?;
+        // Unlike elsewhere an answer is streamed unless the request says not to.
+        let streamed = fields.value("stream")?.unwrap_or(true);
+        let sharing = if fields.says("tools") {
+            Sharing::Drawn("tools")
+        } else if options.is_zero("temperature") {
+            Sharing::Deterministic
+        } else {
+            Sharing::Drawn("temperature")
+        };
+        Ok(ChatRequest {
+            model: fields.value("model")?.unwrap_or_default(),
+            framing: streamed.then_some(Framing::Lines),
+            choices: 1,
+            sharing,
+            question: fields.canonical(&[]),
+        })
+    }
+
+    fn whole(&self, body: &[u8], watch: &mut Watch) {
+        self.frame(b"", body, watch);
+    }
+
+    fn frame(&self, _event: &[u8], data: &[u8], watch: &mut Watch) {
+        let Ok(line) = serde_json::from_slice::<Line>(data) else {
+            return watch.spoil(Spoilt::Unreadable);
+        };
+        if line.error.is_some() {
+            return watch.spoil(Spoilt::Error);
+        }
+        // The reason is the same as for a text.
+        let calls = line.message.and_then(|message| message.tool_calls);
+        if calls.is_some_and(|calls| !calls.is_empty()) {
+            watch.spoil(Spoilt::Reason);
+        }
+        watch.choice(0, line.done_reason.as_deref(), &["stop"]);
+        if line.done == Some(true) {
+            watch.end();
+        }
+    }
+}
+
+#[derive(Debug, Deserialize)]
+struct Line {
+    error: Option<IgnoredAny>,
+    message: Option<Message>,
+    done: Option<bool>,
+    done_reason: Option<String>,
+}
+
+#[derive(Debug, Deserialize)]
+struct Message {
+    tool_calls: Option<Vec<IgnoredAny>>,
+}

@@ -1,0 +1,48 @@
+//! Voyage. Its SDK writes a null for every field that is not set.
+
+use http::Method;
+
+use super::shape::{Encodings, Shape};
+use super::{Dialect, Endpoint, Limits, openai};
+use crate::error::Error;
+
+/// Voyage.
+#[derive(Debug)]
+pub(super) struct Voyage;
+
+/// 1,000 inputs, and the fewest tokens that any of its models takes. Longer texts are cut off,
+/// unless a request says otherwise.
+const LIMITS: Limits =
+    Limits { inputs: 1_000, input_tokens: usize::MAX, tokens: 120_000, bytes: 8 << 20 };
+
+static EMBEDDINGS: Shape = Shape {
+    params: &["input_type", "output_dimension", "output_dtype", "truncation"],
+    forms: &[("output_dtype", &[r#""float""#])],
+    dimensions: "output_dimension",
+    user: "",
+    encodings: Encodings::Base64Only,
+    null_is_absent: true,
+    limits: LIMITS,
+    ..openai::SHAPE
+};
+
+impl Dialect for Voyage {
+    fn name(&self) -> &'static str {
+        "voyage"
+    }
+
+    fn endpoint(&self, method: &Method, path: &str) -> Endpoint {
+        match (method, path) {
+            (&Method::POST, "/embeddings") => Endpoint::Embed(&EMBEDDINGS),
+            _ => Endpoint::Other,
+        }
+    }
+
+    fn limits(&self) -> Limits {
+        LIMITS
+    }
+
+    fn write_error(&self, _path: &str, error: &Error) -> Vec<u8> {
+        serde_json::json!({ "detail": error.message }).to_string().into_bytes()
+    }
+}

@@ -1,0 +1,207 @@
+//! One request for a model's words: its key, the answer that is kept, or the one that is on its way.
+//!
+//! An answer is the provider's bytes as they came, whoever reads them and when. A streamed and a plain
+//! answer are of two questions, so that neither ever has to be made from the other.
+
+mod pump;
+mod watcher;
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use bytes::Bytes;
+use http::{HeaderMap, HeaderValue, Method, Request, header};
+use http_body_util::{BodyExt, Full};
+
+use super::reply::{Content, Items, Reply, Verdict};
+use super::{Ask, Directives, Service, Target};
+use crate::broadcast::{Joined, Reader, alone};
+use crate::clock::Moment;
+use crate::config::units::ChatCache;
+use crate::dialect::ChatShape;
+use crate::error::{Error, Kind};
+use crate::headers::to_provider;
+use crate::key::{CacheKey, Framer};
+use crate::request::{ChatRequest, Sharing};
+use crate::tier::Freshness;
+use crate::transcript::Transcript;
+use crate::upstream::{RequestBody, Upstream};
+use pump::Pump;
+
+/// An answer that is kept, with its age and its end.
+struct Kept {
+    transcript: Transcript,
+    stored: Moment,
+    expires: Moment,
+}
+
+impl Service {
+    /// Why a request for a model's words is not looked at, as far as its head tells.
+    pub fn declines(&self, target: &Target, headers: &HeaderMap) -> Option<&'static str> {
+        let directives = Directives::read(headers);
+        let settings = &target.upstream.settings;
+        let off = settings.chat_cache == ChatCache::Off && settings.chat_cache_models.is_empty();
+        if directives.no_store {
+            Some("no-store")
+        } else if headers.contains_key("idempotency-key") {
+            Some("idempotency-key")
+        } else if directives.cached == Some(false) {
+            Some("opted-out")
+        } else if off && directives.cached.is_none() {
+            Some("chat-cache-off")
+        } else {
+            None
+        }
+    }
+
+    /// Answers a request for a model's words. An error says why it has to be relayed as it came.
+    pub(super) async fn words(
+        self: &Arc<Self>,
+        shape: &'static dyn ChatShape,
+        ask: &Ask,
+    ) -> Result<Reply, &'static str> {
+        let read = shape.read(&ask.target.path_and_query, &ask.body);
+        let request = read.map_err(|_| "unreadable")?;
+        let directives = Directives::read(&ask.headers);
+        match permit(&ask.target.upstream, &directives, &request) {
+            Err(_) if directives.only_if_cached => return Ok(not_cached()),
+            permitted => permitted?,
+        }
+        let key = self.chat_key(ask, &request);
+        let now = self.clock.at(ask.target.received);
+        let fresh = Freshness { now, max_age: directives.max_age };
+        if !directives.no_cache {
+            if let Some(kept) = self.kept(&key, &fresh) {
+                return Ok(self.replay(kept, now));
+            }
+            self.chat.metrics.misses.inc();
+        }
+        if directives.only_if_cached {
+            return Ok(not_cached());
+        }
+        let pump = self.pump(shape, ask, (request, key, &directives));
+        let bound = self.chat.max_transcript;
+        if directives.no_cache {
+            let (source, reader) = alone(bound);
+            self.chat.tasks.spawn(pump.run(source));
+            return Ok(await_head(reader, false, Some("no-cache")).await);
+        }
+        match self.chat.broadcasts.join(key, bound, || self.kept(&key, &fresh)) {
+            Joined::Found(kept) => Ok(self.replay(kept, now)),
+            Joined::Leads(source, reader) => {
+                self.chat.tasks.spawn(pump.run(source));
+                Ok(await_head(reader, false, None).await)
+            }
+            Joined::Follows(reader) => {
+                self.chat.metrics.operation.collapsed_inputs.inc();
+                self.chat.metrics.operation.saved_by_collapsing.inc();
+                Ok(await_head(reader, true, None).await)
+            }
+        }
+    }
+
+    fn kept(&self, key: &CacheKey, fresh: &Freshness) -> Option<Kept> {
+        let stored = self.memory.get(key, fresh)?;
+        let transcript = Transcript::view(stored.value)?;
+        Some(Kept { transcript, stored: stored.stored, expires: stored.expires })
+    }
+
+    fn replay(&self, kept: Kept, now: Moment) -> Reply {
+        self.chat.metrics.hits.inc();
+        self.chat.metrics.operation.saved_by_hit.inc();
+        let verdict = Verdict::hit(1, kept.stored, kept.expires, now);
+        let verdict = Verdict { undivided: true, ..verdict };
+        Reply { content: Content::Replayed(Box::new(kept.transcript)), verdict }
+    }
+
+    fn chat_key(&self, ask: &Ask, request: &ChatRequest) -> CacheKey {
+        let question = Framer::new("larder chat 1")
+            .field(b'e', self.envelope(&ask.headers).as_bytes())
+            .field(b'u', ask.target.upstream.identity.as_bytes())
+            .field(b'a', ask.target.path_and_query.as_bytes())
+            .field(b'q', &request.question)
+            .finish();
+        CacheKey::whole(question)
+    }
+
+    fn pump(
+        self: &Arc<Self>,
+        shape: &'static dyn ChatShape,
+        ask: &Ask,
+        (request, key, directives): (ChatRequest, CacheKey, &Directives),
+    ) -> Pump {
+        Pump {
+            service: Arc::clone(self),
+            upstream: Arc::clone(&ask.target.upstream),
+            path_and_query: ask.target.path_and_query.clone(),
+            call: call(&ask.headers, ask.body.clone()),
+            watcher: watcher::Watcher::new(shape, &request, self.chat.max_transcript),
+            key,
+            ttl: directives.ttl.or(self.chat.ttl),
+        }
+    }
+}
+
+/// Whether the settings, or the caller, let this request share an answer.
+fn permit(
+    upstream: &Upstream,
+    directives: &Directives,
+    request: &ChatRequest,
+) -> Result<(), &'static str> {
+    let settings = &upstream.settings;
+    let policy = match directives.cached {
+        Some(true) => ChatCache::All,
+        _ => settings.chat_cache_models.of(&request.model).unwrap_or(settings.chat_cache),
+    };
+    match (policy, request.sharing) {
+        (ChatCache::Off, _) => Err("chat-cache-off"),
+        (_, Sharing::Never(reason)) | (ChatCache::Deterministic, Sharing::Drawn(reason)) => {
+            Err(reason)
+        }
+        (ChatCache::All, Sharing::Drawn(_)) | (_, Sharing::Deterministic) => Ok(()),
+    }
+}
+
+/// The request as the provider is to see it. Whoever reads along may not understand the codings
+/// that the first caller does, so the answer is asked for in none.
+fn call(headers: &HeaderMap, body: Bytes) -> Request<RequestBody> {
+    let mut call = Request::new(Full::new(body).map_err(|never| match never {}).boxed_unsync());
+    *call.method_mut() = Method::POST;
+    *call.headers_mut() = to_provider(headers);
+    call.headers_mut().remove(header::CONTENT_ENCODING);
+    call.headers_mut().insert(header::ACCEPT_ENCODING, HeaderValue::from_static("identity"));
+    call
+}
+
+/// Waits for the head of an answer; the rest goes to the client as it comes.
+async fn await_head(reader: Reader, follows: bool, bypass: Option<&'static str>) -> Reply {
+    let started = Instant::now();
+    let items = Items { collapsed: usize::from(follows), miss: usize::from(!follows), hit: 0 };
+    let head = match reader.head().await {
+        Ok(head) => head,
+        Err(error) => return failed(error, items),
+    };
+    let waited = started.elapsed();
+    let (queue, upstream) =
+        if follows { (waited, Duration::ZERO) } else { (Duration::ZERO, waited) };
+    let verdict = Verdict {
+        items: Some(items),
+        undivided: true,
+        bypass,
+        stored: head.storable && !follows,
+        queue,
+        upstream,
+        ..Verdict::default()
+    };
+    Reply { content: Content::Shared(Box::new((head, reader))), verdict }
+}
+
+fn not_cached() -> Reply {
+    let message = "not in the cache, and only-if-cached was asked";
+    failed(Error::new(Kind::NotCached, message), Items { miss: 1, ..Items::default() })
+}
+
+fn failed(error: Error, items: Items) -> Reply {
+    let verdict = Verdict { items: Some(items), undivided: true, ..Verdict::default() };
+    Reply { content: Content::Failed(error), verdict }
+}

@@ -1,0 +1,132 @@
+//! Feeds one provider's answer to everybody who reads it. A task of the server's own: it outlives the
+//! request that began it for as long as somebody else reads, or may come to.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::{HeaderMap, Request};
+use http_body_util::BodyExt;
+use hyper::body::{Body, Incoming};
+use tokio::time::sleep;
+
+use super::super::Service;
+use super::watcher::Watcher;
+use crate::broadcast::{End, Head, Source};
+use crate::clock::Moment;
+use crate::key::CacheKey;
+use crate::metrics::{Held, Operation};
+use crate::tier::Stored;
+use crate::transcript;
+use crate::upstream::{RequestBody, Upstream};
+
+/// How long an answer that nobody reads goes on, if it may be kept. A client that gave up and tries
+/// again finds it, and one that is nearly there is not lost; what it costs beyond that is nobody's
+/// wish.
+const GRACE: Duration = Duration::from_secs(10);
+
+/// One call, and what becomes of its answer.
+pub(super) struct Pump {
+    pub(super) service: Arc<Service>,
+    pub(super) upstream: Arc<Upstream>,
+    pub(super) path_and_query: String,
+    pub(super) call: Request<RequestBody>,
+    pub(super) watcher: Watcher,
+    pub(super) key: CacheKey,
+    pub(super) ttl: Option<Duration>,
+}
+
+impl Pump {
+    /// Makes the call, and gives its answer to the source until it ends or nobody wants it.
+    pub(super) async fn run(self, source: Source) {
+        let service = Arc::clone(&self.service);
+        let metrics = &service.chat.metrics;
+        let _streams = Held::one(&metrics.streams);
+        let ended = tokio::select! {
+            biased;
+            ended = self.carry(&source) => Some(ended),
+            () = given_up(&source) => None,
+        };
+        let (result, end) = ended.unwrap_or(("abandoned", End::Cut));
+        metrics.ended(result);
+        source.end(end);
+    }
+
+    async fn carry(mut self, source: &Source) -> (&'static str, End) {
+        let _permit = match self.upstream.permit().await {
+            Ok(permit) => permit,
+            Err(error) => return ("failed", End::Failed(error)),
+        };
+        let call = std::mem::take(&mut self.call);
+        let opened = self.upstream.open(call, &self.path_and_query, Operation::Chat).await;
+        let (head, body) = match opened {
+            Ok(response) => response.into_parts(),
+            Err(error) => return ("failed", End::Failed(error)),
+        };
+        self.watcher.head(head.status, &head.headers);
+        let storable = self.watcher.unfit().is_none();
+        source.head(Head { status: head.status, headers: head.headers.clone(), storable });
+        self.flow(source, &head.headers, body).await
+    }
+
+    async fn flow(
+        mut self,
+        source: &Source,
+        headers: &HeaderMap,
+        mut body: Incoming,
+    ) -> (&'static str, End) {
+        loop {
+            if self.watcher.unfit().is_some() {
+                source.close();
+            }
+            source.room().await;
+            let bytes = match body.frame().await {
+                Some(Ok(frame)) => frame.into_data().unwrap_or_default(),
+                Some(Err(_)) => return ("cut", End::Cut),
+                None => return (self.keep(headers, source.whole()), End::Complete),
+            };
+            self.watcher.take(&bytes);
+            if !body.is_end_stream() {
+                source.push(bytes);
+                continue;
+            }
+            // Kept before the last byte goes out: whoever has that may ask again at once.
+            let whole = source.whole().map(|mut whole| {
+                whole.push(bytes.clone());
+                whole
+            });
+            let result = self.keep(headers, whole);
+            source.push(bytes);
+            return (result, End::Complete);
+        }
+    }
+
+    /// Keeps an answer that ended well; what became of it.
+    fn keep(self, headers: &HeaderMap, whole: Option<Vec<Bytes>>) -> &'static str {
+        let limit = self.service.chat.max_transcript;
+        let fits = |whole: &Vec<Bytes>| whole.iter().map(Bytes::len).sum::<usize>() <= limit;
+        let unfit = self.watcher.unfit();
+        let Some(whole) = whole.filter(fits) else { return unfit.unwrap_or("too_large") };
+        if let Err(reason) = self.watcher.verdict(&whole) {
+            return reason;
+        }
+        let stored = self.service.clock.now();
+        let expires = self.ttl.map_or(Moment::NEVER, |ttl| stored.after(ttl));
+        let value = transcript::write(headers, &whole);
+        self.service.memory.put(self.key, Stored { value, stored, expires });
+        "stored"
+    }
+}
+
+/// Waits until nobody wants the answer: nobody reads, and nobody can join or has for a while.
+async fn given_up(source: &Source) {
+    loop {
+        source.deserted().await;
+        if source.is_joinable() {
+            sleep(GRACE).await;
+        }
+        if source.abandon() {
+            return;
+        }
+    }
+}
