@@ -13,6 +13,7 @@
 
 mod bounds;
 mod coalesce;
+mod dialects;
 mod embed;
 mod gate;
 mod generated;
