@@ -6,7 +6,7 @@
 //! measured against.
 //!
 //! One connection is one task (`connection`); one call goes through `provider` (is there room,
-//! what befalls it, how long does it take) and is spelt by a provider's wire shapes (`openai`).
+//! what befalls it, how long does it take) and is spelt by a provider's wire shapes (`openai`, `shapes`).
 
 mod change;
 mod connection;
@@ -19,6 +19,7 @@ mod pace;
 mod provider;
 mod reply;
 mod settings;
+mod shapes;
 mod stats;
 mod tally;
 #[cfg(test)]

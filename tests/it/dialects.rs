@@ -8,6 +8,7 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use http::{Method, StatusCode};
 use larder::dialect::{
@@ -148,8 +149,8 @@ fn written(shape: &dyn EmbedShape, request: &EmbedRequest<'_>, encoding: Encodin
 }
 
 /// The vectors of an answer as they would be stored; the first one is charged for all.
-fn vectors(reply: &EmbedReply) -> Vec<Vector> {
-    let tokens = u32::try_from(reply.tokens).unwrap();
+pub(crate) fn vectors(reply: &EmbedReply) -> Vec<Vector> {
+    let tokens = u32::try_from(reply.tokens).unwrap_or(u32::MAX);
     let pack = |(at, item): (usize, &Item)| {
         let parts = Parts {
             components: &item.components,
@@ -160,7 +161,8 @@ fn vectors(reply: &EmbedReply) -> Vec<Vector> {
             envelope: &reply.envelope,
             item: &item.item,
         };
-        Vector::view(Vector::pack(&parts).unwrap().bytes().clone()).unwrap()
+        let bytes = Arc::clone(Vector::pack(&parts).unwrap().bytes());
+        Vector::view(bytes).unwrap()
     };
     reply.items.iter().enumerate().map(pack).collect()
 }
