@@ -41,6 +41,12 @@ const ENDPOINTS: &[Endpoint] = &[
     Endpoint { provider: "azure", path: AZURE, one: false, body: openai },
 ];
 
+const PROVIDERS: &[&str] =
+    &["azure", "cohere", "gemini", "mistral", "nomic", "ollama", "tei", "together", "voyage"];
+
+/// So that whoever comes while a call is under way travels together.
+const ONE_AT_A_TIME: &str = "max_connections = 1\npermit_timeout = \"30s\"\n";
+
 const ONE: &str = "/v1beta/models/gemini-embedding-001:embedContent";
 const BATCH: &str = "/v1beta/models/gemini-embedding-001:batchEmbedContents";
 const AZURE: &str = "/openai/deployments/d1/embeddings?api-version=2024-10-21";
@@ -95,14 +101,12 @@ impl Shapes {
         let faults = Faults { latency, ..Settings::instant().faults };
         let settings = Settings { dimensions: DIMENSIONS, faults, ..Settings::instant() };
         let (provider, twin) = (Simulated::start(settings), Simulated::instant());
-        let config: String = ["azure", "cohere", "gemini", "mistral", "nomic", "ollama", "tei", "together", "voyage"]
-            .iter()
-            .map(|name| {
-                let base = format!("http://{}{}", provider.address, below(name, ""));
-                let base = base.trim_end_matches('/');
-                format!("[providers.{name}]\nbase_url = \"{base}\"\nmax_connections = 1\npermit_timeout = \"30s\"\n")
-            })
-            .collect();
+        let mut config = String::new();
+        for name in PROVIDERS {
+            let base = format!("http://{}{}", provider.address, below(name, ""));
+            let keys = format!("base_url = \"{base}\"\n{ONE_AT_A_TIME}");
+            config.extend(["[providers.", name, "]\n", &keys]);
+        }
         let sidecar = Sidecar::with(provider.address, &config);
         let (client, direct) = (sidecar.client(), Client::new(twin.address));
         Self { provider, _sidecar: sidecar, client, _twin: twin, direct }
@@ -256,7 +260,9 @@ async fn vectors_of_integers_come_back_as_they_were() {
     let place = ("voyage", "/v1/embeddings");
     let ask = |texts: &[String], more: &[(&str, &str)]| {
         let mut body = json!({ "model": "m", "input": texts, "output_dtype": "int8" });
-        more.iter().for_each(|(name, value)| body[*name] = json!(value));
+        for (name, value) in more {
+            body[*name] = json!(value);
+        }
         body
     };
     let (ten, base64) = (texts("integers", 10), ("encoding_format", "base64"));
