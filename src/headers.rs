@@ -33,6 +33,10 @@ const ON_HITS: &[&str] = &[
 /// Answer headers that would mislead a plain-HTTP hop or bind a connection to a user.
 const NOT_ANSWERED: &[&str] = &["alt-svc", "set-cookie", "strict-transport-security"];
 
+/// Counts of a provider's call (Text Embeddings Inference, Cohere), which may have been made for
+/// other inputs than those of an answer.
+const COUNTS: &[&str] = &["num_chars", "num_tokens", "x-compute-characters", "x-compute-tokens"];
+
 /// Whether a header belongs to one hop only. Those that a `Connection` header names do too; see
 /// [`strip_hop_by_hop`].
 pub fn is_hop_by_hop(name: &HeaderName) -> bool {
@@ -149,7 +153,7 @@ pub fn to_caller(headers: &mut HeaderMap) {
 }
 
 /// The headers of a provider's answer that may go with an answer that larder writes anew: not
-/// those that describe the provider's own bytes.
+/// those that describe the provider's own bytes, or count what its call was for.
 pub fn beside_new_body(headers: &HeaderMap) -> HeaderMap {
     let mut out = headers.clone();
     to_caller(&mut out);
@@ -163,6 +167,9 @@ pub fn beside_new_body(headers: &HeaderMap) -> HeaderMap {
         header::VARY,
     ] {
         out.remove(name);
+    }
+    for name in COUNTS {
+        out.remove(*name);
     }
     out
 }

@@ -34,6 +34,7 @@ mod reply;
 mod shape;
 mod tei;
 mod together;
+mod usage;
 mod vllm;
 mod voyage;
 

@@ -2,12 +2,11 @@
 
 use http::{Method, StatusCode};
 
-use super::json;
 use super::shape::{Answer, Encodings, Shape};
-use super::{Dialect, Endpoint, Limits, Refusal};
+use super::{Dialect, Endpoint, Limits, Refusal, json, usage};
 use crate::error::Error;
 use crate::request::Encoding;
-use crate::vector::{Usage, Vector};
+use crate::vector::Vector;
 
 /// `OpenAI` itself, and whoever speaks exactly like it.
 #[derive(Debug)]
@@ -68,7 +67,7 @@ pub(super) fn write_reply(vectors: &[Vector], encoding: Encoding) -> Vec<u8> {
         write_item(&mut out, i, vector, encoding);
     }
     out.push(b']');
-    write_usage(&mut out, vectors);
+    usage::write(&mut out, vectors);
     out.push(b'}');
     out
 }
@@ -92,31 +91,6 @@ fn write_item(out: &mut Vec<u8>, index: usize, vector: &Vector, encoding: Encodi
             vector.write_base64(out);
             out.push(b'"');
         }
-    }
-    out.push(b'}');
-}
-
-fn write_usage(out: &mut Vec<u8>, vectors: &[Vector]) {
-    let Some(usage) = vectors.first().map(Vector::usage).filter(Usage::is_some) else {
-        return;
-    };
-    let tokens: u64 = vectors.iter().map(|vector| u64::from(vector.tokens())).sum();
-    let mut buffer = itoa::Buffer::new();
-    let count = buffer.format(tokens).as_bytes();
-    out.extend(br#","usage":{"#);
-    if usage.prompt {
-        out.extend(br#""prompt_tokens":"#);
-        out.extend(count);
-        out.push(b',');
-    }
-    if usage.total {
-        out.extend(br#""total_tokens":"#);
-        out.extend(count);
-        out.push(b',');
-    }
-    out.extend(usage.rest.as_bytes());
-    if out.last() == Some(&b',') {
-        out.pop();
     }
     out.push(b'}');
 }

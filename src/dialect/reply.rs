@@ -6,9 +6,10 @@ use base64_simd::STANDARD;
 use serde_json::value::RawValue;
 
 use super::json::{Members, text, write_compact};
+use super::usage::{self, UsageText};
 use super::{Asked, Invalid};
 use crate::request::Encoding;
-use crate::vector::{Numbers, Usage};
+use crate::vector::Numbers;
 
 /// How long the members that larder passes on may be, all together, for an answer to be stored.
 const MAX_PASSED_ON: usize = 4_096;
@@ -24,20 +25,6 @@ pub struct EmbedReply {
     pub usage: UsageText,
     /// One for each input of the call, all of the same dimensions.
     pub items: Vec<Item>,
-}
-
-/// [`Usage`] with its own text.
-#[derive(Debug, Default)]
-pub struct UsageText {
-    pub(super) counts: Usage<'static>,
-    pub(super) rest: String,
-}
-
-impl UsageText {
-    /// A view of it.
-    pub fn as_usage(&self) -> Usage<'_> {
-        Usage { rest: &self.rest, ..self.counts }
-    }
 }
 
 /// One vector of an answer.
@@ -73,7 +60,9 @@ pub(super) fn read(body: &[u8], asked: Asked) -> Result<EmbedReply, Invalid> {
     for (name, value) in &members {
         match (name.as_ref(), first_byte(value)) {
             ("data", b'[') => reply.items = read_items(value, asked)?,
-            ("usage", b'{') => (reply.tokens, reply.usage) = read_usage(value)?,
+            ("usage", b'{') => {
+                (reply.tokens, reply.usage) = usage::read(value, asked.inputs)?;
+            }
             _ => write_member(&mut reply.envelope, name, value),
         }
     }
@@ -230,33 +219,6 @@ fn same(a: f64, b: f64) -> bool {
 #[expect(clippy::cast_possible_truncation, reason = "whether anything is lost is the question")]
 fn narrow(number: f64) -> f32 {
     number as f32
-}
-
-/// The count of a call, and in which words it came. A usage that counts anything else cannot be
-/// shared out among the inputs.
-fn read_usage(value: &RawValue) -> Result<(u64, UsageText), Invalid> {
-    const WRONG: Invalid = Invalid("a usage that counts more than tokens");
-    let Members(members) = serde_json::from_str(value.get()).map_err(|_| WRONG)?;
-    let mut usage = UsageText::default();
-    let mut counts: Vec<u64> = Vec::new();
-    for (name, value) in &members {
-        let counted = match name.as_ref() {
-            "prompt_tokens" => &mut usage.counts.prompt,
-            "total_tokens" => &mut usage.counts.total,
-            _ if matches!(value.get(), "0" | "null") => {
-                write_member(&mut usage.rest, name, value);
-                continue;
-            }
-            _ => return Err(WRONG),
-        };
-        *counted = true;
-        counts.push(value.get().parse().map_err(|_| WRONG)?);
-    }
-    let tokens = counts.first().copied().unwrap_or(0);
-    if counts.iter().any(|other| *other != tokens) {
-        return Err(WRONG);
-    }
-    Ok((tokens, usage))
 }
 
 /// Appends a member to others, as JSON text without white space.

@@ -20,6 +20,7 @@ use tokio::sync::{Notify, watch};
 
 use super::provider::Provider;
 use super::reply::{self, Body};
+use super::shapes::Shape;
 use super::{chat, control, openai};
 
 /// The largest request body, well above what 2,048 inputs of 8,192 tokens would take.
@@ -85,6 +86,9 @@ async fn respond(provider: &Arc<Provider>, head: &Parts, body: &Bytes) -> Option
     provider.stats().request(&head.headers);
     if let Some(answered) = chat::answer(provider, head, body).await {
         return answered;
+    }
+    if let Some(shape) = Shape::of(&head.method, head.uri.path()) {
+        return shape.answer(provider, head.uri.path(), body).await;
     }
     openai::answer(provider, head, body).await
 }

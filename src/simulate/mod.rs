@@ -6,8 +6,8 @@
 //! measured against.
 //!
 //! One connection is one task (`connection`); one call goes through `provider` (is there room,
-//! what befalls it, how long does it take) and is spelt by a provider's wire shapes (`openai`, and `chat`
-//! for what others' models say).
+//! what befalls it, how long does it take) and is spelt by a provider's wire shapes (`openai`, `shapes`
+//! for what others embed, `chat` for what their models say).
 
 mod change;
 mod chat;
@@ -21,6 +21,7 @@ mod pace;
 mod provider;
 mod reply;
 mod settings;
+mod shapes;
 mod stats;
 mod tally;
 #[cfg(test)]

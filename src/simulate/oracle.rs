@@ -61,6 +61,11 @@ pub fn vector_of(digest: u128, dimensions: usize) -> Vec<f32> {
     vector
 }
 
+/// The model as it is under parameters that alter its vectors, each a name and its JSON text.
+pub fn altered(model: &str, params: &[(&str, String)]) -> String {
+    params.iter().fold(model.to_owned(), |model, (name, value)| model + ";" + name + "=" + value)
+}
+
 /// How many tokens an input counts for: the ids that were given, or a quarter of the bytes of a
 /// text, rounded up and at least one.
 pub fn tokens(input: Input<'_>) -> u64 {

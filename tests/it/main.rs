@@ -14,7 +14,9 @@
 mod bounds;
 mod chat;
 mod coalesce;
+mod dialects;
 mod embed;
+mod fuzz;
 mod gate;
 mod generated;
 mod harness;
@@ -25,5 +27,6 @@ mod memory;
 mod property;
 mod recall;
 mod replies;
+mod shapes;
 mod streams;
 mod tunnel;

@@ -11,7 +11,8 @@ use serde_json::value::RawValue;
 pub(super) use write::write;
 
 use super::json::{self, Members};
-use super::reply::{EmbedReply, Item, UsageText, check, keep, read_vector, write_member};
+use super::reply::{EmbedReply, Item, check, keep, read_vector, write_member};
+use super::usage::UsageText;
 use super::{Asked, Invalid};
 use crate::request::Encoding;
 use crate::vector::{Numbers, Usage};
