@@ -25,4 +25,5 @@ mod memory;
 mod property;
 mod recall;
 mod replies;
+mod routes;
 mod streams;
