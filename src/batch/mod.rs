@@ -18,7 +18,7 @@ use tokio::time::sleep;
 use tokio_util::task::TaskTracker;
 
 use crate::clock::Clock;
-use crate::config::units::Oversize;
+use crate::config::words::Oversize;
 use crate::error::{Error, Kind};
 use crate::key::Digest;
 use crate::metrics::OperationMetrics;

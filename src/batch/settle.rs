@@ -14,7 +14,7 @@ use super::original::{Arrival, Original, Outcome, Refused, Submission};
 use super::plan::{self, ClosedBy, Size};
 use super::{Batcher, fail};
 use crate::clock::Moment;
-use crate::config::units::Oversize;
+use crate::config::words::Oversize;
 use crate::dialect::{Asked, EmbedReply, Invalid, Item, Refusal};
 use crate::error::{Error, Kind};
 use crate::headers::{beside_new_body, is_json};

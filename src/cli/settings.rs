@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use tracing_subscriber::EnvFilter;
 
 use super::Failure;
-use crate::config::units::{LogFormat, LogLevel};
+use crate::config::words::{LogFormat, LogLevel};
 use crate::config::{Config, Log, Override};
 
 /// The options of everything that runs a sidecar.

@@ -9,6 +9,7 @@ mod read;
 pub mod reference;
 mod sections;
 pub mod units;
+pub mod words;
 
 use std::collections::BTreeMap;
 

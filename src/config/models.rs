@@ -1,6 +1,7 @@
 //! Rules for models by name.
 
-use super::units::{ChatCache, Setting};
+use super::units::Setting;
+use super::words::ChatCache;
 
 /// Rules for models: a name, or the beginning of one before `*`, and what holds for it.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]

@@ -5,7 +5,8 @@ use std::time::Duration;
 
 use super::models::ModelRules;
 use super::read::{Key, Reader, Section, Table, section};
-use super::units::{ByteSize, ChatCache, LogFormat, LogLevel, Oversize, Setting};
+use super::units::{ByteSize, Setting};
+use super::words::{CachedRoutes, ChatCache, LogFormat, LogLevel, Oversize};
 
 section! {
     /// The listeners, and what a client may ask of them.
@@ -103,6 +104,9 @@ section! {
         chat_cache: ChatCache = "deterministic",
         /// The same for some models, the first that fits: `["gpt-4o=all", "o*=off"]`.
         chat_cache_models: ModelRules = "",
+        /// Other endpoints whose whole answers are kept, out of `moderations`, `rerank`,
+        /// `count_tokens`, `tokenize` and `models` (which is kept for 10 seconds at the most).
+        cache_routes: CachedRoutes = "",
         /// How long inputs are collected while a call is under way, before the next one leaves. A
         /// lone request never waits.
         batch_gap: Duration = "10ms",

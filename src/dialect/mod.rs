@@ -162,8 +162,8 @@ pub trait Dialect: Sync + std::fmt::Debug {
     }
 
     /// The shape of an endpoint that gives a model's words, by its path as above.
-    fn chat(&self, path: &str) -> Option<&'static dyn ChatShape> {
-        chat::shape(self.name(), path)
+    fn chat(&self, method: &Method, path: &str) -> Option<&'static dyn ChatShape> {
+        chat::shape(self.name(), method, path)
     }
 
     /// What a refused call was refused for.

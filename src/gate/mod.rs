@@ -98,7 +98,10 @@ impl Proxy {
             Endpoint::Chat(_) if body.size_hint().lower() > self.settings.max_body.0 => {
                 Some("too-large")
             }
-            Endpoint::Chat(_) => self.service.declines(target, headers),
+            Endpoint::Chat(_) if target.method == Method::GET && !body.is_end_stream() => {
+                Some("relay")
+            }
+            Endpoint::Chat(shape) => self.service.declines(shape, target, headers),
         }
     }
 
@@ -165,13 +168,11 @@ fn pass<'a>(
 
 /// What is understood of a request, from its head.
 fn understood(dialect: &'static dyn Dialect, head: &Parts, path: &str) -> Endpoint {
-    if !is_json(&head.headers) {
+    if !is_json(&head.headers) && head.method != Method::GET {
         return Endpoint::Other;
     }
     match dialect.endpoint(&head.method, path) {
-        Endpoint::Other if head.method == Method::POST => {
-            dialect.chat(path).map_or(Endpoint::Other, Endpoint::Chat)
-        }
+        Endpoint::Other => dialect.chat(&head.method, path).map_or(Endpoint::Other, Endpoint::Chat),
         understood => understood,
     }
 }

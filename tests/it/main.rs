@@ -27,6 +27,7 @@ mod memory;
 mod property;
 mod recall;
 mod replies;
+mod routes;
 mod shapes;
 mod streams;
 mod tunnel;

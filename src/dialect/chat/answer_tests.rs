@@ -3,7 +3,7 @@
 use super::*;
 
 fn of(dialect: &str, path: &str) -> &'static dyn ChatShape {
-    shape(dialect, path).unwrap_or_else(|| panic!("{dialect} {path}"))
+    shape(dialect, &Method::POST, path).unwrap_or_else(|| panic!("{dialect} {path}"))
 }
 
 /// What becomes of a whole answer with one choice.

@@ -12,13 +12,19 @@ mod gemini;
 mod ollama;
 mod openai;
 mod responses;
+mod route;
 #[cfg(test)]
 mod tests;
 mod watch;
 
 pub use watch::{Spoilt, Watch};
 
+use std::time::Duration;
+
+use http::Method;
+
 use super::Unreadable;
+use crate::config::words::CachedRoute;
 use crate::request::ChatRequest;
 
 /// The shape in which an endpoint is asked for a model's words and answers.
@@ -33,13 +39,29 @@ pub trait ChatShape: Sync + std::fmt::Debug {
     /// says.
     fn frame(&self, event: &[u8], data: &[u8], watch: &mut Watch);
 
+    /// The name of the endpoint among those that are only kept where the operator lists them.
+    fn route(&self) -> Option<CachedRoute> {
+        None
+    }
+
+    /// How long an answer may be kept at the most, whatever the settings say.
+    fn most_ttl(&self) -> Option<Duration> {
+        None
+    }
+
     /// Looks at the end of a stream that came to its end between two frames, for a shape that has no
     /// mark of its own.
     fn end(&self, _watch: &mut Watch) {}
 }
 
 /// The shape of a dialect's endpoint, by what follows the base URL without version and query.
-pub fn shape(dialect: &str, path: &str) -> Option<&'static dyn ChatShape> {
+pub fn shape(dialect: &str, method: &Method, path: &str) -> Option<&'static dyn ChatShape> {
+    if let Some(route) = route::of(method, path) {
+        return Some(route);
+    }
+    if method != Method::POST {
+        return None;
+    }
     match (dialect, path) {
         ("anthropic", "/messages") => Some(&anthropic::Messages),
         ("cohere", "/chat") => Some(&cohere::Chat),

@@ -16,7 +16,7 @@ const PATHS: &[(&str, &str)] = &[
 ];
 
 fn of(dialect: &str, path: &str) -> &'static dyn ChatShape {
-    shape(dialect, path).unwrap_or_else(|| panic!("{dialect} {path}"))
+    shape(dialect, &Method::POST, path).unwrap_or_else(|| panic!("{dialect} {path}"))
 }
 
 fn read(dialect: &str, path: &str, body: &str) -> ChatRequest {
@@ -37,12 +37,12 @@ fn endpoints_are_known_by_dialect_and_path() {
         ("openai", "/embeddings"),
         ("openai", "/chat/completions/abc"),
         ("openai", "/messages"),
-        ("gemini", "/models/x:countTokens"),
+        ("gemini", "/models/x:predict"),
         ("gemini", "/models/x:embedContent"),
         ("ollama", "/api/embed"),
         ("azure", "/openai/deployments/x/embeddings"),
     ] {
-        assert!(shape(dialect, path).is_none(), "{dialect} {path}");
+        assert!(shape(dialect, &Method::POST, path).is_none(), "{dialect} {path}");
     }
     for (dialect, path) in [
         ("groq", "/chat/completions"),
@@ -53,7 +53,7 @@ fn endpoints_are_known_by_dialect_and_path() {
         ("gemini", "/openai/chat/completions"),
         ("cohere", "/compatibility/v1/chat/completions"),
     ] {
-        assert!(shape(dialect, path).is_some(), "{dialect} {path}");
+        assert!(shape(dialect, &Method::POST, path).is_some(), "{dialect} {path}");
     }
 }
 

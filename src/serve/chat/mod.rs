@@ -9,15 +9,14 @@ mod watcher;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use bytes::Bytes;
-use http::{HeaderMap, HeaderValue, Method, Request, header};
+use http::{HeaderMap, HeaderValue, Request, header};
 use http_body_util::{BodyExt, Full};
 
 use super::reply::{Content, Items, Reply, Verdict};
 use super::{Ask, Directives, Service, Target};
 use crate::broadcast::{Joined, Reader, alone};
 use crate::clock::Moment;
-use crate::config::units::ChatCache;
+use crate::config::words::ChatCache;
 use crate::dialect::ChatShape;
 use crate::error::{Error, Kind};
 use crate::headers::to_provider;
@@ -37,10 +36,19 @@ struct Kept {
 
 impl Service {
     /// Why a request for a model's words is not looked at, as far as its head tells.
-    pub fn declines(&self, target: &Target, headers: &HeaderMap) -> Option<&'static str> {
+    pub fn declines(
+        &self,
+        shape: &dyn ChatShape,
+        target: &Target,
+        headers: &HeaderMap,
+    ) -> Option<&'static str> {
         let directives = Directives::read(headers);
         let settings = &target.upstream.settings;
-        let off = settings.chat_cache == ChatCache::Off && settings.chat_cache_models.is_empty();
+        let no_rules = settings.chat_cache_models.is_empty();
+        let (off, reason) = match shape.route() {
+            Some(route) => (!settings.cache_routes.has(route), "relay"),
+            None => (settings.chat_cache == ChatCache::Off && no_rules, "chat-cache-off"),
+        };
         if directives.no_store {
             Some("no-store")
         } else if headers.contains_key("idempotency-key") {
@@ -48,7 +56,7 @@ impl Service {
         } else if directives.cached == Some(false) {
             Some("opted-out")
         } else if off && directives.cached.is_none() {
-            Some("chat-cache-off")
+            Some(reason)
         } else {
             None
         }
@@ -63,7 +71,7 @@ impl Service {
         let read = shape.read(&ask.target.path_and_query, &ask.body);
         let request = read.map_err(|_| "unreadable")?;
         let directives = Directives::read(&ask.headers);
-        match permit(&ask.target.upstream, &directives, &request) {
+        match permit(shape, &ask.target.upstream, &directives, &request) {
             Err(_) if directives.only_if_cached => return Ok(not_cached()),
             permitted => permitted?,
         }
@@ -134,20 +142,24 @@ impl Service {
             service: Arc::clone(self),
             upstream: Arc::clone(&ask.target.upstream),
             path_and_query: ask.target.path_and_query.clone(),
-            call: call(&ask.headers, ask.body.clone()),
+            call: call(ask),
             watcher: watcher::Watcher::new(shape, &request, self.chat.max_transcript),
             key,
-            ttl: directives.ttl.or(self.chat.ttl),
+            ttl: shortest(directives.ttl.or(self.chat.ttl), shape.most_ttl()),
         }
     }
 }
 
 /// Whether the settings, or the caller, let this request share an answer.
 fn permit(
+    shape: &dyn ChatShape,
     upstream: &Upstream,
     directives: &Directives,
     request: &ChatRequest,
 ) -> Result<(), &'static str> {
+    if shape.route().is_some() {
+        return Ok(());
+    }
     let settings = &upstream.settings;
     let policy = match directives.cached {
         Some(true) => ChatCache::All,
@@ -164,13 +176,19 @@ fn permit(
 
 /// The request as the provider is to see it. Whoever reads along may not understand the codings
 /// that the first caller does, so the answer is asked for in none.
-fn call(headers: &HeaderMap, body: Bytes) -> Request<RequestBody> {
-    let mut call = Request::new(Full::new(body).map_err(|never| match never {}).boxed_unsync());
-    *call.method_mut() = Method::POST;
-    *call.headers_mut() = to_provider(headers);
+fn call(ask: &Ask) -> Request<RequestBody> {
+    let body = Full::new(ask.body.clone()).map_err(|never| match never {}).boxed_unsync();
+    let mut call = Request::new(body);
+    *call.method_mut() = ask.target.method.clone();
+    *call.headers_mut() = to_provider(&ask.headers);
     call.headers_mut().remove(header::CONTENT_ENCODING);
     call.headers_mut().insert(header::ACCEPT_ENCODING, HeaderValue::from_static("identity"));
     call
+}
+
+/// The shorter of two times, where `None` is for ever.
+fn shortest(one: Option<Duration>, other: Option<Duration>) -> Option<Duration> {
+    one.into_iter().chain(other).min()
 }
 
 /// Waits for the head of an answer; the rest goes to the client as it comes.

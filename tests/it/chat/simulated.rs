@@ -48,7 +48,7 @@ fn endpoint(path: &str) -> &str {
 
 /// Whether a shape takes these bytes for a complete answer.
 fn is_complete(dialect: &str, path: &str, request: &ChatRequest, bytes: &[u8]) -> bool {
-    let shape = shape(dialect, endpoint(path)).unwrap();
+    let shape = shape(dialect, &Method::POST, endpoint(path)).unwrap();
     let mut watch = Watch::new();
     let mut splitter = Splitter::new(request.framing.unwrap(), 1 << 20);
     let mut each = |frame: Frame<'_>| shape.frame(frame.event, frame.data, &mut watch);
@@ -63,7 +63,8 @@ async fn a_stream_is_complete_with_its_last_frame_and_no_sooner() {
     let provider = Simulated::instant();
     let direct = Client::new(provider.address);
     for (dialect, path, body) in STREAMS {
-        let read = shape(dialect, endpoint(path)).unwrap().read(path, body.as_bytes());
+        let read =
+            shape(dialect, &Method::POST, endpoint(path)).unwrap().read(path, body.as_bytes());
         let request = read.unwrap();
         assert_eq!(request.sharing, Sharing::Deterministic, "{path}");
         let json = [("content-type", "application/json")];

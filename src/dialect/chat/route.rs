@@ -1,0 +1,71 @@
+//! Endpoints that answer the same question alike as a rule, whole and without effect: what is harmful,
+//! documents by rank, tokens and their number, which models there are. Kept where the operator says so.
+
+use std::time::Duration;
+
+use http::Method;
+use serde::de::IgnoredAny;
+
+use super::super::Unreadable;
+use super::fields::Fields;
+use super::{ChatShape, Spoilt, Watch};
+use crate::config::words::CachedRoute;
+use crate::request::{ChatRequest, Sharing};
+
+/// New models should not have to be waited for.
+const MODELS_TTL: Duration = Duration::from_secs(10);
+
+/// Such an endpoint.
+#[derive(Debug)]
+pub(super) struct Route(CachedRoute);
+
+/// The endpoint of a path.
+pub(super) fn of(method: &Method, path: &str) -> Option<&'static dyn ChatShape> {
+    let route: &'static Route = match (method, path) {
+        (&Method::POST, "/moderations") => &Route(CachedRoute::Moderations),
+        (&Method::POST, "/rerank") => &Route(CachedRoute::Rerank),
+        (&Method::POST, "/messages/count_tokens" | "/responses/input_tokens") => {
+            &Route(CachedRoute::CountTokens)
+        }
+        (&Method::POST, path) if path.ends_with(":countTokens") => &Route(CachedRoute::CountTokens),
+        (&Method::POST, "/tokenize" | "/detokenize") => &Route(CachedRoute::Tokenize),
+        (&Method::GET, "/models" | "/api/tags") => &Route(CachedRoute::Models),
+        (&Method::GET, path) if path.starts_with("/models/") => &Route(CachedRoute::Models),
+        _ => return None,
+    };
+    Some(route)
+}
+
+impl ChatShape for Route {
+    fn route(&self) -> Option<CachedRoute> {
+        Some(self.0)
+    }
+
+    fn most_ttl(&self) -> Option<Duration> {
+        (self.0 == CachedRoute::Models).then_some(MODELS_TTL)
+    }
+
+    fn read(&self, _path: &str, body: &[u8]) -> Result<ChatRequest, Unreadable> {
+        let question =
+            if body.is_empty() { Vec::new() } else { Fields::read(body)?.canonical(&[]) };
+        Ok(ChatRequest {
+            model: String::new(),
+            framing: None,
+            choices: 1,
+            sharing: Sharing::Deterministic,
+            question,
+        })
+    }
+
+    fn whole(&self, body: &[u8], watch: &mut Watch) {
+        match serde_json::from_slice::<IgnoredAny>(body) {
+            Ok(_) => watch.choice(0, Some("whole"), &["whole"]),
+            Err(_) => watch.spoil(Spoilt::Unreadable),
+        }
+        watch.end();
+    }
+
+    fn frame(&self, _event: &[u8], _data: &[u8], watch: &mut Watch) {
+        watch.spoil(Spoilt::Unreadable);
+    }
+}
