@@ -177,6 +177,16 @@ mod tests {
     }
 
     #[test]
+    fn counts_of_a_call_do_not_go_with_another_body() {
+        let mut headers = HeaderMap::new();
+        for header in ["x-compute-tokens", "num_tokens", "x-request-id", "content-type"] {
+            headers.insert(name(header), HeaderValue::from_static("1"));
+        }
+        let out = beside_new_body(&headers);
+        assert_eq!(out.keys().map(HeaderName::as_str).collect::<Vec<_>>(), ["x-request-id"]);
+    }
+
+    #[test]
     fn directives_and_an_empty_cookie_do_not_reach_the_provider() {
         let mut headers = HeaderMap::new();
         for header in ["x-larder-ttl", "cache-control", "host", "authorization"] {

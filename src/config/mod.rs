@@ -171,6 +171,9 @@ mod tests {
         assert_eq!(config.server.listen.to_string(), "127.0.0.1:5273");
         assert_eq!(config.providers["openai"].base_url, "https://api.openai.com/v1");
         assert_eq!(config.providers["cohere"].dialect, "cohere");
+        let built_in: Vec<&str> = BUILT_IN.iter().map(|built_in| built_in.name).collect();
+        assert_eq!(config.providers.keys().map(String::as_str).collect::<Vec<_>>(), built_in);
+        assert_eq!(built_in.len(), 16);
     }
 
     #[test]

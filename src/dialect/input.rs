@@ -40,6 +40,17 @@ pub(super) fn read_input<'a>(
     }
 }
 
+/// Lists of texts, each of which is one input.
+pub(super) fn read_units(input: &RawValue) -> Result<Vec<Input<'_>>, Unreadable> {
+    const WRONG: Unreadable = Unreadable("inputs that are no lists of texts");
+    let units: Vec<Vec<Cow<'_, str>>> = serde_json::from_str(input.get()).map_err(|_| WRONG)?;
+    if units.is_empty() {
+        return Err(WRONG);
+    }
+    let spelt = |unit| serde_json::to_string(unit).expect("strings are always JSON");
+    Ok(units.iter().map(|unit| Input::Json(Cow::Owned(spelt(unit)))).collect())
+}
+
 /// A list that has an object in it, if that is what it is.
 fn read_objects<'a>(
     input: &'a RawValue,

@@ -18,11 +18,8 @@ pub(super) static JINA: Compatible = Compatible {
             "task",
             "truncate",
         ],
-        joins: &["late_chunking"],
-        forms: &[
-            ("embedding_type", &[r#""float""#, r#"["float"]"#]),
-            ("return_multivector", &["false"]),
-        ],
+        joins: &["late_chunking", "return_multivector"],
+        forms: &[("embedding_type", &[r#""float""#, r#"["float"]"#])],
         encodings: Encodings::Asked,
         limits: Limits { inputs: 512, tokens: usize::MAX, ..openai::LIMITS },
         ..openai::SHAPE

@@ -43,8 +43,9 @@ pub(super) const SHAPE: Shape = Shape {
     needs_model: true,
     by_path: false,
     alone: false,
+    units: false,
     limits: LIMITS,
-    answer: Answer::Data,
+    answer: Answer::Data("embedding"),
 };
 
 /// As published for `/v1/embeddings`: 2,048 inputs, 8,192 tokens each, 300,000 together. The size
@@ -52,7 +53,8 @@ pub(super) const SHAPE: Shape = Shape {
 pub(super) const LIMITS: Limits =
     Limits { inputs: 2_048, input_tokens: 8_192, tokens: 300_000, bytes: 8 << 20 };
 
-pub(super) fn write_reply(vectors: &[Vector], encoding: Encoding) -> Vec<u8> {
+/// The answer of these vectors, each in this member of its item.
+pub(super) fn write_reply(member: &str, vectors: &[Vector], encoding: Encoding) -> Vec<u8> {
     let Some(first) = vectors.first() else { return Vec::new() };
     let width = if encoding == Encoding::Base64 { 16 } else { 36 };
     let room = vectors.len() * (first.dimensions() * width / 3 + first.item().len() + 64);
@@ -64,7 +66,7 @@ pub(super) fn write_reply(vectors: &[Vector], encoding: Encoding) -> Vec<u8> {
         if i > 0 {
             out.push(b',');
         }
-        write_item(&mut out, i, vector, encoding);
+        write_item(&mut out, (i, member), vector, encoding);
     }
     out.push(b']');
     usage::write(&mut out, vectors);
@@ -72,7 +74,12 @@ pub(super) fn write_reply(vectors: &[Vector], encoding: Encoding) -> Vec<u8> {
     out
 }
 
-fn write_item(out: &mut Vec<u8>, index: usize, vector: &Vector, encoding: Encoding) {
+fn write_item(
+    out: &mut Vec<u8>,
+    (index, member): (usize, &str),
+    vector: &Vector,
+    encoding: Encoding,
+) {
     out.push(b'{');
     out.extend(vector.item().as_bytes());
     if !vector.item().is_empty() {
@@ -83,7 +90,9 @@ fn write_item(out: &mut Vec<u8>, index: usize, vector: &Vector, encoding: Encodi
         out.extend(itoa::Buffer::new().format(index).as_bytes());
         out.push(b',');
     }
-    out.extend(br#""embedding":"#);
+    out.push(b'"');
+    out.extend(member.as_bytes());
+    out.extend(br#"":"#);
     match encoding {
         Encoding::Float | Encoding::Kept => vector.write_floats(out),
         Encoding::Base64 => {

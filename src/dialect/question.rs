@@ -6,7 +6,7 @@ use serde_json::value::RawValue;
 
 use super::Unreadable;
 use super::canonical::canonical;
-use super::input::read_input;
+use super::input::{read_input, read_units};
 use super::json::{self, Members};
 use super::shape::{Encodings, Shape};
 use crate::request::{EmbedRequest, Encoding, Input, Unity};
@@ -80,7 +80,8 @@ impl<'a> Fields<'a> {
         let joins = shape.joins.contains(&name.as_ref()) && value.get() != "false";
         self.unknown |= joins || !shape.params.contains(&name.as_ref());
         if name == shape.dimensions {
-            self.dimensions = value.get().parse().ok();
+            // Where it is taken at all, 0 asks for all of them.
+            self.dimensions = value.get().parse().ok().filter(|asked| *asked > 0);
         }
         let Some((_, floats)) = shape.forms.iter().find(|(form, _)| *form == name) else {
             self.params.push((name, Cow::Borrowed(value.get())));
@@ -98,7 +99,11 @@ impl<'a> Fields<'a> {
             model => model.unwrap_or_default(),
         };
         let input = self.input.ok_or(Unreadable("no input"))?;
-        let (inputs, scalar) = read_input(input, shape.objects.map(|(_, names)| names))?;
+        let (inputs, scalar) = if shape.units {
+            (read_units(input)?, false)
+        } else {
+            read_input(input, shape.objects.map(|(_, names)| names))?
+        };
         let encoding = self.encoding(shape);
         self.params.sort_by(|(a, _), (b, _)| a.cmp(b));
         let unity = match () {
@@ -127,7 +132,7 @@ impl<'a> Fields<'a> {
             Some((asked, text)) => (asked, Some(text)),
             None => (Encoding::Float, None),
         };
-        if !self.kept && !self.unknown {
+        if !self.kept && !self.unknown && !shape.units {
             return asked;
         }
         let text = text.filter(|text| text.get() != "null" && shape.encodings != Encodings::None);

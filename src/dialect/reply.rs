@@ -47,8 +47,8 @@ impl Item {
     }
 }
 
-/// Reads an answer in the `OpenAI` shape.
-pub(super) fn read(body: &[u8], asked: Asked) -> Result<EmbedReply, Invalid> {
+/// Reads an answer in the `OpenAI` shape, whose items have their vectors in this member.
+pub(super) fn read(member: &str, body: &[u8], asked: Asked) -> Result<EmbedReply, Invalid> {
     let Members(members) =
         serde_json::from_slice(body).map_err(|_| Invalid("not a JSON object"))?;
     let mut reply = EmbedReply {
@@ -59,7 +59,7 @@ pub(super) fn read(body: &[u8], asked: Asked) -> Result<EmbedReply, Invalid> {
     };
     for (name, value) in &members {
         match (name.as_ref(), first_byte(value)) {
-            ("data", b'[') => reply.items = read_items(value, asked)?,
+            ("data", b'[') => reply.items = read_items(member, value, asked)?,
             ("usage", b'{') => {
                 (reply.tokens, reply.usage) = usage::read(value, asked.inputs)?;
             }
@@ -89,13 +89,13 @@ pub(super) fn check(reply: &EmbedReply, inputs: usize) -> Result<(), Invalid> {
 
 /// The items in the order of the inputs: by their `index` where they have one, which must then be
 /// a permutation.
-fn read_items(data: &RawValue, asked: Asked) -> Result<Vec<Item>, Invalid> {
+fn read_items(member: &str, data: &RawValue, asked: Asked) -> Result<Vec<Item>, Invalid> {
     let raw: Vec<Members<'_>> =
         serde_json::from_str(data.get()).map_err(|_| Invalid("an item is not an object"))?;
     let mut places: Vec<Option<Item>> = Vec::new();
     places.resize_with(asked.inputs.max(raw.len()), || None);
     for (position, Members(members)) in raw.iter().enumerate() {
-        let (index, item) = read_item(members, asked.encoding)?;
+        let (index, item) = read_item(member, members, asked.encoding)?;
         let place = places.get_mut(index.unwrap_or(position));
         match place {
             Some(free @ None) => *free = Some(item),
@@ -109,6 +109,7 @@ fn read_items(data: &RawValue, asked: Asked) -> Result<Vec<Item>, Invalid> {
 }
 
 fn read_item(
+    member: &str,
     members: &[(Cow<'_, str>, &RawValue)],
     encoding: Encoding,
 ) -> Result<(Option<usize>, Item), Invalid> {
@@ -117,7 +118,7 @@ fn read_item(
     let mut rest = String::new();
     for (name, value) in members {
         match name.as_ref() {
-            "embedding" => vector = Some(read_vector(value, encoding)?),
+            name if name == member => vector = Some(read_vector(value, encoding)?),
             "index" => {
                 let number = value.get().parse().map_err(|_| Invalid("an index is no number"))?;
                 index = Some(number);
@@ -145,16 +146,27 @@ pub(super) fn read_vector(
     }
 }
 
+/// How long a vector is that is not read. What is a list of objects, or several forms in one, has
+/// no length that others could be held against.
+fn length_of(value: &RawValue) -> Option<usize> {
+    match first_byte(value) {
+        b'"' => Some(value.get().len()),
+        b'{' => Some(1),
+        _ => {
+            let items: Vec<&RawValue> = serde_json::from_str(value.get()).ok()?;
+            let objects = items.first().is_some_and(|item| first_byte(item) == b'{');
+            Some(if objects { 1 } else { items.len() })
+        }
+    }
+}
+
 /// The components of vectors that are kept verbatim: their lengths added up, then the one text, or
 /// a list of several.
 pub(super) fn keep(values: &[&RawValue]) -> Option<Vec<u8>> {
     let mut length = 0;
     let mut kept = String::new();
     for value in values {
-        length += match first_byte(value) {
-            b'"' => value.get().len(),
-            _ => serde_json::from_str::<Vec<&RawValue>>(value.get()).ok()?.len(),
-        };
+        length += length_of(value)?;
         if first_byte(value) == b'[' && value.get().contains("null") {
             return None;
         }

@@ -38,6 +38,8 @@ pub(super) struct Shape {
     pub(super) by_path: bool,
     /// Whether its requests travel with nobody.
     pub(super) alone: bool,
+    /// Whether an input is a list of texts that see each other. What comes of it is kept as it is.
+    pub(super) units: bool,
     /// What the provider takes in one call.
     pub(super) limits: Limits,
     /// How it answers.
@@ -60,8 +62,8 @@ pub(super) enum Encodings {
 /// How an endpoint answers.
 #[derive(Debug, Clone, Copy)]
 pub(super) enum Answer {
-    /// A list `data` of items, as `OpenAI` does.
-    Data,
+    /// A list `data` of items, as `OpenAI` does, each with its vector in this member.
+    Data(&'static str),
     /// Lists of vectors.
     Listed(&'static listed::Form),
 }
@@ -102,14 +104,14 @@ impl EmbedShape for Shape {
 
     fn read_reply(&self, body: &[u8], asked: Asked) -> Result<EmbedReply, Invalid> {
         match self.answer {
-            Answer::Data => reply::read(body, asked),
+            Answer::Data(member) => reply::read(member, body, asked),
             Answer::Listed(form) => listed::read(form, body, asked),
         }
     }
 
     fn write_reply(&self, request: &EmbedRequest<'_>, vectors: &[Vector]) -> Vec<u8> {
         match self.answer {
-            Answer::Data => openai::write_reply(vectors, request.encoding),
+            Answer::Data(member) => openai::write_reply(member, vectors, request.encoding),
             Answer::Listed(form) => listed::write(form, request, vectors),
         }
     }

@@ -2,7 +2,7 @@
 
 use http::Method;
 
-use super::shape::{Encodings, Shape};
+use super::shape::{Answer, Encodings, Shape};
 use super::{Dialect, Endpoint, Limits, openai};
 use crate::error::Error;
 
@@ -26,6 +26,20 @@ static EMBEDDINGS: Shape = Shape {
     ..openai::SHAPE
 };
 
+/// Each list of chunks is one input: the chunks see each other, and no other list's.
+static CONTEXTUAL: Shape = Shape {
+    input: "inputs",
+    params: &["input_type", "output_dimension", "output_dtype"],
+    dimensions: "output_dimension",
+    user: "",
+    encodings: Encodings::Base64Only,
+    null_is_absent: true,
+    units: true,
+    limits: LIMITS,
+    answer: Answer::Data("data"),
+    ..openai::SHAPE
+};
+
 impl Dialect for Voyage {
     fn name(&self) -> &'static str {
         "voyage"
@@ -34,6 +48,7 @@ impl Dialect for Voyage {
     fn endpoint(&self, method: &Method, path: &str) -> Endpoint {
         match (method, path) {
             (&Method::POST, "/embeddings") => Endpoint::Embed(&EMBEDDINGS),
+            (&Method::POST, "/contextualizedembeddings") => Endpoint::Embed(&CONTEXTUAL),
             _ => Endpoint::Other,
         }
     }
