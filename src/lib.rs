@@ -43,7 +43,7 @@
 //!
 //! 1. [`gate::Proxy::exchange`] reads the head, finds the provider ([`gate::route`]) and reads the
 //!    body to its end, within bounds.
-//! 2. [`serve::Service::embed`] asks the tier for the whole answer to the very same bytes
+//! 2. [`serve::Service::answer`] asks the tier for the whole answer to the very same bytes
 //!    ([`tier::memory::Memory::recall`]). If there is none, it reads the request
 //!    ([`dialect::EmbedShape::read`]), makes a [`key::CacheKey`] for each input and looks into [`tier::memory::Memory`]. If all are there,
 //!    the answer is written ([`dialect::EmbedShape::write_reply`]) and that is all: no spawn, no
