@@ -73,6 +73,7 @@ pub fn is_harmless(name: &HeaderName) -> bool {
             | "user-agent"
             | "via"
             | "x-amzn-trace-id"
+            | "x-client-name"
             | "x-client-request-id"
             | "x-cloud-trace-context"
             | "x-correlation-id"

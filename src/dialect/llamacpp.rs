@@ -1,4 +1,4 @@
-//! llama.cpp, a server of one model that need not be named. Two of its paths normalise, others do not.
+//! llama.cpp, a server of one model that need not be named. Not all of its paths normalise.
 
 use super::compatible::Compatible;
 use super::shape::Shape;

@@ -51,8 +51,11 @@ impl<'a> Fields<'a> {
         let field = name.as_ref();
         let null = value.get() == "null";
         match field {
-            "model" if !null || shape.needs_model => self.model = json::text(value.get()),
-            "model" => {}
+            "model" if null && !shape.needs_model => {}
+            "model" => {
+                let model = json::text(value.get());
+                self.model = Some(model.ok_or(Unreadable("a model that is no text"))?);
+            }
             "encoding_format" if shape.encodings != Encodings::None => {
                 self.encoding = Some((read_encoding(value)?, value));
             }
