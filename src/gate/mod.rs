@@ -3,6 +3,7 @@
 mod admin;
 mod body;
 pub mod connection;
+mod pulse;
 pub mod route;
 mod tunnel;
 mod write;

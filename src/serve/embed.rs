@@ -70,7 +70,7 @@ impl Service {
         if ask.headers.contains_key("idempotency-key") {
             return Err("idempotency-key");
         }
-        let envelope = self.envelope(&ask.headers);
+        let envelope = self.envelope(ask);
         let exact = exact(ask, &envelope);
         let fresh =
             Freshness { now: self.clock.at(ask.target.received), max_age: directives.max_age };
@@ -181,10 +181,11 @@ impl Service {
     }
 }
 
-/// What a request says, byte for byte: the same again is the same question.
+/// What a request says, byte for byte: the same again is the same question. The query, which may hold
+/// a credential, is in the envelope.
 fn exact(ask: &Ask, envelope: &Digest) -> Vec<u8> {
-    let (upstream, path) =
-        (ask.target.upstream.identity.as_bytes(), ask.target.path_and_query.as_bytes());
+    let path = ask.target.path_and_query.split('?').next().unwrap_or_default().as_bytes();
+    let upstream = ask.target.upstream.identity.as_bytes();
     let mut exact = Vec::with_capacity(upstream.len() + path.len() + ask.body.len() + 48);
     exact.extend(envelope.as_bytes());
     for framed in [upstream, path] {
@@ -221,12 +222,10 @@ pub(super) fn subject(ask: &Ask, request: &EmbedRequest<'_>) -> Digest {
 
 /// What all inputs of a request have in common that may change a vector.
 fn family(ask: &Ask, request: &EmbedRequest<'_>, envelope: &Digest) -> Digest {
-    let query = ask.target.path_and_query.split_once('?').map_or("", |(_, query)| query);
     let mut family = Framer::new("larder embedding 1");
     family
         .field(b'e', envelope.as_bytes())
         .field(b'u', ask.target.upstream.identity.as_bytes())
-        .field(b'q', query.as_bytes())
         .field(b'c', request.scope.as_bytes())
         .field(b'm', request.model.as_bytes())
         .field(b'p', request.params.as_bytes());

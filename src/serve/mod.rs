@@ -119,16 +119,21 @@ impl Service {
         }
     }
 
-    /// What a request says beside its body that may change its answer: who asks, and every header
-    /// that is not known to be harmless. Keyed, so that nobody can tell a credential from it.
-    fn envelope(&self, headers: &HeaderMap) -> Digest {
-        let mut telling: Vec<(&HeaderName, &[u8])> = headers
+    /// What a request says beside its body that may change its answer: who asks, every header that
+    /// is not known to be harmless, and the query, which may hold a credential too. Keyed, so that
+    /// nobody can tell a credential from it.
+    fn envelope(&self, ask: &Ask) -> Digest {
+        let mut telling: Vec<(&HeaderName, &[u8])> = ask
+            .headers
             .iter()
             .map(|(name, value)| (name, value.as_bytes()))
             .filter(|(name, value)| self.tells(name, value))
             .collect();
         telling.sort_unstable_by(|(a, _), (b, _)| a.as_str().cmp(b.as_str()));
         let mut envelope = Framer::keyed(&self.secret, "larder envelope");
+        if let Some((_, query)) = ask.target.path_and_query.split_once('?') {
+            envelope.field(b'q', query.as_bytes());
+        }
         for (name, value) in telling {
             envelope.field(b'n', name.as_str().as_bytes()).field(b'v', value);
         }

@@ -12,7 +12,7 @@ const ROOMS: &[(&str, &[&str])] = &[
     ("rustls", &["upstream/"]),
     ("rustls_native_certs", &["upstream/"]),
     ("pingora_core", &["server/"]),
-    ("quick_cache", &["tier/memory.rs", "tier/recall.rs"]),
+    ("quick_cache", &["tier/memory/mod.rs", "tier/recall.rs"]),
     ("prometheus", &["metrics/"]),
     ("blake3", &["key.rs"]),
     ("toml", &["config/"]),

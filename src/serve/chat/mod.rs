@@ -124,7 +124,7 @@ impl Service {
 
     fn chat_key(&self, ask: &Ask, request: &ChatRequest) -> CacheKey {
         let question = Framer::new("larder chat 1")
-            .field(b'e', self.envelope(&ask.headers).as_bytes())
+            .field(b'e', self.envelope(ask).as_bytes())
             .field(b'u', ask.target.upstream.identity.as_bytes())
             .field(b'a', ask.target.path_and_query.as_bytes())
             .field(b'q', &request.question)

@@ -1,0 +1,182 @@
+//! What moves on a connection, and since when it does not.
+
+use std::io;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
+use std::task::{Context, Poll};
+use std::time::{Duration, Instant};
+
+use http::Version;
+use hyper::rt::{Read, ReadBufCursor, Write};
+
+/// How long a connection may keep larder waiting.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Patience {
+    /// For a head, from its first byte on.
+    pub(super) head: Duration,
+    /// Between an answer and the next head.
+    pub(super) idle: Duration,
+}
+
+/// What a connection is told from outside.
+#[derive(Debug)]
+pub(super) enum Order {
+    /// End with the request that is under way.
+    Finish,
+    /// End now.
+    Leave,
+}
+
+/// Since when a head has been coming in, as milliseconds after the connection's start; or that none
+/// is expected.
+pub(super) struct Pulse {
+    start: Instant,
+    state: AtomicU64,
+    movements: AtomicU32,
+    draining: AtomicBool,
+}
+
+/// What becomes of a connection after an answer.
+#[derive(PartialEq, Eq)]
+pub(super) enum Next {
+    Keep,
+    Close,
+}
+
+const IDLE: u64 = u64::MAX;
+const ANSWERING: u64 = u64::MAX - 1;
+/// HTTP/2 interleaves requests, and has bounds of its own.
+const MULTIPLEXED: u64 = u64::MAX - 2;
+
+impl Pulse {
+    pub(super) fn new() -> Self {
+        Self {
+            start: Instant::now(),
+            state: AtomicU64::new(IDLE),
+            movements: AtomicU32::new(0),
+            draining: AtomicBool::new(false),
+        }
+    }
+
+    fn bytes_came(&self) {
+        if self.state.load(Ordering::Relaxed) == IDLE {
+            self.state.store(self.milliseconds(), Ordering::Relaxed);
+        }
+    }
+
+    pub(super) fn head_came(&self, version: Version) {
+        let state = if version >= Version::HTTP_2 { MULTIPLEXED } else { ANSWERING };
+        self.state.store(state, Ordering::Relaxed);
+        self.moved();
+    }
+
+    /// From now on every answer is the last of its connection.
+    pub(super) fn drain(&self) {
+        self.draining.store(true, Ordering::Relaxed);
+    }
+
+    /// Something went in or out.
+    fn moved(&self) {
+        self.movements.fetch_add(1, Ordering::Relaxed);
+    }
+
+    pub(super) fn movements(&self) -> u32 {
+        self.movements.load(Ordering::Relaxed)
+    }
+
+    /// What is to become of the connection now; `last` is the last movement that was seen, and when.
+    pub(super) fn order(&self, last: &mut (u32, Instant), patience: Patience) -> Option<Order> {
+        let (state, movements) = (self.state.load(Ordering::Relaxed), self.movements());
+        if state == IDLE && movements == last.0 {
+            let is_over = last.1.elapsed() >= patience.idle;
+            return is_over.then_some(Order::Finish);
+        }
+        *last = (movements, Instant::now());
+        if self.head_is_late(patience.head) {
+            tracing::debug!("a request head took too long to come");
+            return Some(Order::Leave);
+        }
+        None
+    }
+
+    pub(super) fn answered(&self) -> Next {
+        if self.state.load(Ordering::Relaxed) == ANSWERING {
+            self.state.store(IDLE, Ordering::Relaxed);
+        }
+        let close = self.draining.load(Ordering::Relaxed) && !self.is_multiplexed();
+        if close { Next::Close } else { Next::Keep }
+    }
+
+    pub(super) fn is_multiplexed(&self) -> bool {
+        self.state.load(Ordering::Relaxed) == MULTIPLEXED
+    }
+
+    fn head_is_late(&self, timeout: Duration) -> bool {
+        let since = self.state.load(Ordering::Relaxed);
+        since < MULTIPLEXED
+            && u128::from(self.milliseconds().saturating_sub(since)) > timeout.as_millis()
+    }
+
+    fn milliseconds(&self) -> u64 {
+        u64::try_from(self.start.elapsed().as_millis()).unwrap_or(0)
+    }
+}
+
+/// A stream that tells when bytes come in.
+pub(super) struct Watched<I> {
+    io: I,
+    pulse: Arc<Pulse>,
+}
+
+impl<I> Watched<I> {
+    pub(super) fn new(io: I, pulse: &Arc<Pulse>) -> Self {
+        Self { io, pulse: Arc::clone(pulse) }
+    }
+}
+
+impl<I: Read + Unpin> Read for Watched<I> {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        buffer: ReadBufCursor<'_>,
+    ) -> Poll<io::Result<()>> {
+        let poll = Pin::new(&mut self.io).poll_read(context, buffer);
+        if matches!(poll, Poll::Ready(Ok(()))) {
+            self.pulse.bytes_came();
+        }
+        poll
+    }
+}
+
+impl<I: Write + Unpin> Write for Watched<I> {
+    fn poll_write(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        bytes: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        self.pulse.moved();
+        Pin::new(&mut self.io).poll_write(context, bytes)
+    }
+
+    fn poll_write_vectored(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        slices: &[io::IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        self.pulse.moved();
+        Pin::new(&mut self.io).poll_write_vectored(context, slices)
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        self.io.is_write_vectored()
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.io).poll_flush(context)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.io).poll_shutdown(context)
+    }
+}
