@@ -80,6 +80,7 @@ pub fn is_harmless(name: &HeaderName) -> bool {
             | "x-goog-api-client"
             | "x-real-ip"
             | "x-request-id"
+            | "x-server-timeout"
     ) || is_hop_by_hop(name)
         || HARMLESS_PREFIXES.iter().any(|prefix| name.as_str().starts_with(prefix))
 }

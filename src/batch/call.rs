@@ -2,8 +2,6 @@
 
 use std::sync::Arc;
 
-use http::{HeaderValue, header};
-
 use super::lane::Batch;
 use super::original::Submission;
 use super::plan::ClosedBy;
@@ -87,7 +85,7 @@ impl Batch {
 /// nothing that is forwarded, or they would not be in its lane.
 fn write(batch: &Batch, body: Body) -> Option<Call> {
     let original = &batch.submissions.first()?.original;
-    let mut call = match body {
+    Some(match body {
         Body::Own => original.as_call(),
         Body::Built(encoding) => {
             let seats = batch.submissions.iter().flat_map(|submission| &submission.seats);
@@ -101,10 +99,7 @@ fn write(batch: &Batch, body: Body) -> Option<Call> {
             };
             original.call(&call)
         }
-    };
-    let json = HeaderValue::from_static("application/json");
-    call.headers.entry(header::CONTENT_TYPE).or_insert(json);
-    Some(call)
+    })
 }
 
 #[expect(clippy::cast_precision_loss, reason = "a histogram of counts")]

@@ -13,7 +13,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use http::request::Parts;
-use http::{HeaderMap, HeaderValue, Method, Request, Response};
+use http::{HeaderMap, HeaderValue, Method, Request, Response, header};
 use http_body_util::{BodyExt, Full};
 use hyper::body::{Body as _, Incoming};
 use hyper::upgrade::{self, OnUpgrade};
@@ -169,7 +169,9 @@ fn pass<'a>(
 
 /// What is understood of a request, from its head.
 fn understood(dialect: &'static dyn Dialect, head: &Parts, path: &str) -> Endpoint {
-    if !is_json(&head.headers) && head.method != Method::GET {
+    // Some clients (litellm) send JSON without saying so.
+    let may_be_json = is_json(&head.headers) || !head.headers.contains_key(header::CONTENT_TYPE);
+    if !may_be_json {
         return Endpoint::Other;
     }
     match dialect.endpoint(&head.method, path) {

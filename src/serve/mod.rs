@@ -134,6 +134,10 @@ impl Service {
         if let Some((_, query)) = ask.target.path_and_query.split_once('?') {
             envelope.field(b'q', query.as_bytes());
         }
+        if !ask.headers.contains_key(http::header::CONTENT_TYPE) {
+            // What a provider makes of a body that does not say what it is, is its own affair.
+            envelope.field(b't', b"");
+        }
         for (name, value) in telling {
             envelope.field(b'n', name.as_str().as_bytes()).field(b'v', value);
         }

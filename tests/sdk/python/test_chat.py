@@ -11,8 +11,6 @@ CHAT_TOOLS = {"tools": [{"type": "function", "function": {"name": "weather", "pa
 RESPONSE_TOOLS = {"tools": [{"type": "function", "name": "weather", "parameters": {"type": "object"}, "strict": False}]}
 WHOLE = ["gpt-4o-mini", "split-stream", "commented-stream", "no-end"]
 BROKEN = ["cut-stream", "cut-mid-frame", "error-mid-stream"]
-# What the binary does not cache yet: without its name here a test that counts calls is run.
-NOT_CACHED_YET = {"chat"}
 
 STREAMED = {
     "chat": (lambda client: client.chat.completions, CHAT),
@@ -131,14 +129,10 @@ def chat_calls(bench, *many):
 
 
 def test_a_deterministic_chat_is_asked_for_once(bench):
-    if "chat" in NOT_CACHED_YET:
-        pytest.skip("needs the cache of chats")
     assert chat_calls(bench, {}, {}, {}) == 1
 
 
 def test_a_deterministic_stream_is_asked_for_once_and_replayed(bench):
-    if "chat" in NOT_CACHED_YET:
-        pytest.skip("needs the cache of chats")
     direct = streamed(bench, bench.provider, "chat", temperature=0)
     before = len(bench.provider.requests)
     assert [streamed(bench, bench.larder, "chat", temperature=0) for _ in range(3)] == [direct] * 3

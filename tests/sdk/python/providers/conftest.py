@@ -5,7 +5,7 @@ import pytest
 
 pytest.register_assert_rewrite("rig")
 
-from rig import DIALECTS, Rig, config_of, known_dialects  # noqa: E402
+from rig import Rig, config_of  # noqa: E402
 
 # What would send an SDK elsewhere or make it read keys of the machine.
 FOREIGN = ("ANTHROPIC_", "CO_API_", "COHERE_", "VOYAGE_", "MISTRAL_", "GEMINI_", "GOOGLE_", "OLLAMA_", "LITELLM_")
@@ -21,23 +21,18 @@ def pytest_configure():
     ssl.SSLContext.load_verify_locations = lambda *_, **__: None
 
 
-@pytest.fixture(scope="session")
-def known():
-    return known_dialects()
-
-
 @pytest.fixture(params=["sync", "async"])
 def kind(request):
     return request.param
 
 
 @pytest.fixture
-def make_rig(request, provider, start_larder, known, kind):
+def make_rig(request, provider, start_larder, kind):
     """Rigs of the module's SDK that share a larder."""
-    larder = start_larder(config_of(provider, known))
+    larder = start_larder(config_of(provider))
 
     def make(family):
-        return Rig(provider, larder, family, kind, request.module, DIALECTS[family] in known)
+        return Rig(provider, larder, family, kind, request.module)
 
     return make
 

@@ -5,50 +5,22 @@ import contextlib
 import dataclasses
 import enum
 import inspect
-import os
 import re
-import subprocess
-import tempfile
 
-import pytest
 from outcome import exact
 
-# The dialect that each provider is configured with. One that the binary does not know yet is left out
-# of the config, and tests that count what a cache of it saves are skipped.
-DIALECTS = {
-    "openai": "openai",
-    "anthropic": "anthropic",
-    "cohere": "cohere",
-    "gemini": "gemini",
-    "mistral": "mistral",
-    "ollama": "ollama",
-    "voyage": "voyage",
-}
+FAMILIES = ["openai", "anthropic", "cohere", "gemini", "mistral", "ollama", "voyage"]
 KEPT = re.compile(r"content-type|request-id|x-ratelimit-.*|anthropic-ratelimit-.*|retry-after.*|x-should-retry")
 FACTS = ("status_code", "http_status", "code", "status", "type", "param", "body", "json_body", "details", "error")
 
 
-def known_dialects():
-    """Those that the binary names when it refuses one that is none."""
-    with tempfile.NamedTemporaryFile("w", suffix=".toml") as config:
-        config.write('[providers.other]\nbase_url = "http://127.0.0.1:9"\ndialect = "none"\n')
-        config.flush()
-        ran = subprocess.run([os.environ["LARDER_BIN"], "serve", "--config", config.name],
-                             capture_output=True, text=True, timeout=20)
-    found = re.search(r"unknown dialect; known are: (.*)", ran.stderr)
-    assert found, ran.stderr
-    return frozenset(re.split(r"[,\s]+", found[1].strip()))
-
-
-def config_of(provider, known):
-    """Every family under its own name, as `/{provider}/…` paths have it."""
+def config_of(provider):
+    """Every family under its own name, as `/{provider}/…` paths have it, in its own dialect."""
     tables = []
-    for family, dialect in DIALECTS.items():
+    for family in FAMILIES:
         tables.append(f"[providers.{family}]")
         if family != "openai":  # which is the default provider, at the upstream of the command line
             tables.append(f'base_url = "{provider.origin}/{family}"')
-        if dialect in known:
-            tables.append(f'dialect = "{dialect}"')
     return "\n".join(tables) + "\n"
 
 
@@ -56,9 +28,8 @@ class Rig:
     """One family's SDK: `sdk` is the module of the tests, whose `client(kind, url)` makes a client. If
     outcomes hold what the SDK draws at random, its `neutral(outcome)` takes that out."""
 
-    def __init__(self, provider, larder, family, kind, sdk, native):
+    def __init__(self, provider, larder, family, kind, sdk):
         self.provider, self.kind, self.family = provider, kind, family
-        self.native = native
         self._make = sdk.client
         self._neutral = getattr(sdk, "neutral", lambda outcome: outcome)
         place = "" if family == "openai" else f"/{family}"
@@ -82,12 +53,12 @@ class Rig:
 
     def expect_same(self, call, *, stored=False, **options):
         """Through larder, twice, the call has the direct outcome. If an answer like this may be
-        stored and the binary speaks the dialect, the provider is not asked the second time."""
+        stored, the provider is not asked the second time."""
         direct = self.ask(self.direct, call, **options)
         assert self.ask(self.through, call, **options) == direct
         with self.counting() as calls:
             assert self.ask(self.through, call, **options) == direct
-        if stored and self.native:
+        if stored:
             assert len(calls) == 0, [request.target for request in calls]
         return direct
 
@@ -95,10 +66,6 @@ class Rig:
         direct = self.expect_same(call, **options)
         assert "error" in direct, direct
         return direct
-
-    def needs_native(self):
-        if not self.native:
-            pytest.skip(f"needs native dialect {DIALECTS[self.family]}")
 
     def counting(self):
         return _Counting(self.provider)

@@ -105,7 +105,6 @@ def test_an_sdk_tries_again_through_larder_as_often_as_directly(rig):
 
 
 def test_a_deterministic_message_is_asked_for_once(rig):
-    rig.needs_native()
     call = create(temperature=0) if OLD else create(extra_body={"temperature": 0})
     with rig.counting() as calls:
         answers = [rig.ask(rig.through, call) for _ in range(2)]
@@ -114,7 +113,6 @@ def test_a_deterministic_message_is_asked_for_once(rig):
 
 
 def test_two_keys_share_nothing(rig):
-    rig.needs_native()
     call = create(extra_body={"temperature": 0})
     with rig.counting() as calls:
         for key in ("sk-ant-one", "sk-ant-two"):

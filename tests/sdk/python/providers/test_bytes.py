@@ -33,9 +33,9 @@ OWN = {"date", "server", "connection", "transfer-encoding", "content-length", "c
 
 
 @pytest.fixture
-def ask(provider, start_larder, known):
+def ask(provider, start_larder):
     """The status, headers and bytes of a call: directly, or through larder."""
-    larder = start_larder(config_of(provider, known))
+    larder = start_larder(config_of(provider))
     origins = {"direct": provider.origin, "through": "http://{}:{}".format(*larder.address)}
 
     def call(side, path, body=None, method="POST", headers=None):

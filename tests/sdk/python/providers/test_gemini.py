@@ -119,7 +119,6 @@ def test_a_key_in_the_query_has_the_direct_outcome(rig):
 
 
 def test_one_content_and_a_batch_share_an_entry(rig):
-    rig.needs_native()
     rig.ask(rig.through, embed())
     keys = {"x-goog-api-key": "ge-one"}
     with rig.counting() as calls:
@@ -129,7 +128,6 @@ def test_one_content_and_a_batch_share_an_entry(rig):
 
 
 def test_only_new_contents_are_asked_for(rig):
-    rig.needs_native()
     rig.ask(rig.through, embed())
     with rig.counting() as calls:
         got = rig.ask(rig.through, embed(contents=[*TEXTS, "new"]))
@@ -138,7 +136,6 @@ def test_only_new_contents_are_asked_for(rig):
 
 
 def test_what_alters_a_vector_is_not_shared(rig):
-    rig.needs_native()
     others = [{}, configured(task_type="RETRIEVAL_QUERY"), configured(title="t", task_type="RETRIEVAL_DOCUMENT"),
               configured(output_dimensionality=16), {"model": "gemini-embedding-exp"}]
     with rig.counting() as calls:

@@ -80,7 +80,6 @@ def test_a_wrong_key_has_the_direct_outcome(rig, request, name):
 
 
 def test_only_new_texts_are_asked_for(rig, embed):
-    rig.needs_native()
     rig.ask(rig.through, embed())
     with rig.counting() as calls:
         got = rig.ask(rig.through, embed(inputs=[*TEXTS, "new"]))
@@ -89,7 +88,6 @@ def test_only_new_texts_are_asked_for(rig, embed):
 
 
 def test_what_alters_a_vector_is_not_shared(rig, embed):
-    rig.needs_native()
     others = [{}, {"output_dimension": 16}, {"model": "codestral-embed"}]
     with rig.counting() as calls:
         for more in others:
@@ -98,7 +96,6 @@ def test_what_alters_a_vector_is_not_shared(rig, embed):
 
 
 def test_a_deterministic_chat_is_asked_for_once(rig, chat):
-    rig.needs_native()
     with rig.counting() as calls:
         answers = [rig.ask(rig.through, chat(temperature=0)) for _ in range(2)]
     assert answers[0] == answers[1]

@@ -47,7 +47,7 @@ def test_embeddings_have_the_direct_outcome(rig, more):
     with rig.counting() as calls:
         through = [rig.ask(rig.through, embed(**more)) for _ in range(2)]
     assert [untimed(got) for got in through] == [untimed(direct)] * 2
-    assert len(calls) == (1 if rig.native else 2)
+    assert len(calls) == 1
 
 
 @pytest.mark.parametrize("more", [{"input": ""}, {"input": []}, {"input": ["good", "bad __poison__"]}],
@@ -101,7 +101,6 @@ def test_the_list_of_models_has_the_direct_outcome(rig):
 
 
 def test_the_two_calls_for_embeddings_share_nothing(rig):
-    rig.needs_native()
     with rig.counting() as calls:
         newer = rig.ask(rig.through, embed(input="one"))["result"]
         older = rig.ask(rig.through, embeddings())["result"]
@@ -110,7 +109,6 @@ def test_the_two_calls_for_embeddings_share_nothing(rig):
 
 
 def test_only_new_texts_are_asked_for(rig):
-    rig.needs_native()
     rig.ask(rig.through, embed())
     with rig.counting() as calls:
         got = rig.ask(rig.through, embed(input=[*TEXTS, "new"]))
@@ -119,7 +117,6 @@ def test_only_new_texts_are_asked_for(rig):
 
 
 def test_what_alters_a_vector_is_not_shared(rig):
-    rig.needs_native()
     others = [{}, {"dimensions": 16}, {"truncate": False}, {"options": {"num_ctx": 64}}, {"model": "all-minilm:latest"}]
     with rig.counting() as calls:
         for more in others:

@@ -80,7 +80,6 @@ def test_a_wrong_key_has_the_direct_outcome(rig):
 
 def test_a_null_is_the_same_as_nothing(rig):
     """The SDK's nulls, then the same by hand without them."""
-    rig.needs_native()
     asked = {"input": TEXTS, "model": "voyage-3.5", "truncation": True, "encoding_format": "base64"}
     keys = {"authorization": "Bearer pa-one"}
     rig.ask(rig.through, embed())
@@ -91,7 +90,6 @@ def test_a_null_is_the_same_as_nothing(rig):
 
 
 def test_only_new_texts_are_asked_for(rig):
-    rig.needs_native()
     rig.ask(rig.through, embed())
     with rig.counting() as calls:
         got = rig.ask(rig.through, embed(texts=[*TEXTS, "new"]))
@@ -100,7 +98,6 @@ def test_only_new_texts_are_asked_for(rig):
 
 
 def test_what_alters_a_vector_is_not_shared(rig):
-    rig.needs_native()
     others = [{}, {"input_type": "query"}, {"input_type": "document"}, {"output_dimension": 16},
               {"output_dtype": "int8"}, {"truncation": False}, {"model": "voyage-4"}]
     with rig.counting() as calls:
@@ -110,7 +107,6 @@ def test_what_alters_a_vector_is_not_shared(rig):
 
 
 def test_a_document_is_stored_as_a_whole(rig):
-    rig.needs_native()
     rig.ask(rig.through, contextualized(["a", "b"]))
     with rig.counting() as calls:
         rig.ask(rig.through, contextualized(["a", "b"]))
