@@ -1,16 +1,21 @@
 //! Readers of what others wrote take anything: no bytes make a dialect panic or hang, and what is
 //! read is as many vectors as were asked for, and can be written.
 
+use std::env;
 use std::time::{Duration, Instant};
 
-use http::StatusCode;
+use http::{Method, StatusCode};
+use larder::dialect::chat::{Watch, shape};
 use larder::dialect::{ALL, Asked};
-use larder::request::Encoding;
+use larder::gate::route::endpoint;
+use larder::request::{Encoding, Framing};
+use larder::sse::{Frame, Splitter};
 
+use super::chat::shapes::{Shape, shapes};
 use super::dialects::{Fixture, vectors};
 
-/// How long bytes are made up.
-const FOR: Duration = Duration::from_secs(3);
+/// How many seconds bytes are made up for each test, where `LARDER_FUZZ_SECONDS` does not say.
+const SECONDS: u64 = 3;
 
 /// The longest that reading one body of a few kilobytes may take.
 const HANG: Duration = Duration::from_secs(1);
@@ -114,14 +119,49 @@ fn feed(fixture: &Fixture, chance: &mut Chance) {
     assert!(started.elapsed() < HANG, "{} took {:?}", fixture.name, started.elapsed());
 }
 
+/// Requests and answers of models, whole and in frames that were split anywhere.
+fn feed_chat(fixture: &Shape, chance: &mut Chance) {
+    let started = Instant::now();
+    let below_name = fixture.path.strip_prefix(&format!("/{}", fixture.dialect));
+    let path = endpoint(below_name.unwrap_or(fixture.path));
+    let shape = shape(fixture.dialect, &Method::POST, path).unwrap();
+    drop(shape.read(path, &chance.spoil(fixture.ask.as_bytes())));
+    let answer = chance.spoil(fixture.answer.as_bytes());
+    shape.whole(&answer, &mut Watch::new());
+    for framing in [Framing::Events, Framing::Lines] {
+        let (mut splitter, mut watch) = (Splitter::new(framing, 1_000), Watch::new());
+        let mut rest = &answer[..];
+        while !rest.is_empty() {
+            let (piece, after) = rest.split_at(1 + chance.below(rest.len()));
+            rest = after;
+            let mut each = |frame: Frame<'_>| shape.frame(frame.event, frame.data, &mut watch);
+            if splitter.push(piece, &mut each).is_err() {
+                break;
+            }
+        }
+        splitter.end(&mut |frame| shape.frame(frame.event, frame.data, &mut watch));
+        shape.end(&mut watch);
+    }
+    assert!(started.elapsed() < HANG, "{} took {:?}", fixture.path, started.elapsed());
+}
+
 #[test]
 fn no_bytes_make_a_dialect_panic_or_hang() {
     let fixtures: Vec<Fixture> = ALL.iter().flat_map(|dialect| Fixture::all(*dialect)).collect();
-    let started = Instant::now();
+    for_a_while(|chance| fixtures.iter().for_each(|fixture| feed(fixture, chance)));
+}
+
+#[test]
+fn no_bytes_make_a_reader_of_answers_panic_or_hang() {
+    let shapes: Vec<Shape> = shapes().collect();
+    for_a_while(|chance| shapes.iter().for_each(|shape| feed_chat(shape, chance)));
+}
+
+fn for_a_while(mut feed: impl FnMut(&mut Chance)) {
+    let seconds = env::var("LARDER_FUZZ_SECONDS").ok().and_then(|text| text.parse().ok());
+    let (started, time) = (Instant::now(), Duration::from_secs(seconds.unwrap_or(SECONDS)));
     let mut chance = Chance(0x6c61_7264_6572);
-    while started.elapsed() < FOR {
-        for fixture in &fixtures {
-            feed(fixture, &mut chance);
-        }
+    while started.elapsed() < time {
+        feed(&mut chance);
     }
 }

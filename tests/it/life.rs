@@ -1,7 +1,7 @@
 //! The process: how it starts, what its commands say, and how it ends.
 
 use std::fs;
-use std::net::TcpListener;
+use std::net::{SocketAddr, TcpListener};
 use std::process::Output;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -38,6 +38,21 @@ async fn a_terminated_sidecar_finishes_what_is_in_flight() {
     }
 }
 
+/// Two requests over one connection, or one if its answer says that it is the last; how many.
+async fn ask_twice(proxy: SocketAddr, number: usize) -> usize {
+    let mut connection = Raw::connect(proxy).await;
+    for asked in 1..=2 {
+        let ask = Ask::of([format!("handed over {number} {asked}")]);
+        connection.send(Raw::embed(&ask)).await;
+        let answer = connection.answer().await;
+        ask.check(&answer);
+        if answer.headers.contains_key("connection") {
+            return asked;
+        }
+    }
+    2
+}
+
 #[tokio::test]
 async fn a_new_process_takes_over_and_no_request_is_lost() {
     let provider = Simulated::instant();
@@ -49,19 +64,7 @@ async fn a_new_process_takes_over_and_no_request_is_lost() {
     let asking = Aside::start(async move {
         let mut asked = 0;
         while !stopping.load(Ordering::Relaxed) {
-            // Each on a connection of its own, and some on one that is kept.
-            let mut connection = Raw::connect(address).await;
-            for _ in 0..2 {
-                let ask = Ask::of([format!("handed over {asked}")]);
-                connection.send(Raw::embed(&ask)).await;
-                let answer = connection.answer().await;
-                ask.check(&answer);
-                asked += 1;
-                if answer.headers.contains_key("connection") {
-                    // It was told that this was the last one.
-                    break;
-                }
-            }
+            asked += ask_twice(address, asked).await;
         }
         asked
     });

@@ -1,6 +1,6 @@
 //! Answers of models: which are kept, for whom, and that they come back byte for byte.
 
-mod shapes;
+pub(crate) mod shapes;
 mod simulated;
 
 use std::fmt::Write;

@@ -1,13 +1,13 @@
 //! What the endpoints of models are asked, and what they answer.
 
 /// What one endpoint is asked and answers.
-pub(super) struct Shape {
+pub(crate) struct Shape {
     /// Whose it is.
-    pub(super) dialect: &'static str,
-    pub(super) path: &'static str,
-    pub(super) ask: &'static str,
+    pub(crate) dialect: &'static str,
+    pub(crate) path: &'static str,
+    pub(crate) ask: &'static str,
     pub(super) media_type: &'static str,
-    pub(super) answer: &'static str,
+    pub(crate) answer: &'static str,
     /// The same answer, not to be kept.
     pub(super) unfinished: &'static [&'static str],
 }
@@ -151,7 +151,7 @@ pub(super) const COHERE: Shape = Shape {
 };
 
 /// Those whose dialect this build has.
-pub(super) fn shapes() -> impl Iterator<Item = Shape> {
+pub(crate) fn shapes() -> impl Iterator<Item = Shape> {
     let all = [
         OPENAI,
         OPENAI_STREAM,
