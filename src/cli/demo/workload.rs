@@ -1,4 +1,4 @@
-//! The workload: a miss, a hit, a partial hit, two bursts, a stream.
+//! The workload: a miss, a hit, a partial hit, two bursts, a chat, its replay, and one that is shared.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -40,7 +40,9 @@ pub(super) async fn run(sidecar: SocketAddr, provider: SocketAddr) -> Result<Vec
         client
             .step("64 new texts, at once", texts(100..164).into_iter().map(one).collect())
             .await?,
-        client.step("a chat, streamed", vec![chat()]).await?,
+        client.step("a chat, streamed", vec![chat("larders")]).await?,
+        client.step("the same chat, replayed", vec![chat("larders")]).await?,
+        client.step("10 × one new chat, at once", vec![chat("cellars"); 10]).await?,
     ])
 }
 
@@ -60,9 +62,10 @@ fn embed(texts: &[String]) -> Asked {
     ("/embeddings", Bytes::from(body.to_string()))
 }
 
-fn chat() -> Asked {
-    let messages = json!([{ "role": "user", "content": "Tell me about larders." }]);
-    let body = json!({ "model": "gpt-4.1", "messages": messages, "stream": true });
+fn chat(about: &str) -> Asked {
+    let messages = json!([{ "role": "user", "content": format!("Tell me about {about}.") }]);
+    let body =
+        json!({ "model": "gpt-4.1", "messages": messages, "temperature": 0, "stream": true });
     ("/chat/completions", Bytes::from(body.to_string()))
 }
 
