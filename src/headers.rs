@@ -2,6 +2,9 @@
 
 use http::header::{self, HeaderMap, HeaderName, HeaderValue};
 
+/// A request that is to be carried out once, by a key of its client's own.
+pub static IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key");
+
 /// Headers of one connection (RFC 9110, section 7.6.1), never passed on.
 const HOP_BY_HOP: &[&str] = &[
     "connection",
@@ -133,9 +136,9 @@ pub fn to_provider(headers: &HeaderMap) -> HeaderMap {
 /// The protocol that a request asks to go on with on its connection, if it asks for one (RFC 9110,
 /// section 7.8). HTTP/2 in clear is none: it would be the next hop's, not the provider's.
 pub fn asked_protocol(headers: &HeaderMap) -> Option<&HeaderValue> {
+    let protocol = headers.get(header::UPGRADE)?;
     let lists = headers.get_all(header::CONNECTION).iter().filter_map(|value| value.to_str().ok());
     let mut names = lists.flat_map(|value| value.split(','));
-    let protocol = headers.get(header::UPGRADE)?;
     let is_asked = names.any(|name| name.trim().eq_ignore_ascii_case("upgrade"));
     (is_asked && !protocol.as_bytes().eq_ignore_ascii_case(b"h2c")).then_some(protocol)
 }

@@ -12,8 +12,9 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Instant;
 
+use bytes::Bytes;
 use http::request::Parts;
-use http::{HeaderMap, HeaderValue, Method, Request, Response, header};
+use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Response, header};
 use http_body_util::{BodyExt, Full};
 use hyper::body::{Body as _, Incoming};
 use hyper::upgrade::{self, OnUpgrade};
@@ -73,62 +74,58 @@ impl Proxy {
         let (upstream, method) = (Arc::clone(upstream), head.method);
         let target = Target { upstream, endpoint, method, path_and_query, received };
         let headers = std::mem::take(&mut head.headers);
-        let reply = match self.unread(&target, &headers, &body) {
+        let mut ask = Ask { target, headers, body: Bytes::new() };
+        let reply = match self.unread(&ask, &body) {
             Some(reason) => {
                 let body = body.map_err(Into::into).boxed_unsync();
-                let reply = pass(&target, relayed(&target.method, headers, body), reason).await;
+                let reply = pass(&mut ask, body, reason).await;
                 self.tunnel(tunnel, reply)
             }
-            None => self.whole(target, headers, body).await,
+            None => self.whole(&mut ask, body).await,
         };
         leaving.stays();
         write::respond(&voice, reply, exchange)
     }
 
     /// Why a request's body need not be known.
-    fn unread(
-        &self,
-        target: &Target,
-        headers: &HeaderMap,
-        body: &Incoming,
-    ) -> Option<&'static str> {
-        match target.endpoint {
+    fn unread(&self, ask: &Ask, body: &Incoming) -> Option<&'static str> {
+        match ask.target.endpoint {
             Endpoint::Other => Some("relay"),
             Endpoint::Embed(_) => None,
             // Without the cache it would have gone through, whatever its size.
             Endpoint::Chat(_) if body.size_hint().lower() > self.settings.max_body.0 => {
                 Some("too-large")
             }
-            Endpoint::Chat(_) if target.method == Method::GET && !body.is_end_stream() => {
+            Endpoint::Chat(_) if ask.target.method == Method::GET && !body.is_end_stream() => {
                 Some("relay")
             }
-            Endpoint::Chat(shape) => self.service.declines(shape, target, headers),
+            Endpoint::Chat(shape) => self.service.declines(shape, &ask.target, &ask.headers),
         }
     }
 
-    /// Answers a request whose body has to be known.
-    async fn whole(&self, target: Target, headers: HeaderMap, body: Incoming) -> Reply {
+    /// Answers a request whose body has to be known. By reference: what is passed by value takes
+    /// room twice in a future that is moved about for every hit.
+    async fn whole(&self, ask: &mut Ask, body: Incoming) -> Reply {
         let limit = self.settings.max_body.as_usize();
-        let whole = match body::read(body, &headers, limit, self.settings.body_timeout).await {
+        let read = body::read(body, &ask.headers, limit, self.settings.body_timeout).await;
+        let body::Whole { raw, plain } = match read {
             Ok(whole) => whole,
             Err(error) => {
                 return Reply { content: Content::Failed(error), verdict: Verdict::default() };
             }
         };
-        let method = target.method.clone();
-        let unchanged = |headers, raw| {
-            relayed(&method, headers, Full::new(raw).map_err(|never| match never {}).boxed_unsync())
-        };
-        let Some(plain) = whole.plain else {
-            return pass(&target, unchanged(headers, whole.raw), "unreadable").await;
-        };
-        let ask = Ask { target, headers, body: plain };
-        match self.service.answer(&ask).await {
-            Ok(reply) => reply,
-            Err(reason) => {
-                pass(&ask.target, unchanged(ask.headers.clone(), whole.raw), reason).await
+        let reason = match plain {
+            None => "unreadable",
+            Some(plain) => {
+                ask.body = plain;
+                match self.service.answer(ask).await {
+                    Ok(reply) => return reply,
+                    Err(reason) => reason,
+                }
             }
-        }
+        };
+        let unchanged = Full::new(raw).map_err(|never| match never {}).boxed_unsync();
+        pass(ask, unchanged, reason).await
     }
 
     /// Where a provider agrees to another protocol, the connection becomes a tunnel to it.
@@ -160,11 +157,14 @@ impl Proxy {
 /// Passes a request on as it is. Boxed, since the state of a relay would be moved about with that of
 /// every hit.
 fn pass<'a>(
-    target: &'a Target,
-    request: Request<RequestBody>,
+    ask: &'a mut Ask,
+    body: RequestBody,
     reason: &'static str,
 ) -> Pin<Box<dyn Future<Output = Reply> + Send + 'a>> {
-    Box::pin(relay(target, request, reason))
+    let mut request = Request::new(body);
+    *request.method_mut() = ask.target.method.clone();
+    *request.headers_mut() = std::mem::take(&mut ask.headers);
+    Box::pin(relay(&ask.target, request, reason))
 }
 
 /// What is understood of a request, from its head.
@@ -180,15 +180,9 @@ fn understood(dialect: &'static dyn Dialect, head: &Parts, path: &str) -> Endpoi
     }
 }
 
-fn relayed(method: &Method, headers: HeaderMap, body: RequestBody) -> Request<RequestBody> {
-    let mut request = Request::new(body);
-    *request.method_mut() = method.clone();
-    *request.headers_mut() = headers;
-    request
-}
-
 fn count_retry(metrics: &OperationMetrics, headers: &HeaderMap) {
-    let count = headers.get("x-stainless-retry-count");
+    static COUNT: HeaderName = HeaderName::from_static("x-stainless-retry-count");
+    let count = headers.get(&COUNT);
     if count.is_some_and(|count| count != HeaderValue::from_static("0")) {
         metrics.retries.inc();
     }

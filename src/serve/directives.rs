@@ -2,7 +2,10 @@
 
 use std::time::Duration;
 
-use http::{HeaderMap, HeaderValue, header};
+use http::{HeaderMap, HeaderName, HeaderValue, header};
+
+static TTL: HeaderName = HeaderName::from_static("x-larder-ttl");
+static CACHED: HeaderName = HeaderName::from_static("x-larder-cache");
 
 /// What a caller asks of the cache. Without any header: everything it can give.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -30,9 +33,9 @@ impl Directives {
                 directives.take(directive.trim());
             }
         }
-        let ttl = headers.get("x-larder-ttl").and_then(|value| value.to_str().ok());
+        let ttl = headers.get(&TTL).and_then(|value| value.to_str().ok());
         directives.ttl = ttl.and_then(|ttl| ttl.trim().parse().ok()).map(Duration::from_secs);
-        directives.cached = match headers.get("x-larder-cache").map(HeaderValue::as_bytes) {
+        directives.cached = match headers.get(&CACHED).map(HeaderValue::as_bytes) {
             Some(b"on") => Some(true),
             Some(b"off") => Some(false),
             _ => None,

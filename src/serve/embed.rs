@@ -10,6 +10,7 @@ use super::{Ask, Directives, Service, miss};
 use crate::clock::Moment;
 use crate::dialect::EmbedShape;
 use crate::error::{Error, Kind};
+use crate::headers::IDEMPOTENCY_KEY;
 use crate::key::{CacheKey, Digest, Framer, Place};
 use crate::request::{EmbedRequest, Encoding, Input, Unity};
 use crate::tier::memory::Recollection;
@@ -67,7 +68,7 @@ impl Service {
         if directives.no_store {
             return Err("no-store");
         }
-        if ask.headers.contains_key("idempotency-key") {
+        if ask.headers.contains_key(&IDEMPOTENCY_KEY) {
             return Err("idempotency-key");
         }
         let envelope = self.envelope(ask);

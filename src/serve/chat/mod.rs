@@ -19,7 +19,7 @@ use crate::clock::Moment;
 use crate::config::words::ChatCache;
 use crate::dialect::ChatShape;
 use crate::error::{Error, Kind};
-use crate::headers::to_provider;
+use crate::headers::{IDEMPOTENCY_KEY, to_provider};
 use crate::key::{CacheKey, Framer};
 use crate::request::{ChatRequest, Sharing};
 use crate::tier::Freshness;
@@ -51,7 +51,7 @@ impl Service {
         };
         if directives.no_store {
             Some("no-store")
-        } else if headers.contains_key("idempotency-key") {
+        } else if headers.contains_key(&IDEMPOTENCY_KEY) {
             Some("idempotency-key")
         } else if directives.cached == Some(false) {
             Some("opted-out")
