@@ -127,8 +127,6 @@ pub struct ChatRequest {
     pub framing: Option<Framing>,
     /// How many answers are asked for at once.
     pub choices: u64,
-    /// Everything that may change the answer, as JSON text in one form only.
-    pub question: Vec<u8>,
     /// Who may be given the same answer.
     pub sharing: Sharing,
 }

@@ -171,7 +171,8 @@ async fn a_cut_is_a_cut_for_everybody_and_nothing_is_kept() {
 #[tokio::test]
 async fn a_reader_that_does_not_read_slows_nobody() {
     let provider = Teller::events();
-    let sidecar = Sidecar::with(provider.address, "[cache]\nmax_transcript = \"1MiB\"\n");
+    // More than the sockets of the slow one hold by themselves: by so much it may be ahead at first.
+    let sidecar = Sidecar::with(provider.address, "[cache]\nmax_transcript = \"16MiB\"\n");
     let slow = ask(&sidecar, COLD).await;
     let telling = provider.call(0).await;
     telling.say(PART).await;

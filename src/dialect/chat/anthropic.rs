@@ -14,6 +14,10 @@ const COMPLETE: &[&str] = &["end_turn", "stop_sequence"];
 pub(super) struct Messages;
 
 impl ChatShape for Messages {
+    fn not_asked(&self) -> &'static [&'static str] {
+        &["metadata"]
+    }
+
     fn read(&self, _path: &str, body: &[u8]) -> Result<ChatRequest, Unreadable> {
         let fields = Fields::read(body)?;
         let streamed = fields.value("stream")?.unwrap_or(false);
@@ -22,7 +26,6 @@ impl ChatShape for Messages {
             framing: streamed.then_some(Framing::Events),
             choices: 1,
             sharing: sharing(&fields),
-            question: fields.canonical(&["metadata"]),
         })
     }
 

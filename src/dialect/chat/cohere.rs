@@ -36,7 +36,6 @@ impl ChatShape for Chat {
             framing: streamed.then_some(Framing::Events),
             choices: 1,
             sharing,
-            question: fields.canonical(&[]),
         })
     }
 

@@ -39,7 +39,6 @@ impl ChatShape for Generate {
             framing: streamed.then_some(Framing::Events),
             choices,
             sharing,
-            question: fields.canonical(&[]),
         })
     }
 

@@ -23,6 +23,7 @@ use std::time::Duration;
 
 use http::Method;
 
+use self::fields::Fields;
 use super::Unreadable;
 use crate::config::words::CachedRoute;
 use crate::request::ChatRequest;
@@ -31,6 +32,11 @@ use crate::request::ChatRequest;
 pub trait ChatShape: Sync + std::fmt::Debug {
     /// Reads a request. The path is as it came, below the base URL, with its query.
     fn read(&self, path_and_query: &str, body: &[u8]) -> Result<ChatRequest, Unreadable>;
+
+    /// Members of a request that no answer depends on.
+    fn not_asked(&self) -> &'static [&'static str] {
+        &[]
+    }
 
     /// Looks at a whole answer that came at once.
     fn whole(&self, body: &[u8], watch: &mut Watch);
@@ -52,6 +58,15 @@ pub trait ChatShape: Sync + std::fmt::Debug {
     /// Looks at the end of a stream that came to its end between two frames, for a shape that has no
     /// mark of its own.
     fn end(&self, _watch: &mut Watch) {}
+}
+
+/// Everything of a request that may change the answer, as JSON text in one form only. Not a part of
+/// reading it, since most requests are passed on whatever they say.
+pub fn question(shape: &dyn ChatShape, body: &[u8]) -> Result<Vec<u8>, Unreadable> {
+    if body.is_empty() {
+        return Ok(Vec::new());
+    }
+    Ok(Fields::read(body)?.canonical(shape.not_asked()))
 }
 
 /// The shape of a dialect's endpoint, by what follows the base URL without version and query.

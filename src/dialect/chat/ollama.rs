@@ -30,7 +30,6 @@ impl ChatShape for Chat {
             framing: streamed.then_some(Framing::Lines),
             choices: 1,
             sharing,
-            question: fields.canonical(&[]),
         })
     }
 

@@ -30,6 +30,10 @@ const COMPLETE: &[&str] = &["stop"];
 pub(super) struct ChatCompletions;
 
 impl ChatShape for ChatCompletions {
+    fn not_asked(&self) -> &'static [&'static str] {
+        NOT_ASKED
+    }
+
     fn read(&self, _path: &str, body: &[u8]) -> Result<ChatRequest, Unreadable> {
         read(body, |_| Ok(1))
     }
@@ -48,6 +52,10 @@ impl ChatShape for ChatCompletions {
 pub(super) struct Completions;
 
 impl ChatShape for Completions {
+    fn not_asked(&self) -> &'static [&'static str] {
+        NOT_ASKED
+    }
+
     fn read(&self, _path: &str, body: &[u8]) -> Result<ChatRequest, Unreadable> {
         read(body, prompts)
     }
@@ -74,7 +82,6 @@ fn read(
         choices: each.saturating_mul(prompts(&fields)?),
         sharing: sharing(&fields, &model, each),
         model,
-        question: fields.canonical(NOT_ASKED),
     })
 }
 

@@ -25,7 +25,6 @@ impl ChatShape for Responses {
             choices: 1,
             sharing: sharing(&fields)?,
             // An answer repeats even `metadata` and `user`, so nothing is left out.
-            question: fields.canonical(&[]),
         })
     }
 

@@ -7,7 +7,6 @@ use http::Method;
 use serde::de::IgnoredAny;
 
 use super::super::Unreadable;
-use super::fields::Fields;
 use super::{ChatShape, Spoilt, Watch};
 use crate::config::words::CachedRoute;
 use crate::request::{ChatRequest, Sharing};
@@ -45,15 +44,12 @@ impl ChatShape for Route {
         (self.0 == CachedRoute::Models).then_some(MODELS_TTL)
     }
 
-    fn read(&self, _path: &str, body: &[u8]) -> Result<ChatRequest, Unreadable> {
-        let question =
-            if body.is_empty() { Vec::new() } else { Fields::read(body)?.canonical(&[]) };
+    fn read(&self, _path: &str, _body: &[u8]) -> Result<ChatRequest, Unreadable> {
         Ok(ChatRequest {
             model: String::new(),
             framing: None,
             choices: 1,
             sharing: Sharing::Deterministic,
-            question,
         })
     }
 

@@ -18,6 +18,7 @@ use crate::broadcast::{Joined, Reader, alone};
 use crate::clock::Moment;
 use crate::config::words::ChatCache;
 use crate::dialect::ChatShape;
+use crate::dialect::chat::question;
 use crate::error::{Error, Kind};
 use crate::headers::{IDEMPOTENCY_KEY, to_provider};
 use crate::key::{CacheKey, Framer};
@@ -75,7 +76,8 @@ impl Service {
             Err(_) if directives.only_if_cached => return Ok(not_cached()),
             permitted => permitted?,
         }
-        let key = self.chat_key(ask, &request);
+        let question = question(shape, &ask.body).map_err(|_| "unreadable")?;
+        let key = self.chat_key(ask, &question);
         let now = self.clock.at(ask.target.received);
         let fresh = Freshness { now, max_age: directives.max_age };
         if !directives.no_cache {
@@ -122,14 +124,14 @@ impl Service {
         Reply { content: Content::Replayed(Box::new(kept.transcript)), verdict }
     }
 
-    fn chat_key(&self, ask: &Ask, request: &ChatRequest) -> CacheKey {
-        let question = Framer::new("larder chat 1")
+    fn chat_key(&self, ask: &Ask, question: &[u8]) -> CacheKey {
+        let key = Framer::new("larder chat 1")
             .field(b'e', self.envelope(ask).as_bytes())
             .field(b'u', ask.target.upstream.identity.as_bytes())
             .field(b'a', ask.target.path_and_query.as_bytes())
-            .field(b'q', &request.question)
+            .field(b'q', question)
             .finish();
-        CacheKey::whole(question)
+        CacheKey::whole(key)
     }
 
     fn pump(
