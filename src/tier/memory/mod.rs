@@ -9,7 +9,7 @@ use std::mem::size_of;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 
-use ::bytes::Bytes as Answer;
+use bytes::Bytes;
 use quick_cache::sync::Cache;
 use quick_cache::{Lifecycle, OptionsBuilder, Weighter};
 
@@ -39,7 +39,7 @@ struct Entry {
 #[derive(Debug)]
 pub struct Recollection {
     /// The answer as it was written.
-    pub answer: Answer,
+    pub answer: Bytes,
     /// How many values it is made of.
     pub parts: usize,
     /// When the oldest of them was stored.
@@ -50,7 +50,7 @@ pub struct Recollection {
 
 /// The answers that are in memory.
 pub struct Memory {
-    cache: Cache<CacheKey, Entry, Bytes, KeyHasher, Tally>,
+    cache: Cache<CacheKey, Entry, Weigher, KeyHasher, Tally>,
     recall: Recall,
     epoch: AtomicU64,
     tally: Tally,
@@ -70,7 +70,7 @@ impl Memory {
         metrics.limit_bytes.set(i64::try_from(limit).unwrap_or(i64::MAX));
         let tally = Tally { metrics: Arc::new(metrics), stored_sum: Arc::default() };
         let recall = Recall::new(for_answers, hasher.clone());
-        let cache = Cache::with_options(options, Bytes, hasher, tally.clone());
+        let cache = Cache::with_options(options, Weigher, hasher, tally.clone());
         Self { cache, recall, epoch: AtomicU64::new(0), tally }
     }
 
@@ -99,7 +99,7 @@ impl Memory {
     }
 
     /// Keeps the whole answer to a question, with the values that it was written from.
-    pub fn remember(&self, question: &[u8], parts: Vec<(CacheKey, Arc<[u8]>)>, answer: Answer) {
+    pub fn remember(&self, question: &[u8], parts: Vec<(CacheKey, Arc<[u8]>)>, answer: Bytes) {
         let parts = parts.into();
         self.recall.put(question, Recalled { parts, answer });
     }
@@ -163,9 +163,9 @@ impl fmt::Debug for Memory {
 
 /// Weighs an entry by the bytes that it really holds.
 #[derive(Debug, Clone)]
-struct Bytes;
+struct Weigher;
 
-impl Weighter<CacheKey, Entry> for Bytes {
+impl Weighter<CacheKey, Entry> for Weigher {
     fn weight(&self, _key: &CacheKey, entry: &Entry) -> u64 {
         (OVERHEAD + entry.stored.value.len()) as u64
     }

@@ -72,7 +72,7 @@ fn a_whole_answer_is_recalled_while_it_is_what_the_values_make() {
     let parts = vec![(key(1), Arc::clone(&old.value)), (key(2), Arc::clone(&new.value))];
     memory.put(key(1), old.clone());
     memory.put(key(2), new);
-    memory.remember(b"question", parts, Answer::from_static(b"answer"));
+    memory.remember(b"question", parts, Bytes::from_static(b"answer"));
 
     let recalled = memory.recall(b"question", &at(9)).unwrap();
     assert_eq!((&recalled.answer[..], recalled.parts), (&b"answer"[..], 2));
@@ -91,7 +91,7 @@ fn a_purge_forgets_whole_answers() {
     let now = Clock::start().now();
     let one = stored(now, 10);
     memory.put(key(1), one.clone());
-    memory.remember(b"q", vec![(key(1), Arc::clone(&one.value))], Answer::from_static(b"a"));
+    memory.remember(b"q", vec![(key(1), Arc::clone(&one.value))], Bytes::from_static(b"a"));
     memory.purge();
     memory.put(key(1), one);
     assert!(memory.recall(b"q", &Freshness { now, max_age: None }).is_none());
