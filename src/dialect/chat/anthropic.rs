@@ -60,12 +60,8 @@ impl ChatShape for Messages {
 fn sharing(fields: &Fields<'_>) -> Sharing {
     if fields.says("container") {
         Sharing::Never("state")
-    } else if fields.any(&["tools", "mcp_servers"]) {
-        Sharing::Drawn("tools")
-    } else if !fields.is_zero("temperature") {
-        Sharing::Drawn("temperature")
     } else {
-        Sharing::Deterministic
+        fields.chance(&["tools", "mcp_servers"])
     }
 }
 

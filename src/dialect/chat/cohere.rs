@@ -54,11 +54,7 @@ impl ChatShape for Chat {
     }
 
     fn frame(&self, _event: &[u8], data: &[u8], watch: &mut Watch) {
-        if watch.is_ended() {
-            // Some add `OpenAI`'s mark.
-            if data != b"[DONE]" {
-                watch.spoil(Spoilt::Unreadable);
-            }
+        if watch.is_after_end(data) {
             return;
         }
         let Ok(event) = serde_json::from_slice::<Event>(data) else {

@@ -8,6 +8,7 @@ use serde_json::value::RawValue;
 use super::super::Unreadable;
 use super::super::canonical::canonical;
 use super::super::json::{self, Members};
+use crate::request::Sharing;
 
 /// The members of an object.
 #[derive(Debug)]
@@ -57,6 +58,17 @@ impl<'a> Fields<'a> {
     pub(super) fn is_zero(&self, name: &str) -> bool {
         let number = self.raw(name).and_then(|text| text.parse::<f64>().ok());
         number.is_some_and(|number| number == 0.0)
+    }
+
+    /// Whether a request leaves anything to chance: tools by these names, or a temperature.
+    pub(super) fn chance(&self, tools: &[&str]) -> Sharing {
+        if self.any(tools) {
+            Sharing::Drawn("tools")
+        } else if !self.is_zero("temperature") {
+            Sharing::Drawn("temperature")
+        } else {
+            Sharing::Deterministic
+        }
     }
 
     /// Everything but some members as JSON text that does not depend on the order of members, on

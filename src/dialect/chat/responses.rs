@@ -24,7 +24,6 @@ impl ChatShape for Responses {
             framing: streamed.then_some(Framing::Events),
             choices: 1,
             sharing: sharing(&fields)?,
-            // An answer repeats even `metadata` and `user`, so nothing is left out.
         })
     }
 
@@ -37,11 +36,7 @@ impl ChatShape for Responses {
     }
 
     fn frame(&self, _event: &[u8], data: &[u8], watch: &mut Watch) {
-        if watch.is_ended() {
-            // Some add the mark of the other endpoint.
-            if data != b"[DONE]" {
-                watch.spoil(Spoilt::Unreadable);
-            }
+        if watch.is_after_end(data) {
             return;
         }
         let Ok(event) = serde_json::from_slice::<Event>(data) else {
@@ -64,12 +59,8 @@ fn sharing(fields: &Fields<'_>) -> Result<Sharing, Unreadable> {
     let stored = fields.value("store")?.unwrap_or(true);
     Ok(if stored || fields.any(STATE) {
         Sharing::Never("state")
-    } else if fields.says("tools") {
-        Sharing::Drawn("tools")
-    } else if !fields.is_zero("temperature") {
-        Sharing::Drawn("temperature")
     } else {
-        Sharing::Deterministic
+        fields.chance(&["tools"])
     })
 }
 

@@ -73,6 +73,15 @@ impl Watch {
         self.ended
     }
 
+    /// Whether a frame comes after the end, where only `OpenAI`'s mark may: some add it to the mark of
+    /// their own.
+    pub(super) fn is_after_end(&mut self, data: &[u8]) -> bool {
+        if self.ended && data != b"[DONE]" {
+            self.spoil(Spoilt::Unreadable);
+        }
+        self.ended
+    }
+
     /// Something is wrong; what was wrong first counts.
     pub(super) fn spoil(&mut self, spoilt: Spoilt) {
         self.spoilt.get_or_insert(spoilt);
