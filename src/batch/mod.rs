@@ -128,7 +128,7 @@ impl Batcher {
 
     /// What one call may hold: what the provider takes, as configured, published or learned.
     fn call_limit(&self, original: &Original) -> Size {
-        let known = original.upstream.dialect.limits();
+        let known = original.shape.limits();
         let settings = &original.upstream.settings;
         let or = |setting: usize, known: usize| if setting == 0 { known } else { setting };
         let inputs = or(settings.max_inputs as usize, known.inputs);

@@ -2,7 +2,7 @@
 
 use http::Method;
 
-use super::{Dialect, Endpoint};
+use super::{Dialect, EmbedShape};
 use crate::error::{Error, Kind};
 
 /// Anthropic.
@@ -14,8 +14,8 @@ impl Dialect for Anthropic {
         "anthropic"
     }
 
-    fn endpoint(&self, _method: &Method, _path: &str) -> Endpoint {
-        Endpoint::Other
+    fn embed(&self, _method: &Method, _path: &str) -> Option<&'static dyn EmbedShape> {
+        None
     }
 
     fn write_error(&self, _path: &str, error: &Error) -> Vec<u8> {

@@ -6,7 +6,7 @@ use http::Method;
 
 use super::shape::Shape;
 use super::{
-    Asked, Dialect, EmbedCall, EmbedReply, EmbedShape, Endpoint, Invalid, Unreadable, openai,
+    Asked, Dialect, EmbedCall, EmbedReply, EmbedShape, Invalid, Limits, Unreadable, openai,
 };
 use crate::request::EmbedRequest;
 use crate::vector::Vector;
@@ -20,15 +20,13 @@ impl Dialect for Azure {
         "azure"
     }
 
-    fn endpoint(&self, method: &Method, path: &str) -> Endpoint {
+    fn embed(&self, method: &Method, path: &str) -> Option<&'static dyn EmbedShape> {
         match path {
             "/openai/v1/embeddings" | "/embeddings" if method == Method::POST => {
-                Endpoint::Embed(&openai::EMBEDDINGS)
+                Some(&openai::EMBEDDINGS)
             }
-            _ if method == Method::POST && deployment(path).is_some() => {
-                Endpoint::Embed(&Deployment)
-            }
-            _ => Endpoint::Other,
+            _ if method == Method::POST && deployment(path).is_some() => Some(&Deployment),
+            _ => None,
         }
     }
 }
@@ -48,6 +46,10 @@ struct Deployment;
 static FIELDS: Shape = Shape { needs_model: false, ..openai::SHAPE };
 
 impl EmbedShape for Deployment {
+    fn limits(&self) -> Limits {
+        openai::LIMITS
+    }
+
     fn read<'a>(&self, path: &str, body: &'a [u8]) -> Result<EmbedRequest<'a>, Unreadable> {
         let path = path.split('?').next().unwrap_or_default();
         let deployment = deployment(path).ok_or(Unreadable("no deployment"))?;

@@ -4,7 +4,7 @@ use http::Method;
 
 use super::listed::Form;
 use super::shape::{Answer, Encodings, Shape};
-use super::{Dialect, Endpoint, Limits, openai};
+use super::{Dialect, EmbedShape, Limits, openai};
 use crate::error::Error;
 
 /// Cohere.
@@ -44,16 +44,12 @@ impl Dialect for Cohere {
         "cohere"
     }
 
-    fn endpoint(&self, method: &Method, path: &str) -> Endpoint {
+    fn embed(&self, method: &Method, path: &str) -> Option<&'static dyn EmbedShape> {
         match (method, path) {
-            (&Method::POST, "/embed") => Endpoint::Embed(&EMBED),
-            (&Method::POST, "/compatibility/v1/embeddings") => Endpoint::Embed(&COMPATIBLE),
-            _ => Endpoint::Other,
+            (&Method::POST, "/embed") => Some(&EMBED),
+            (&Method::POST, "/compatibility/v1/embeddings") => Some(&COMPATIBLE),
+            _ => None,
         }
-    }
-
-    fn limits(&self) -> Limits {
-        LIMITS
     }
 
     fn write_error(&self, path: &str, error: &Error) -> Vec<u8> {

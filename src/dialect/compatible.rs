@@ -3,7 +3,7 @@
 use http::Method;
 
 use super::shape::Shape;
-use super::{Dialect, Endpoint, Limits, openai};
+use super::{Dialect, EmbedShape, openai};
 
 /// Such a provider.
 #[derive(Debug)]
@@ -19,14 +19,10 @@ impl Dialect for Compatible {
         self.name
     }
 
-    fn endpoint(&self, method: &Method, path: &str) -> Endpoint {
+    fn embed(&self, method: &Method, path: &str) -> Option<&'static dyn EmbedShape> {
         match (method, path) {
-            (&Method::POST, "/embeddings") => Endpoint::Embed(self.embeddings),
-            _ => openai::endpoint(method, path),
+            (&Method::POST, "/embeddings") => Some(self.embeddings),
+            _ => openai::embed(method, path),
         }
-    }
-
-    fn limits(&self) -> Limits {
-        self.embeddings.limits
     }
 }

@@ -3,7 +3,7 @@
 use http::Method;
 
 use super::shape::{Encodings, Shape};
-use super::{Dialect, Endpoint, Limits, openai};
+use super::{Dialect, EmbedShape, Limits, openai};
 use crate::error::Error;
 
 /// Mistral.
@@ -28,15 +28,11 @@ impl Dialect for Mistral {
         "mistral"
     }
 
-    fn endpoint(&self, method: &Method, path: &str) -> Endpoint {
+    fn embed(&self, method: &Method, path: &str) -> Option<&'static dyn EmbedShape> {
         match (method, path) {
-            (&Method::POST, "/embeddings") => Endpoint::Embed(&EMBEDDINGS),
-            _ => openai::endpoint(method, path),
+            (&Method::POST, "/embeddings") => Some(&EMBEDDINGS),
+            _ => openai::embed(method, path),
         }
-    }
-
-    fn limits(&self) -> Limits {
-        LIMITS
     }
 
     fn write_error(&self, _path: &str, error: &Error) -> Vec<u8> {

@@ -155,25 +155,21 @@ pub trait Dialect: Sync + std::fmt::Debug {
     /// Its name in the configuration.
     fn name(&self) -> &'static str;
 
-    /// What an endpoint is. The path is what follows the base URL, without its version segment and
-    /// its query.
-    fn endpoint(&self, method: &Method, path: &str) -> Endpoint {
-        openai::endpoint(method, path)
+    /// The shape of an endpoint that gives embeddings. The path is what follows the base URL, without
+    /// its version segment and its query.
+    fn embed(&self, method: &Method, path: &str) -> Option<&'static dyn EmbedShape> {
+        openai::embed(method, path)
     }
 
-    /// The shape of an endpoint that gives a model's words, by its path as above.
-    fn chat(&self, method: &Method, path: &str) -> Option<&'static dyn ChatShape> {
-        chat::shape(self.name(), method, path)
+    /// What an endpoint is, by method and path as above.
+    fn endpoint(&self, method: &Method, path: &str) -> Endpoint {
+        let chat = || chat::shape(self.name(), method, path).map(Endpoint::Chat);
+        self.embed(method, path).map(Endpoint::Embed).or_else(chat).unwrap_or(Endpoint::Other)
     }
 
     /// What a refused call was refused for.
     fn classify(&self, status: StatusCode, body: &[u8]) -> Refusal {
         openai::classify(status, body)
-    }
-
-    /// What the provider takes in one call.
-    fn limits(&self) -> Limits {
-        openai::LIMITS
     }
 
     /// The body of an error that larder itself makes on a path, as JSON.
@@ -184,6 +180,9 @@ pub trait Dialect: Sync + std::fmt::Debug {
 
 /// The shape in which an endpoint is asked for embeddings and answers.
 pub trait EmbedShape: Sync + std::fmt::Debug {
+    /// What the endpoint takes in one call.
+    fn limits(&self) -> Limits;
+
     /// Reads a request. The path is as it came, below the base URL, with its query.
     fn read<'a>(
         &self,

@@ -4,7 +4,7 @@ use http::Method;
 
 use super::listed::Form;
 use super::shape::{Answer, Encodings, Shape};
-use super::{Dialect, Endpoint, Limits, openai};
+use super::{Dialect, EmbedShape, Limits, openai};
 
 /// Nomic.
 #[derive(Debug)]
@@ -37,14 +37,10 @@ impl Dialect for Nomic {
         "nomic"
     }
 
-    fn endpoint(&self, method: &Method, path: &str) -> Endpoint {
+    fn embed(&self, method: &Method, path: &str) -> Option<&'static dyn EmbedShape> {
         match (method, path) {
-            (&Method::POST, "/embedding/text") => Endpoint::Embed(&TEXT),
-            _ => Endpoint::Other,
+            (&Method::POST, "/embedding/text") => Some(&TEXT),
+            _ => None,
         }
-    }
-
-    fn limits(&self) -> Limits {
-        LIMITS
     }
 }

@@ -5,7 +5,7 @@ use http::Method;
 
 use super::listed::Form;
 use super::shape::{Answer, Encodings, Shape};
-use super::{Dialect, Endpoint, Limits, openai};
+use super::{Dialect, EmbedShape, Limits, openai};
 use crate::error::Error;
 
 /// Ollama.
@@ -65,17 +65,13 @@ impl Dialect for Ollama {
         "ollama"
     }
 
-    fn endpoint(&self, method: &Method, path: &str) -> Endpoint {
+    fn embed(&self, method: &Method, path: &str) -> Option<&'static dyn EmbedShape> {
         match (method, path) {
-            (&Method::POST, "/api/embed") => Endpoint::Embed(&EMBED),
-            (&Method::POST, "/api/embeddings") => Endpoint::Embed(&EMBEDDINGS),
-            (&Method::POST, "/embeddings") => Endpoint::Embed(&COMPATIBLE),
-            _ => openai::endpoint(method, path),
+            (&Method::POST, "/api/embed") => Some(&EMBED),
+            (&Method::POST, "/api/embeddings") => Some(&EMBEDDINGS),
+            (&Method::POST, "/embeddings") => Some(&COMPATIBLE),
+            _ => openai::embed(method, path),
         }
-    }
-
-    fn limits(&self) -> Limits {
-        LIMITS
     }
 
     fn write_error(&self, path: &str, error: &Error) -> Vec<u8> {

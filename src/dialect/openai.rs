@@ -3,7 +3,7 @@
 use http::{Method, StatusCode};
 
 use super::shape::{Answer, Encodings, Shape};
-use super::{Dialect, Endpoint, Limits, Refusal, json, usage};
+use super::{Dialect, EmbedShape, Limits, Refusal, json, usage};
 use crate::error::Error;
 use crate::request::Encoding;
 use crate::vector::Vector;
@@ -18,10 +18,10 @@ impl Dialect for OpenAi {
     }
 }
 
-pub(super) fn endpoint(method: &Method, path: &str) -> Endpoint {
+pub(super) fn embed(method: &Method, path: &str) -> Option<&'static dyn EmbedShape> {
     match (method, path) {
-        (&Method::POST, "/embeddings") => Endpoint::Embed(&EMBEDDINGS),
-        _ => Endpoint::Other,
+        (&Method::POST, "/embeddings") => Some(&EMBEDDINGS),
+        _ => None,
     }
 }
 

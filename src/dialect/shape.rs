@@ -69,6 +69,10 @@ pub(super) enum Answer {
 }
 
 impl EmbedShape for Shape {
+    fn limits(&self) -> Limits {
+        self.limits
+    }
+
     fn read<'a>(&self, path: &str, body: &'a [u8]) -> Result<EmbedRequest<'a>, Unreadable> {
         question::read(self, path, body)
     }

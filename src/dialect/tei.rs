@@ -4,7 +4,7 @@ use http::Method;
 
 use super::listed::Form;
 use super::shape::{Answer, Encodings, Shape};
-use super::{Dialect, Endpoint, Limits, openai};
+use super::{Dialect, EmbedShape, Limits, openai};
 use crate::error::Error;
 
 /// Text Embeddings Inference.
@@ -34,16 +34,12 @@ impl Dialect for Tei {
         "tei"
     }
 
-    fn endpoint(&self, method: &Method, path: &str) -> Endpoint {
+    fn embed(&self, method: &Method, path: &str) -> Option<&'static dyn EmbedShape> {
         match (method, path) {
-            (&Method::POST, "/embed") => Endpoint::Embed(&EMBED),
-            (&Method::POST, "/embeddings") => Endpoint::Embed(&COMPATIBLE),
-            _ => openai::endpoint(method, path),
+            (&Method::POST, "/embed") => Some(&EMBED),
+            (&Method::POST, "/embeddings") => Some(&COMPATIBLE),
+            _ => openai::embed(method, path),
         }
-    }
-
-    fn limits(&self) -> Limits {
-        LIMITS
     }
 
     fn write_error(&self, path: &str, error: &Error) -> Vec<u8> {

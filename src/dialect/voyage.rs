@@ -3,7 +3,7 @@
 use http::Method;
 
 use super::shape::{Answer, Encodings, Shape};
-use super::{Dialect, Endpoint, Limits, openai};
+use super::{Dialect, EmbedShape, Limits, openai};
 use crate::error::Error;
 
 /// Voyage.
@@ -45,16 +45,12 @@ impl Dialect for Voyage {
         "voyage"
     }
 
-    fn endpoint(&self, method: &Method, path: &str) -> Endpoint {
+    fn embed(&self, method: &Method, path: &str) -> Option<&'static dyn EmbedShape> {
         match (method, path) {
-            (&Method::POST, "/embeddings") => Endpoint::Embed(&EMBEDDINGS),
-            (&Method::POST, "/contextualizedembeddings") => Endpoint::Embed(&CONTEXTUAL),
-            _ => Endpoint::Other,
+            (&Method::POST, "/embeddings") => Some(&EMBEDDINGS),
+            (&Method::POST, "/contextualizedembeddings") => Some(&CONTEXTUAL),
+            _ => None,
         }
-    }
-
-    fn limits(&self) -> Limits {
-        LIMITS
     }
 
     fn write_error(&self, _path: &str, error: &Error) -> Vec<u8> {

@@ -171,13 +171,7 @@ fn pass<'a>(
 fn understood(dialect: &'static dyn Dialect, head: &Parts, path: &str) -> Endpoint {
     // Some clients (litellm) send JSON without saying so.
     let may_be_json = is_json(&head.headers) || !head.headers.contains_key(header::CONTENT_TYPE);
-    if !may_be_json {
-        return Endpoint::Other;
-    }
-    match dialect.endpoint(&head.method, path) {
-        Endpoint::Other => dialect.chat(&head.method, path).map_or(Endpoint::Other, Endpoint::Chat),
-        understood => understood,
-    }
+    if may_be_json { dialect.endpoint(&head.method, path) } else { Endpoint::Other }
 }
 
 fn count_retry(metrics: &OperationMetrics, headers: &HeaderMap) {

@@ -12,8 +12,7 @@ use http::Method;
 use super::listed::{self, Form};
 use super::shape::{Encodings, Shape};
 use super::{
-    Asked, Dialect, EmbedCall, EmbedReply, EmbedShape, Endpoint, Invalid, Limits, Unreadable, json,
-    openai,
+    Asked, Dialect, EmbedCall, EmbedReply, EmbedShape, Invalid, Limits, Unreadable, json, openai,
 };
 use crate::error::{Error, Kind};
 use crate::request::{EmbedRequest, Input};
@@ -38,19 +37,15 @@ impl Dialect for Gemini {
         "gemini"
     }
 
-    fn endpoint(&self, method: &Method, path: &str) -> Endpoint {
+    fn embed(&self, method: &Method, path: &str) -> Option<&'static dyn EmbedShape> {
         match path {
-            _ if method != Method::POST => Endpoint::Other,
-            "/openai/embeddings" => Endpoint::Embed(&COMPATIBLE),
-            _ if !path.starts_with("/models/") => Endpoint::Other,
-            _ if path.ends_with(ONE) => Endpoint::Embed(&One),
-            _ if path.ends_with(BATCH) => Endpoint::Embed(&Batch),
-            _ => Endpoint::Other,
+            _ if method != Method::POST => None,
+            "/openai/embeddings" => Some(&COMPATIBLE),
+            _ if !path.starts_with("/models/") => None,
+            _ if path.ends_with(ONE) => Some(&One),
+            _ if path.ends_with(BATCH) => Some(&Batch),
+            _ => None,
         }
-    }
-
-    fn limits(&self) -> Limits {
-        LIMITS
     }
 
     fn write_error(&self, path: &str, error: &Error) -> Vec<u8> {
@@ -82,6 +77,10 @@ static VECTORS: Form =
 struct One;
 
 impl EmbedShape for One {
+    fn limits(&self) -> Limits {
+        LIMITS
+    }
+
     fn read<'a>(&self, path: &str, body: &'a [u8]) -> Result<EmbedRequest<'a>, Unreadable> {
         question::read_one(path, body)
     }
@@ -112,6 +111,10 @@ impl EmbedShape for One {
 struct Batch;
 
 impl EmbedShape for Batch {
+    fn limits(&self) -> Limits {
+        LIMITS
+    }
+
     fn read<'a>(&self, path: &str, body: &'a [u8]) -> Result<EmbedRequest<'a>, Unreadable> {
         question::read_batch(path, body)
     }
