@@ -25,6 +25,19 @@ impl Moment {
         i64::try_from(seconds).map_or(Self::NEVER, |seconds| Self(self.0.saturating_add(seconds)))
     }
 
+    /// The moment so many seconds later.
+    #[must_use]
+    pub fn after_seconds(self, seconds: i64) -> Self {
+        Self(self.0.saturating_add(seconds))
+    }
+
+    /// The moment so many seconds earlier.
+    #[must_use]
+    pub fn before(self, seconds: u64) -> Self {
+        let seconds = i64::try_from(seconds).unwrap_or(i64::MAX);
+        Self(self.0.saturating_sub(seconds))
+    }
+
     /// The number of the second on its line, for sums.
     pub fn as_seconds(self) -> i64 {
         self.0

@@ -113,6 +113,16 @@ impl CacheKey {
         Self(question)
     }
 
+    /// The key whose bytes a tier gives back.
+    pub fn from_bytes(bytes: [u8; 32]) -> Self {
+        Self(Digest(bytes))
+    }
+
+    /// Its bytes.
+    pub fn as_bytes(&self) -> &[u8; 32] {
+        self.0.as_bytes()
+    }
+
     /// The key of one input among all questions that differ in nothing else (`family`).
     pub fn of(family: &Digest, input: &Input<'_>, place: Place) -> Self {
         let mut hasher = blake3::Hasher::new_keyed(family.as_bytes());

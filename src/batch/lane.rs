@@ -78,8 +78,8 @@ impl Lanes {
             lane.full.notify_one();
         }
         drop(lanes);
-        let submissions = taken.into_iter().map(left).map(without_unwanted);
-        let submissions = submissions.filter(|submission| !submission.seats.is_empty()).collect();
+        let submissions = taken.into_iter().map(left).filter_map(Submission::without_unwanted);
+        let submissions = submissions.collect();
         Some(Batch { submissions, closed: closed.unwrap_or(after) })
     }
 
@@ -107,16 +107,4 @@ fn left((submission, size): (Submission, Size)) -> Submission {
 
 fn as_gauge(count: usize) -> i64 {
     i64::try_from(count).unwrap_or(i64::MAX)
-}
-
-fn without_unwanted(mut submission: Submission) -> Submission {
-    let seats = std::mem::take(&mut submission.seats);
-    submission.seats = seats
-        .into_iter()
-        .filter_map(|mut seat| {
-            seat.lead = seat.lead.unless_unwanted()?;
-            Some(seat)
-        })
-        .collect();
-    submission
 }

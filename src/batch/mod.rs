@@ -1,8 +1,8 @@
 //! The batcher: inputs that must be computed go out in as few calls as the provider takes, and
 //! each comes back to whoever waits for it.
 //!
-//! Work in here outlives the requests that started it. What a call brings goes into the memory
-//! tier first, then to its flight, so that a key is always in one of the two.
+//! Work in here outlives the requests that started it. What a call brings goes into the
+//! tiers first, then to its flight, so that a key is always in one of the two.
 
 mod call;
 mod lane;
@@ -10,6 +10,7 @@ mod lessons;
 pub mod original;
 mod plan;
 mod settle;
+mod share;
 
 use std::sync::Arc;
 
@@ -23,7 +24,7 @@ use crate::error::{Error, Kind};
 use crate::key::Digest;
 use crate::metrics::OperationMetrics;
 use crate::request::Unity;
-use crate::tier::memory::Memory;
+use crate::tier::Tiers;
 use crate::vector::Numbers;
 use lane::{Batch, Joined, Lanes, size_of};
 use lessons::Lessons;
@@ -35,35 +36,46 @@ use plan::{ClosedBy, Size};
 pub struct Batcher {
     lanes: Lanes,
     lessons: Lessons,
-    memory: Arc<Memory>,
+    tiers: Arc<Tiers>,
     clock: Clock,
     metrics: OperationMetrics,
     tasks: TaskTracker,
 }
 
 impl Batcher {
-    /// A batcher that keeps what it gets in a tier, and whose calls a drain can wait for.
+    /// A batcher that keeps what it gets, and whose calls a drain can wait for.
     pub fn new(
-        memory: Arc<Memory>,
+        tiers: Arc<Tiers>,
         clock: Clock,
         metrics: OperationMetrics,
         tasks: TaskTracker,
     ) -> Arc<Self> {
         let (lanes, lessons) = (Lanes::default(), Lessons::default());
-        Arc::new(Self { lanes, lessons, memory, clock, metrics, tasks })
+        Arc::new(Self { lanes, lessons, tiers, clock, metrics, tasks })
     }
 
     /// Takes a request's inputs on. Returns at once; the flights tell what came of them.
     pub fn submit(self: &Arc<Self>, mut submission: Submission) {
         let upstream = Arc::clone(&submission.original.upstream);
-        let limit = self.call_limit(&submission.original);
-        let size = size_of(&submission);
-        submission.room = upstream.room(size.bytes);
+        submission.room = upstream.room(size_of(&submission).bytes);
         if submission.room.is_none() {
             let message = format!("too much waits for {} already", upstream.name);
             return fail(submission, &Error::new(Kind::Overloaded, message));
         }
-        match (submission.original.unity, size.over(&limit)) {
+        match &self.tiers.shared {
+            // What goes out as it came, whatever is in the cache, is nothing to wait for in part.
+            Some(redis) if redis.is_there() && submission.original.unity == Unity::Free => {
+                self.spawn(share::share(Arc::clone(self), Arc::clone(redis), submission));
+            }
+            _ => self.dispatch(submission),
+        }
+    }
+
+    /// Sends a request's inputs to the provider, with others' where that may be.
+    fn dispatch(self: &Arc<Self>, submission: Submission) {
+        let upstream = &submission.original.upstream;
+        let limit = self.call_limit(&submission.original);
+        match (submission.original.unity, size_of(&submission).over(&limit)) {
             (Unity::Free, None) => self.join(submission),
             (Unity::Free, Some(_)) if upstream.settings.oversize == Oversize::Split => {
                 self.send_cut(submission, &limit);

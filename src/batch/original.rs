@@ -12,6 +12,8 @@ use crate::error::Error;
 use crate::flight::Lead;
 use crate::key::Digest;
 use crate::request::{Encoding, Input, Unity};
+use crate::tier::purge::Scope;
+use crate::tier::redis::Lease;
 use crate::upstream::{Answer, Call, Room, Upstream};
 use crate::vector::Vector;
 
@@ -50,6 +52,8 @@ pub struct Original {
     pub subject: Digest,
     /// How long its answers are good; `None` is for ever.
     pub ttl: Option<Duration>,
+    /// What its answers are purged with.
+    pub scope: &'static Scope,
 }
 
 impl Original {
@@ -91,14 +95,48 @@ pub struct Submission {
     pub cut: bool,
     /// Their place among the bytes that may wait for the provider.
     pub room: Option<Room>,
+    /// What keeps other replicas from asking for the same, where there are others.
+    pub lease: Option<Arc<Lease>>,
 }
 
 impl Submission {
+    /// What a request has to ask for, from now on.
+    pub fn new(original: Arc<Original>, seats: Vec<Seat>) -> Self {
+        Self { original, seats, since: Instant::now(), cut: false, room: None, lease: None }
+    }
+
     /// Some of the seats, as a part that is asked for by itself.
     #[must_use]
     pub fn part(&self, seats: Vec<Seat>) -> Self {
+        Self { cut: true, ..self.with(seats) }
+    }
+
+    /// Some of the seats, as if the others had been in the cache.
+    fn with(&self, seats: Vec<Seat>) -> Self {
         let (original, room) = (Arc::clone(&self.original), self.room.clone());
-        Self { original, seats, since: self.since, cut: true, room }
+        Self { original, seats, since: self.since, cut: self.cut, room, lease: self.lease.clone() }
+    }
+
+    /// The seats at the places that a question is answered yes for, and the others.
+    pub fn divide(mut self, mut is_first: impl FnMut(usize) -> bool) -> (Self, Self) {
+        let (mut first, mut second) = (Vec::new(), Vec::new());
+        for (at, seat) in std::mem::take(&mut self.seats).into_iter().enumerate() {
+            if is_first(at) { first.push(seat) } else { second.push(seat) }
+        }
+        let second = self.with(second);
+        self.seats = first;
+        (self, second)
+    }
+
+    /// Without the seats that nobody waits for any more; `None` if that is all of them.
+    #[must_use]
+    pub fn without_unwanted(mut self) -> Option<Self> {
+        let seats = std::mem::take(&mut self.seats).into_iter().filter_map(|mut seat| {
+            seat.lead = seat.lead.unless_unwanted()?;
+            Some(seat)
+        });
+        self.seats = seats.collect();
+        (!self.seats.is_empty()).then_some(self)
     }
 
     /// Whether these are all inputs of the request, each once.

@@ -6,7 +6,6 @@
 //! the answer to everybody in the call.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use super::call::{self, Body};
 use super::lane::Batch;
@@ -105,13 +104,13 @@ impl Batcher {
         let unpacked = self.unpack(original, &good, &original.weights);
         for (key, arrival) in keys.iter().zip(&unpacked.arrivals) {
             if unpacked.keep {
-                self.store(*key, arrival.as_ref()?, original.ttl);
+                self.store(*key, arrival.as_ref()?, original);
             }
         }
         unpacked.arrivals.into_iter().collect()
     }
 
-    /// Every vector into the memory tier, then to whoever waits for it.
+    /// Every vector into the tiers, then to whoever waits for it.
     fn land(&self, batch: Batch, body: Body, good: &Good) {
         let Some(first) = batch.submissions.first() else { return };
         let unpacked = self.unpack(&first.original, good, &weights(&batch, body));
@@ -126,17 +125,17 @@ impl Batcher {
                     continue;
                 };
                 if unpacked.keep {
-                    self.store(seat.lead.key(), &arrival, submission.original.ttl);
+                    self.store(seat.lead.key(), &arrival, &submission.original);
                 }
                 seat.lead.land(Outcome::Arrived(arrival));
             }
         }
     }
 
-    fn store(&self, key: CacheKey, arrival: &Arrival, ttl: Option<Duration>) {
-        let value = Arc::clone(arrival.vector.bytes());
-        let expires = ttl.map_or(Moment::NEVER, |ttl| arrival.stored.after(ttl));
-        self.memory.put(key, Stored { value, stored: arrival.stored, expires });
+    fn store(&self, key: CacheKey, arrival: &Arrival, original: &Original) {
+        let (value, mark) = (Arc::clone(arrival.vector.bytes()), original.scope.mark());
+        let expires = original.ttl.map_or(Moment::NEVER, |ttl| arrival.stored.after(ttl));
+        self.tiers.put(key, Stored { value, stored: arrival.stored, expires, mark });
     }
 
     fn unpack(&self, original: &Original, good: &Good, weights: &[u64]) -> Unpacked {

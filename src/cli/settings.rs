@@ -28,6 +28,16 @@ pub(super) struct ServeArgs {
     /// Wire shapes of --upstream [config: providers.NAME.dialect] [default: openai]
     #[arg(long, env = "LARDER_DIALECT", value_name = "NAME")]
     dialect: Option<String>,
+    /// Keep answers in this directory, across restarts [config: disk.dir]
+    #[arg(long, env = "LARDER_CACHE_DIR", value_name = "DIR")]
+    cache_dir: Option<String>,
+    /// Share answers with other replicas through this Redis or Valkey [config: redis.url]
+    #[arg(long, env = "LARDER_REDIS", value_name = "URL", hide_env_values = true)]
+    redis: Option<String>,
+    /// What the credentials in cache keys are hashed with, the same for replicas that share
+    /// [config: cache.secret]
+    #[arg(long, env = "LARDER_SECRET", value_name = "TEXT", hide_env_values = true)]
+    secret: Option<String>,
     /// How log lines look: text or json [config: log.format] [default: text]
     #[arg(long, env = "LARDER_LOG_FORMAT", value_name = "FORMAT")]
     log_format: Option<String>,
@@ -64,6 +74,9 @@ impl ServeArgs {
         let plain = [
             ("server.listen", "--listen", self.listen.as_ref()),
             ("server.admin_listen", "--admin-listen", self.admin_listen.as_ref()),
+            ("disk.dir", "--cache-dir", self.cache_dir.as_ref()),
+            ("cache.secret", "--secret", self.secret.as_ref()),
+            ("redis.url", "--redis", self.redis.as_ref()),
             ("log.format", "--log-format", self.log_format.as_ref()),
             ("log.level", "--log-level", self.log_level.as_ref()),
         ];

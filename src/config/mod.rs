@@ -19,7 +19,7 @@ pub use built_in::{BUILT_IN, BuiltIn, DIALECTS};
 pub use models::ModelRules;
 pub use read::{Key, Override, Problem, Section};
 use read::{Reader, Table, unknown};
-pub use sections::{Cache, Log, Provider, Server};
+pub use sections::{Cache, Disk, Log, Provider, Redis, Server};
 use units::is_loopback;
 
 /// The whole configuration, valid.
@@ -29,6 +29,10 @@ pub struct Config {
     pub server: Server,
     /// What is kept.
     pub cache: Cache,
+    /// What lasts.
+    pub disk: Disk,
+    /// What is shared.
+    pub redis: Redis,
     /// What is logged.
     pub log: Log,
     /// The providers by name, those built in included.
@@ -52,6 +56,8 @@ impl Config {
         let config = Self {
             server: Server::read(&mut reader, &table(root, "server")),
             cache: Cache::read(&mut reader, &table(root, "cache")),
+            disk: Disk::read(&mut reader, &table(root, "disk")),
+            redis: Redis::read(&mut reader, &table(root, "redis")),
             log: Log::read(&mut reader, &table(root, "log")),
             providers: read_providers(&mut reader, root),
         };
@@ -93,7 +99,7 @@ impl Config {
 }
 
 fn refuse_unknown_sections(reader: &mut Reader<'_>, root: &DeTable<'_>) {
-    const KNOWN: [&str; 4] = ["server", "cache", "log", "providers"];
+    const KNOWN: [&str; 6] = ["server", "cache", "disk", "redis", "log", "providers"];
     for (name, value) in root {
         if !KNOWN.contains(&name.get_ref().as_ref()) {
             let message = unknown("section", name.get_ref(), &KNOWN);

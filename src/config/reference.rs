@@ -2,7 +2,7 @@
 
 use std::fmt::Write;
 
-use super::{Cache, Key, Log, Provider, Section, Server};
+use super::{Cache, Disk, Key, Log, Provider, Redis, Section, Server};
 
 const INTRO: &str = "\
 # larder's configuration: every key at its default. Nothing here has to be written.
@@ -48,10 +48,12 @@ pub fn reference() -> String {
 
 type Entry = (&'static str, &'static str, &'static [Key]);
 
-fn sections() -> [Entry; 4] {
+fn sections() -> [Entry; 6] {
     [
         ("server", Server::DOC, Server::KEYS),
         ("cache", Cache::DOC, Cache::KEYS),
+        ("disk", Disk::DOC, Disk::KEYS),
+        ("redis", Redis::DOC, Redis::KEYS),
         ("log", Log::DOC, Log::KEYS),
         ("providers.openai", Provider::DOC, Provider::KEYS),
     ]

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use super::models::ModelRules;
 use super::read::{Key, Reader, Section, Table, section};
-use super::units::{ByteSize, Setting};
+use super::units::{ByteSize, Secret, Setting};
 use super::words::{CachedRoutes, ChatCache, LogFormat, LogLevel, Oversize};
 
 section! {
@@ -56,6 +56,47 @@ section! {
         /// Request headers that change no answer, beside those that larder knows (tracing, user
         /// agents, SDK telemetry). Every other header is part of the cache key.
         harmless_headers: Vec<String> = "",
+        /// What the credentials in cache keys are hashed with. Replicas that share a tier need the same.
+        /// Empty is one made from the password of `redis.url`, or else one that is kept in `disk.dir`, or
+        /// else one that ends with the process.
+        secret: Secret = "",
+    }
+}
+
+section! {
+    /// What lasts: answers on this machine's disk, found again after a restart.
+    Disk {
+        /// The directory; empty is no disk tier. It is created (mode 0700) if it is not there.
+        dir: String = "",
+        /// How much its files may hold; what was stored first goes first, unless it was used since.
+        size: ByteSize = "10GiB",
+        /// How long a look-up may take; then the provider is asked.
+        timeout: Duration = "50ms",
+        /// How many bytes may wait to be written; what comes beyond is not written.
+        max_queued: ByteSize = "64MiB",
+    }
+}
+
+section! {
+    /// What is shared: answers in a Redis or Valkey that other replicas look into too.
+    Redis {
+        /// `redis://[USER:PASSWORD@]HOST[:PORT][/DB]`; empty is no shared tier. `rediss` is over TLS;
+        /// `redis+cluster://HOST:PORT,HOST:PORT` is a cluster; `redis+sentinel://HOST:PORT,.../NAME`
+        /// is the master of that name; `rediss+cluster` and `rediss+sentinel` are these over TLS.
+        url: Secret = "",
+        /// What all keys begin with.
+        prefix: String = "larder",
+        /// How long an entry is kept at the most; 0 is until Redis evicts it.
+        ttl: Duration = "30d",
+        /// How long a look-up may take; then the provider is asked.
+        timeout: Duration = "5ms",
+        /// Roots to trust instead of the platform's: a file of PEM certificates.
+        ca_file: String = "",
+        /// How many bytes may wait to be written; what comes beyond is not written.
+        max_queued: ByteSize = "64MiB",
+        /// How long a replica that asks the provider keeps the others from asking for the same, unless
+        /// it says that it still does. So long its death may delay them. 0 lets each ask for itself.
+        lease: Duration = "1s",
     }
 }
 

@@ -12,6 +12,7 @@ use tokio::sync::watch;
 use super::body::Body;
 use crate::metrics::{CONTENT_TYPE, Metrics};
 use crate::serve::Service;
+use crate::tier::purge::Reach;
 
 /// What the admin listener knows.
 #[derive(Debug)]
@@ -20,6 +21,8 @@ pub struct Admin {
     pub metrics: Metrics,
     /// The use cases, for what is in the cache.
     pub service: Arc<Service>,
+    /// The providers' names.
+    pub providers: Vec<String>,
     /// Whether the server is on its way out.
     pub draining: watch::Receiver<bool>,
 }
@@ -47,7 +50,7 @@ impl Admin {
     }
 
     fn metrics(&self) -> Response<Body> {
-        self.service.memory.observe(self.service.clock.now());
+        self.service.tiers.memory.observe(self.service.clock.now());
         let flights = i64::try_from(self.service.flights.len()).unwrap_or(i64::MAX);
         self.metrics.flights.set(flights);
         match self.metrics.render() {
@@ -56,16 +59,41 @@ impl Admin {
         }
     }
 
-    /// Forgets everything. Filters are refused rather than taken for "everything".
+    /// Forgets what the filters say, in every tier. What cannot be read is refused rather than taken
+    /// for "everything".
     fn purge(&self, query: Option<&str>) -> Response<Body> {
-        if query.is_some_and(|query| !query.is_empty()) {
-            return text(StatusCode::BAD_REQUEST, "only the whole cache can be purged so far\n");
-        }
-        let purged = self.service.memory.purge();
+        let reaches = match self.reaches(query.unwrap_or_default()) {
+            Ok(reaches) => reaches,
+            Err(message) => return text(StatusCode::BAD_REQUEST, &format!("{message}\n")),
+        };
+        let purged = self.service.tiers.purge(&reaches);
         tracing::info!(entries = purged, "the cache was purged");
         let mut body = String::new();
         writeln!(body, "{{\"purged\":{purged}}}").expect("writing to a String cannot fail");
         answer(StatusCode::OK, "application/json", body.into())
+    }
+
+    fn reaches(&self, query: &str) -> Result<Vec<Reach>, String> {
+        let (mut provider, mut model) = (None, None);
+        for (name, value) in form_urlencoded::parse(query.as_bytes()) {
+            match name.as_ref() {
+                "provider" => provider = Some(value.into_owned()),
+                "model" => model = Some(value.into_owned()),
+                _ => return Err(format!("{name:?}: unknown filter; known are: provider, model")),
+            }
+        }
+        if let Some(name) = provider.as_ref().filter(|name| !self.providers.contains(name)) {
+            return Err(format!("{name:?}: unknown provider"));
+        }
+        Ok(match (provider, model) {
+            (None, None) => vec![Reach::Everything],
+            (Some(provider), None) => vec![Reach::Upstream(provider)],
+            (Some(provider), Some(model)) => vec![Reach::Model(provider, model)],
+            (None, Some(model)) => {
+                let providers = self.providers.iter().cloned();
+                providers.map(|provider| Reach::Model(provider, model.clone())).collect()
+            }
+        })
     }
 }
 

@@ -56,3 +56,26 @@ impl Outcome {
         }
     }
 }
+
+/// Where an answer is kept, nearest first.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
+pub enum Layer {
+    /// In this process.
+    #[default]
+    Memory,
+    /// On this machine.
+    Disk,
+    /// Where other replicas look too.
+    Redis,
+}
+
+impl Layer {
+    /// The value of the label `tier`, and what `Cache-Status` says.
+    pub fn label(self) -> &'static str {
+        match self {
+            Self::Memory => "memory",
+            Self::Disk => "disk",
+            Self::Redis => "redis",
+        }
+    }
+}

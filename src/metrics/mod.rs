@@ -5,17 +5,19 @@
 
 mod handles;
 mod labels;
+mod lower;
+mod resolve;
 
-pub use prometheus::IntGauge;
 use prometheus::process_collector::ProcessCollector;
 use prometheus::{
     Encoder, GaugeVec, HistogramOpts, HistogramVec, IntCounterVec, IntGaugeVec, Opts, Registry,
     Result, TextEncoder,
 };
+pub use prometheus::{IntCounter, IntGauge};
 
-use handles::Answers;
 pub use handles::{Called, ChatMetrics, Held, OperationMetrics, TierMetrics, UpstreamMetrics};
-pub use labels::{Operation, Outcome};
+pub use labels::{Layer, Operation, Outcome};
+pub use lower::LowerMetrics;
 
 /// The media type of [`Metrics::render`].
 pub const CONTENT_TYPE: &str = prometheus::TEXT_FORMAT;
@@ -26,6 +28,10 @@ const REQUEST_SECONDS: &[f64] = &[
 ];
 const WAIT_SECONDS: &[f64] =
     &[0.000_025, 0.000_1, 0.000_25, 0.001, 0.002_5, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1.0, 5.0];
+const TIER_SECONDS: &[f64] =
+    &[0.000_05, 0.000_1, 0.000_25, 0.000_5, 0.001, 0.002_5, 0.005, 0.01, 0.025, 0.05, 0.25, 1.0];
+const AGE_SECONDS: &[f64] =
+    &[1.0, 10.0, 60.0, 600.0, 3_600.0, 21_600.0, 86_400.0, 604_800.0, 2_592_000.0, 31_536_000.0];
 const BATCH_INPUTS: &[f64] =
     &[1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 64.0, 128.0, 256.0, 512.0, 1_024.0, 2_048.0];
 
@@ -46,6 +52,13 @@ pub struct Metrics {
     bytes: IntGaugeVec,
     limit_bytes: IntGaugeVec,
     average_age: GaugeVec,
+    hit_age: HistogramVec,
+    tier_duration: HistogramVec,
+    rejected: IntCounterVec,
+    tier_errors: IntCounterVec,
+    tier_queued: IntGaugeVec,
+    breaker: IntGaugeVec,
+    leases: IntCounterVec,
     collapsed: IntCounterVec,
     calls_saved: IntCounterVec,
     batch_inputs: HistogramVec,
@@ -136,6 +149,24 @@ impl Metrics {
                 "Bytes that a tier may hold."), &["tier"]),
             average_age: declare!(registry, GaugeVec, Opts::new("larder_cache_entry_age_average_seconds",
                 "Mean age of the entries of a tier. Falling under steady load: the tier is too small."), &["tier"]),
+            hit_age: declare!(registry, HistogramVec, seconds("larder_cache_hit_age_seconds",
+                "Age of the entries that a tier below memory was asked for and had. All young: the tier may be smaller, or its entries live shorter.", AGE_SECONDS), &["tier"]),
+            tier_duration: declare!(registry, HistogramVec, seconds("larder_cache_operation_duration_seconds",
+                "How long a tier below memory takes: get = a look-up of all keys of a request, put = a round of writing. High get: the disk or Redis is slow; it is given up at disk.timeout or redis.timeout.", TIER_SECONDS),
+                &["tier", "action"]),
+            rejected: declare!(registry, IntCounterVec, Opts::new("larder_cache_rejected_total",
+                "Entries that a tier below memory did not take: queue_full = more came than could be written, unavailable = nothing is written now, too_large, failed = the write failed."),
+                &["tier", "reason"]),
+            tier_errors: declare!(registry, IntCounterVec, Opts::new("larder_cache_errors_total",
+                "What went wrong in a tier below memory, each a miss or a lost write and nothing else: timeout, io = the disk or the connection, corrupt = an entry did not open, refused = Redis answered with an error. Any of corrupt: look at the disk, or who else writes to Redis."),
+                &["tier", "kind"]),
+            tier_queued: declare!(registry, IntGaugeVec, Opts::new("larder_cache_queued_bytes",
+                "Bytes that wait to be written to a tier below memory."), &["tier"]),
+            breaker: declare!(registry, IntGaugeVec, Opts::new("larder_cache_breaker_state",
+                "Whether a tier below memory is asked: 0 = yes, 1 = it is being tried, 2 = no, since it failed or is not there."), &["tier"]),
+            leases: declare!(registry, IntCounterVec, Opts::new("larder_cache_leases_total",
+                "Inputs that are missing everywhere, by how replicas share them: taken = this one asks the provider, waited = another one asks and its answer came, lost = another one asked and no answer came, so that this one asks after all."),
+                &["result"]),
             collapsed: declare!(registry, IntCounterVec, Opts::new("larder_collapsed_inputs_total",
                 "Inputs that were being asked for already, or that stood in their request before, and so cost no provider input of their own."), &["operation"]),
             calls_saved: declare!(registry, IntCounterVec, Opts::new("larder_upstream_calls_saved_total",
@@ -202,83 +233,5 @@ impl Metrics {
         let mut out = Vec::new();
         TextEncoder::new().encode(&self.registry.gather(), &mut out)?;
         Ok(out)
-    }
-
-    /// The handles of one tier.
-    pub fn tier(&self, tier: &str) -> TierMetrics {
-        TierMetrics {
-            hits: self.lookups.with_label_values(&["embed", tier, "hit"]),
-            misses: self.lookups.with_label_values(&["embed", tier, "miss"]),
-            insertions: self.insertions.with_label_values(&[tier]),
-            evicted: self.evictions.with_label_values(&[tier, "size"]),
-            purged: self.evictions.with_label_values(&[tier, "purged"]),
-            entries: self.entries.with_label_values(&[tier]),
-            bytes: self.bytes.with_label_values(&[tier]),
-            limit_bytes: self.limit_bytes.with_label_values(&[tier]),
-            average_age: self.average_age.with_label_values(&[tier]),
-        }
-    }
-
-    /// The handles of what gives a model's words, with those of its look-ups in a tier.
-    pub fn chat(&self, tier: &str) -> ChatMetrics {
-        ChatMetrics {
-            operation: self.operation(Operation::Chat),
-            hits: self.lookups.with_label_values(&["chat", tier, "hit"]),
-            misses: self.lookups.with_label_values(&["chat", tier, "miss"]),
-            streams: self.chat_streams.clone(),
-            answers: self.chat_answers.clone(),
-        }
-    }
-
-    /// The handles of one operation.
-    pub fn operation(&self, operation: Operation) -> OperationMetrics {
-        let label = operation.label();
-        let by = |reason| self.calls_saved.with_label_values(&[label, reason]);
-        OperationMetrics {
-            in_flight: self.in_flight.with_label_values(&[label]),
-            retries: self.client_retries.with_label_values(&[label]),
-            cancelled: self.client_cancelled.with_label_values(&[label]),
-            collapsed_inputs: self.collapsed.with_label_values(&[label]),
-            saved_by_hit: by("hit"),
-            saved_by_collapsing: by("collapsed"),
-            saved_by_batching: by("batched"),
-            answers: Outcome::ALL.map(|outcome| Answers {
-                ok: self.requests.with_label_values(&[label, outcome.label(), "200"]),
-                duration: self.request_duration.with_label_values(&[label, outcome.label()]),
-                first_byte: self.first_byte.with_label_values(&[label, outcome.label()]),
-            }),
-            requests: self.requests.clone(),
-            label,
-        }
-    }
-
-    /// The handles of one provider.
-    pub fn upstream(&self, upstream: &str) -> UpstreamMetrics {
-        let closed = |by| self.batches.with_label_values(&[upstream, by]);
-        let isolated = |reason| self.isolations.with_label_values(&[upstream, reason]);
-        let connections = |state| self.upstream_connections.with_label_values(&[upstream, state]);
-        UpstreamMetrics {
-            batch_inputs: self.batch_inputs.with_label_values(&[upstream]),
-            batch_linger: self.batch_linger.with_label_values(&[upstream]),
-            closed_lone: closed("lone"),
-            closed_linger: closed("linger"),
-            closed_inputs: closed("inputs"),
-            closed_tokens: closed("tokens"),
-            closed_bytes: closed("bytes"),
-            queued_inputs: self.batch_queued.with_label_values(&[upstream]),
-            isolated_input: isolated("input"),
-            isolated_limit: isolated("limit"),
-            isolated_invalid: isolated("invalid"),
-            active: connections("active"),
-            open: connections("open"),
-            limit: self.upstream_limit.with_label_values(&[upstream]),
-            opened: self.upstream_opened.with_label_values(&[upstream]),
-            permit_wait: self.permit_wait.with_label_values(&[upstream]),
-            invalid_replies: self.invalid_replies.with_label_values(&[upstream]),
-            durations: Operation::ALL
-                .map(|op| self.upstream_duration.with_label_values(&[upstream, op.label()])),
-            requests: self.upstream_requests.clone(),
-            name: upstream.to_owned(),
-        }
     }
 }

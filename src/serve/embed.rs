@@ -5,16 +5,19 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 
-use super::reply::{Content, Items, Reply, Verdict};
+use super::identity::{exact, family, subject};
+use super::reply::{Content, Items, Kept, Reply, Verdict};
 use super::{Ask, Directives, Service, miss};
 use crate::clock::Moment;
 use crate::dialect::EmbedShape;
 use crate::error::{Error, Kind};
 use crate::headers::IDEMPOTENCY_KEY;
-use crate::key::{CacheKey, Digest, Framer, Place};
-use crate::request::{EmbedRequest, Encoding, Input, Unity};
+use crate::key::{CacheKey, Digest, Place};
+use crate::metrics::{Layer, Operation};
+use crate::request::{EmbedRequest, Encoding, Unity};
 use crate::tier::memory::Recollection;
-use crate::tier::{Freshness, Stored};
+use crate::tier::purge::Scope;
+use crate::tier::{Freshness, Look, Stored};
 use crate::vector::{Numbers, Vector};
 
 /// Above this many components as numbers an answer is written where writing may take its time.
@@ -26,13 +29,19 @@ pub(super) struct Found {
     pub(super) vector: Vector,
     pub(super) stored: Moment,
     pub(super) expires: Moment,
+    /// The tier that had it.
+    pub(super) layer: Layer,
 }
 
 impl Found {
     /// What a tier holds; `None` if it is no vector.
-    pub(super) fn of(stored: Stored) -> Option<Self> {
+    pub(super) fn in_memory(stored: Stored) -> Option<Self> {
+        Self::of(stored, Layer::Memory)
+    }
+
+    fn of(stored: Stored, layer: Layer) -> Option<Self> {
         let vector = Vector::view(stored.value)?;
-        Some(Self { vector, stored: stored.stored, expires: stored.expires })
+        Some(Self { vector, stored: stored.stored, expires: stored.expires, layer })
     }
 }
 
@@ -41,6 +50,7 @@ pub(super) struct Question<'a> {
     pub(super) request: EmbedRequest<'a>,
     pub(super) keys: Vec<CacheKey>,
     pub(super) family: Digest,
+    pub(super) scope: &'static Scope,
     pub(super) how: How,
 }
 
@@ -76,7 +86,7 @@ impl Service {
         let fresh =
             Freshness { now: self.clock.at(ask.target.received), max_age: directives.max_age };
         if !directives.no_cache
-            && let Some(recalled) = self.memory.recall(&exact, &fresh)
+            && let Some(recalled) = self.tiers.memory.recall(&exact, &fresh)
         {
             return Ok(self.recalled(recalled, &fresh));
         }
@@ -90,8 +100,12 @@ impl Service {
         let Ok(request) = how.shape.read(&ask.target.path_and_query, &ask.body) else {
             return Err("unreadable");
         };
-        let question = question(ask, request, how);
-        let found = self.look_up(&question);
+        let scope = self.tiers.purges.scope(&ask.target.upstream.name, &request.model);
+        let question = question(ask, request, scope, how);
+        let mut found = self.look_up(&question);
+        if self.tiers.are_deep() && !question.how.directives.no_cache {
+            self.dig(&question, &mut found).await;
+        }
         if let Some(found) = found.iter().map(Option::as_ref).collect::<Option<Vec<_>>>() {
             return Ok(self.hit(ask, &question, &found).await);
         }
@@ -108,15 +122,17 @@ impl Service {
     fn recalled(&self, recalled: Recollection, fresh: &Freshness) -> Reply {
         self.lookups.hits.inc_by(recalled.parts as u64);
         self.metrics.saved_by_hit.inc();
-        let verdict = Verdict::hit(recalled.parts, recalled.stored, recalled.expires, fresh.now);
-        Reply { content: Content::Written(recalled.answer, None), verdict }
+        let Recollection { answer, parts, stored, expires } = recalled;
+        let kept = Kept { layer: Layer::Memory, oldest: stored, first_end: expires };
+        let verdict = Verdict::hit(parts, &kept, fresh.now);
+        Reply { content: Content::Written(answer, None), verdict }
     }
 
     fn look_up(&self, question: &Question<'_>) -> Vec<Option<Found>> {
         if question.how.directives.no_cache {
             return vec![None; question.keys.len()];
         }
-        let look = |key| self.memory.get(key, &question.how.fresh).and_then(Found::of);
+        let look = |key| self.tiers.memory.get(key, &question.how.fresh).and_then(Found::in_memory);
         let mut found: Vec<Option<Found>> = question.keys.iter().map(look).collect();
         if !is_even(&found) {
             // The provider has changed its model since some were stored; one answer is of one model.
@@ -128,12 +144,34 @@ impl Service {
         found
     }
 
+    /// Looks below memory for what was not there.
+    async fn dig(&self, question: &Question<'_>, found: &mut [Option<Found>]) {
+        let positions = found.iter().zip(&question.keys).filter(|(found, _)| found.is_none());
+        let keys: Vec<CacheKey> = positions.map(|(_, key)| *key).collect();
+        if keys.is_empty() {
+            return;
+        }
+        let (mark, fresh) = (question.scope.mark(), question.how.fresh);
+        let look = Look { keys: &keys, mark, fresh, operation: Some(Operation::Embed) };
+        let deep = self.tiers.dig(&look).await;
+        let missing = found.iter_mut().filter(|found| found.is_none());
+        for (place, deep) in missing.zip(deep) {
+            *place = deep.and_then(|deep| Found::of(deep.stored, deep.layer));
+        }
+        if !is_even(found) {
+            found.fill(None);
+        }
+    }
+
     async fn hit(&self, ask: &Ask, question: &Question<'_>, found: &[&Found]) -> Reply {
         self.metrics.saved_by_hit.inc();
         let now = question.how.fresh.now;
-        let oldest = found.iter().map(|found| found.stored).min().unwrap_or(now);
-        let first_end = found.iter().map(|found| found.expires).min().unwrap_or(Moment::NEVER);
-        let verdict = Verdict::hit(found.len(), oldest, first_end, now);
+        let kept = Kept {
+            layer: found.iter().map(|found| found.layer).max().unwrap_or_default(),
+            oldest: found.iter().map(|found| found.stored).min().unwrap_or(now),
+            first_end: found.iter().map(|found| found.expires).min().unwrap_or(Moment::NEVER),
+        };
+        let verdict = Verdict::hit(found.len(), &kept, now);
         let vectors = found.iter().map(|found| found.vector.clone()).collect();
         let body = self.write(ask, question, vectors).await;
         // How a vector that came as base64 is printed may yet be learned.
@@ -142,7 +180,7 @@ impl Service {
         if final_form {
             let values = found.iter().map(|found| Arc::clone(found.vector.bytes()));
             let parts = question.keys.iter().copied().zip(values).collect();
-            self.memory.remember(&question.how.exact, parts, body.clone());
+            self.tiers.memory.remember(&question.how.exact, parts, body.clone());
         }
         Reply { content: Content::Written(body, None), verdict }
     }
@@ -182,22 +220,12 @@ impl Service {
     }
 }
 
-/// What a request says, byte for byte: the same again is the same question. The query, which may hold
-/// a credential, is in the envelope.
-fn exact(ask: &Ask, envelope: &Digest) -> Vec<u8> {
-    let path = ask.target.path_and_query.split('?').next().unwrap_or_default().as_bytes();
-    let upstream = ask.target.upstream.identity.as_bytes();
-    let mut exact = Vec::with_capacity(upstream.len() + path.len() + ask.body.len() + 48);
-    exact.extend(envelope.as_bytes());
-    for framed in [upstream, path] {
-        exact.extend((framed.len() as u64).to_le_bytes());
-        exact.extend(framed);
-    }
-    exact.extend(&ask.body);
-    exact
-}
-
-fn question<'a>(ask: &Ask, request: EmbedRequest<'a>, how: How) -> Question<'a> {
+fn question<'a>(
+    ask: &Ask,
+    request: EmbedRequest<'a>,
+    scope: &'static Scope,
+    how: How,
+) -> Question<'a> {
     let family = family(ask, &request, &how.envelope);
     let keys = (0..).zip(&request.inputs).map(|(at, input)| {
         let place = match request.unity {
@@ -208,43 +236,7 @@ fn question<'a>(ask: &Ask, request: EmbedRequest<'a>, how: How) -> Question<'a> 
         CacheKey::of(&family, input, place)
     });
     let keys = keys.collect();
-    Question { request, keys, family, how }
-}
-
-/// What vectors must share to be printed alike and to be of the same dimensions.
-pub(super) fn subject(ask: &Ask, request: &EmbedRequest<'_>) -> Digest {
-    Framer::new("larder subject")
-        .field(b'u', ask.target.upstream.identity.as_bytes())
-        .field(b'c', request.scope.as_bytes())
-        .field(b'm', request.model.as_bytes())
-        .field(b'p', request.params.as_bytes())
-        .finish()
-}
-
-/// What all inputs of a request have in common that may change a vector.
-fn family(ask: &Ask, request: &EmbedRequest<'_>, envelope: &Digest) -> Digest {
-    let mut family = Framer::new("larder embedding 1");
-    family
-        .field(b'e', envelope.as_bytes())
-        .field(b'u', ask.target.upstream.identity.as_bytes())
-        .field(b'c', request.scope.as_bytes())
-        .field(b'm', request.model.as_bytes())
-        .field(b'p', request.params.as_bytes());
-    if request.unity == Unity::Whole {
-        family.field(b's', &[u8::from(request.scalar)]);
-        for input in &request.inputs {
-            match input {
-                Input::Text(text) => family.field(b'T', text.as_bytes()),
-                Input::Json(json) => family.field(b'J', json.as_bytes()),
-                Input::Tokens(tokens) => {
-                    let bytes: Vec<u8> =
-                        tokens.iter().flat_map(|token| token.to_le_bytes()).collect();
-                    family.field(b'I', &bytes)
-                }
-            };
-        }
-    }
-    family.finish()
+    Question { request, keys, family, scope, how }
 }
 
 /// Whether all vectors are of the same dimensions.

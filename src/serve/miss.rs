@@ -7,7 +7,8 @@ use std::time::{Duration, Instant};
 
 use http::HeaderMap;
 
-use super::embed::{Found, Question, is_even, subject};
+use super::embed::{Found, Question, is_even};
+use super::identity::subject;
 use super::reply::{Content, Items, Reply, Verdict};
 use super::{Ask, Service};
 use crate::batch::original::{Arrival, Original, Outcome, Refused, Seat, Submission};
@@ -16,6 +17,7 @@ use crate::error::{Error, Kind};
 use crate::flight::{Claim, Follow};
 use crate::headers::to_provider;
 use crate::key::{CacheKey, Digest, Framer};
+use crate::metrics::Layer;
 use crate::request::Input;
 use crate::upstream::Answer;
 use crate::vector::Vector;
@@ -121,6 +123,7 @@ fn original(service: &Service, ask: &Ask, question: &Question<'_>) -> Original {
         lane,
         subject: subject(ask, request),
         ttl: question.how.directives.ttl.or(service.ttl),
+        scope: question.scope,
     }
 }
 
@@ -187,7 +190,9 @@ impl Table {
             // A flight may have landed between the look-up and the claim: its vector is in the
             // tier since before it landed, so one more look cannot miss it. Somebody else's call
             // brought it.
-            if let Some(found) = service.memory.get(key, &question.how.fresh).and_then(Found::of) {
+            if let Some(found) =
+                service.tiers.memory.get(key, &question.how.fresh).and_then(Found::in_memory)
+            {
                 items.collapsed += 1;
                 let (vector, stored) = (found.vector, found.stored);
                 let took = Duration::ZERO;
@@ -201,8 +206,7 @@ impl Table {
         }
         if !seats.is_empty() {
             let original = Arc::clone(original);
-            let since = Instant::now();
-            service.batcher.submit(Submission { original, seats, since, cut: false, room: None });
+            service.batcher.submit(Submission::new(original, seats));
         }
         (waits, items)
     }
@@ -257,8 +261,8 @@ impl Table {
             self.headers = arrival.headers;
         }
         self.took = self.took.max(arrival.took);
-        let found =
-            Found { vector: arrival.vector, stored: arrival.stored, expires: Moment::NEVER };
+        let (vector, stored) = (arrival.vector, arrival.stored);
+        let found = Found { vector, stored, expires: Moment::NEVER, layer: Layer::Memory };
         for position in self.places.get(key).into_iter().flatten() {
             if let Some(place) = self.found.get_mut(*position) {
                 *place = Some(found.clone());

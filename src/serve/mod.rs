@@ -3,6 +3,7 @@
 mod chat;
 mod directives;
 mod embed;
+mod identity;
 mod miss;
 mod relay;
 pub mod reply;
@@ -26,7 +27,7 @@ use crate::flight::Flights;
 use crate::headers::is_harmless;
 use crate::key::{Digest, Framer};
 use crate::metrics::{ChatMetrics, Operation, OperationMetrics, TierMetrics};
-use crate::tier::memory::Memory;
+use crate::tier::Tiers;
 use crate::upstream::Upstream;
 
 pub use relay::relay;
@@ -35,8 +36,8 @@ use reply::Reply;
 /// The handles that a request may use.
 #[derive(Debug)]
 pub struct Service {
-    /// The memory tier.
-    pub memory: Arc<Memory>,
+    /// What is kept.
+    pub tiers: Arc<Tiers>,
     /// The inputs that are being computed.
     pub flights: Arc<Flights<Outcome>>,
     /// The way from inputs to vectors.

@@ -10,7 +10,7 @@ use hyper::body::Incoming;
 use crate::broadcast::{Head, Reader};
 use crate::clock::Moment;
 use crate::error::Error;
-use crate::metrics::Outcome;
+use crate::metrics::{Layer, Outcome};
 use crate::transcript::Transcript;
 use crate::upstream::{Answer, Permit};
 
@@ -51,6 +51,8 @@ pub struct Verdict {
     pub undivided: bool,
     /// Why the cache was not asked, where it was not.
     pub bypass: Option<&'static str>,
+    /// The deepest tier that had a part of the answer, where all was there.
+    pub layer: Layer,
     /// Whether what came was kept.
     pub stored: bool,
     /// Seconds since the oldest part of the answer was stored.
@@ -61,6 +63,17 @@ pub struct Verdict {
     pub queue: Duration,
     /// How long the provider's call took.
     pub upstream: Duration,
+}
+
+/// What is in the cache of an answer that is there.
+#[derive(Debug, Clone, Copy)]
+pub struct Kept {
+    /// The deepest tier that had a part of it.
+    pub layer: Layer,
+    /// When the oldest part was stored.
+    pub oldest: Moment,
+    /// When the first part ends.
+    pub first_end: Moment,
 }
 
 /// How the inputs of a request came by their vectors.
@@ -75,10 +88,12 @@ pub struct Items {
 }
 
 impl Verdict {
-    /// All inputs were in the cache, since `oldest`, and the first of them ends at `first_end`.
-    pub fn hit(inputs: usize, oldest: Moment, first_end: Moment, now: Moment) -> Self {
+    /// All inputs were in the cache.
+    pub fn hit(inputs: usize, kept: &Kept, now: Moment) -> Self {
+        let Kept { layer, oldest, first_end } = *kept;
         Self {
             items: Some(Items { hit: inputs, ..Items::default() }),
+            layer,
             age: now.since(oldest),
             ttl: (first_end != Moment::NEVER).then(|| first_end.since(now)),
             ..Self::default()
@@ -105,9 +120,10 @@ impl Verdict {
     pub fn cache_status(&self) -> HeaderValue {
         let stored = if self.stored { "; stored" } else { "" };
         let text = match (self.outcome(), self.bypass) {
-            (Outcome::Hit, _) => match self.ttl {
-                None => return HeaderValue::from_static("larder; hit; detail=memory"),
-                Some(ttl) => format!("larder; hit; ttl={ttl}; detail=memory"),
+            (Outcome::Hit, _) => match (self.layer.label(), self.ttl) {
+                ("memory", None) => return HeaderValue::from_static("larder; hit; detail=memory"),
+                (layer, None) => format!("larder; hit; detail={layer}"),
+                (layer, Some(ttl)) => format!("larder; hit; ttl={ttl}; detail={layer}"),
             },
             (Outcome::Partial, _) => format!("larder; fwd=partial{stored}"),
             (Outcome::Collapsed, _) => "larder; fwd=miss; collapsed".to_owned(),
@@ -167,6 +183,8 @@ mod tests {
         let items = Some(Items { hit: 1, ..Items::default() });
         let verdict = Verdict { items, ttl: Some(9), ..Verdict::default() };
         assert_eq!(verdict.cache_status(), "larder; hit; ttl=9; detail=memory");
+        let verdict = Verdict { layer: Layer::Disk, ..verdict };
+        assert_eq!(verdict.cache_status(), "larder; hit; ttl=9; detail=disk");
     }
 
     #[test]

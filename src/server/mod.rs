@@ -5,12 +5,12 @@
 //! done here: the listeners stop, every connection is told, and the process leaves with the last.
 
 mod entrance;
+mod kept;
 mod signals;
 
 use std::collections::HashMap;
 use std::fmt;
-use std::fs::File;
-use std::io::{self, Read};
+use std::io;
 use std::net::{SocketAddr, TcpListener};
 use std::sync::Arc;
 
@@ -28,12 +28,11 @@ use crate::flight::Flights;
 use crate::gate::connection::Door;
 use crate::gate::route::Routes;
 use crate::gate::{Admin, Proxy};
-use crate::key::KeyHasher;
 use crate::metrics::{Metrics, Operation};
 use crate::serve::{ChatHandles, Service};
-use crate::tier::memory::Memory;
 use crate::upstream::Upstream;
 use entrance::{App, Entrance, Opened, Shared};
+use kept::Kept;
 use signals::Signals;
 
 /// How a process came to its end, if not well.
@@ -106,19 +105,16 @@ pub fn build(config: &Config) -> Result<Built, Failure> {
         let upstream = Upstream::new(name, dialect, provider.clone(), metrics.upstream(name));
         upstreams.insert(name.clone(), Arc::new(upstream.map_err(wrong)?));
     }
-    let secret = secret().map_err(|error| Failure::Start(format!("no randomness: {error}")))?;
-    let hasher = KeyHasher::new(&secret);
     let clock = Clock::start();
     let tasks = TaskTracker::new();
-    let lookups = metrics.tier("memory");
-    let memory = Arc::new(Memory::new(config.cache.memory.0, hasher.clone(), lookups.clone()));
+    let Kept { tiers, hasher, secret } = kept::build(config, clock, &metrics)?;
     let embed = metrics.operation(Operation::Embed);
-    let batcher = Batcher::new(Arc::clone(&memory), clock, embed.clone(), tasks.clone());
+    let batcher = Batcher::new(Arc::clone(&tiers), clock, embed.clone(), tasks.clone());
     let harmless = config.cache.harmless_headers.iter().map(|name| {
         name.parse().map_err(|_| Failure::Config(format!("cache.harmless_headers: {name:?}")))
     });
     let service = Service {
-        memory,
+        tiers,
         flights: Flights::new(&hasher),
         batcher,
         clock,
@@ -126,7 +122,7 @@ pub fn build(config: &Config) -> Result<Built, Failure> {
         harmless: harmless.collect::<Result<_, _>>()?,
         secret,
         metrics: embed,
-        lookups,
+        lookups: metrics.tier("memory"),
         chat: ChatHandles {
             broadcasts: Broadcasts::new(&hasher),
             tasks: tasks.clone(),
@@ -147,6 +143,7 @@ pub fn run(config: &Config, run: Run) -> Result<(), Failure> {
     let admin = Arc::new(Admin {
         metrics: built.metrics.clone(),
         service: Arc::clone(&built.service),
+        providers: built.upstreams.keys().cloned().collect(),
         draining: draining.subscribe(),
     });
     let shared = Shared {
@@ -171,7 +168,8 @@ pub fn run(config: &Config, run: Run) -> Result<(), Failure> {
     let admin = App::Admin(admin, shared);
     server.add_service(entrance(admin, addresses.admin, admin_listener));
     let drain = config.server.drain;
-    let signals = Signals { stop: run.stop, draining, tasks: built.tasks, drain };
+    let tiers = Arc::clone(&built.service.tiers);
+    let signals = Signals { stop: run.stop, draining, tasks: built.tasks, tiers, drain };
     server.run(RunArgs { shutdown_signal: Box::new(signals) });
     Ok(())
 }
@@ -219,11 +217,4 @@ fn bind(address: SocketAddr) -> Result<TcpListener, Failure> {
 
 fn real_address(listener: Option<&TcpListener>, configured: SocketAddr) -> SocketAddr {
     listener.and_then(|listener| listener.local_addr().ok()).unwrap_or(configured)
-}
-
-/// What digests of credentials are keyed with: drawn anew by each process.
-fn secret() -> io::Result<[u8; 32]> {
-    let mut secret = [0; 32];
-    File::open("/dev/urandom")?.read_exact(&mut secret)?;
-    Ok(secret)
 }

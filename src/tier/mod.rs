@@ -1,11 +1,25 @@
-//! Where answers are kept. A tier stores plain bytes and knows nothing of what they mean.
+//! Where answers are kept: memory first, then what lasts, then what replicas share. A tier stores
+//! plain bytes and knows nothing of what they mean.
 
+mod line;
 pub mod memory;
+pub mod purge;
 mod recall;
+mod record;
+pub mod redis;
+mod seldom;
 
+use std::fmt;
 use std::sync::Arc;
 
-use crate::clock::Moment;
+use async_trait::async_trait;
+
+use self::redis::Redis;
+use crate::clock::{Clock, Moment};
+use crate::key::CacheKey;
+use crate::metrics::{Layer, Operation};
+use memory::Memory;
+use purge::{Mark, Purges, Reach};
 
 /// A kept answer, with its age and its end.
 #[derive(Debug, Clone)]
@@ -16,6 +30,8 @@ pub struct Stored {
     pub stored: Moment,
     /// From when on it is not good any more.
     pub expires: Moment,
+    /// Whose it is, and since which purge.
+    pub mark: Mark,
 }
 
 /// What a reader takes for good.
@@ -28,9 +44,149 @@ pub struct Freshness {
 }
 
 impl Freshness {
+    /// Whatever is good at a moment.
+    pub fn at(now: Moment) -> Self {
+        Self { now, max_age: None }
+    }
+
     /// Whether an answer is good for this reader.
     pub fn accepts(&self, stored: &Stored) -> bool {
         let young = self.max_age.is_none_or(|max_age| self.now.since(stored.stored) <= max_age);
-        young && self.now < stored.expires
+        young && self.now < stored.expires && stored.mark.holds()
     }
+}
+
+/// A tier below memory. Whatever goes wrong in it is a miss and a metric, never an error, and takes
+/// no longer than its time.
+#[async_trait]
+pub trait Tier: fmt::Debug + Send + Sync {
+    /// Which it is.
+    fn layer(&self) -> Layer;
+
+    /// What there is under the keys, in their order.
+    async fn get_many(&self, look: &Look<'_>) -> Vec<Option<Stored>>;
+
+    /// Takes an entry on, to be written when it suits.
+    fn put(&self, key: CacheKey, stored: &Stored);
+
+    /// Writes what was taken on, before the process ends.
+    async fn close(&self);
+}
+
+/// What is looked for in the tiers below memory.
+#[derive(Debug)]
+pub struct Look<'a> {
+    /// Under which keys.
+    pub keys: &'a [CacheKey],
+    /// Whose they are; what was stored before its last purge is not there.
+    pub mark: Mark,
+    /// What the reader takes for good.
+    pub fresh: Freshness,
+    /// What for; a look that repeats another is for nothing, and is not counted.
+    pub operation: Option<Operation>,
+}
+
+/// What the tiers below memory stand on.
+#[derive(Clone)]
+pub struct Ground {
+    /// What entries are sealed with.
+    pub secret: [u8; 32],
+    /// What tells this process from others.
+    pub instance: String,
+    /// Time.
+    pub clock: Clock,
+    /// What was purged.
+    pub purges: Arc<Purges>,
+}
+
+impl fmt::Debug for Ground {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Ground").finish_non_exhaustive()
+    }
+}
+
+/// An answer that a tier below memory had.
+#[derive(Debug)]
+pub struct Deep {
+    /// The answer.
+    pub stored: Stored,
+    /// The tier that had it.
+    pub layer: Layer,
+}
+
+/// All tiers.
+#[derive(Debug)]
+pub struct Tiers {
+    /// The first of them, asked without waiting.
+    pub memory: Memory,
+    /// The others, nearest first.
+    lower: Vec<Arc<dyn Tier>>,
+    /// The one of them where replicas tell each other what they ask for.
+    pub shared: Option<Arc<Redis>>,
+    /// What was purged.
+    pub purges: Arc<Purges>,
+}
+
+impl Tiers {
+    /// Memory, and what is below it, nearest first.
+    pub fn new(memory: Memory, shared: Option<Arc<Redis>>, purges: Arc<Purges>) -> Self {
+        let lower = shared.iter().map(|redis| Arc::clone(redis) as Arc<dyn Tier>).collect();
+        Self { memory, lower, shared, purges }
+    }
+
+    /// Whether there is anything below memory.
+    pub fn are_deep(&self) -> bool {
+        !self.lower.is_empty()
+    }
+
+    /// Looks below memory. What is found is put into every tier above the one that had it.
+    pub async fn dig(&self, look: &Look<'_>) -> Vec<Option<Deep>> {
+        let mut found: Vec<Option<Deep>> = look.keys.iter().map(|_| None).collect();
+        for (depth, tier) in self.lower.iter().enumerate() {
+            let missing: Vec<usize> = positions_of_none(&found);
+            let keys: Vec<CacheKey> =
+                missing.iter().filter_map(|at| look.keys.get(*at).copied()).collect();
+            if keys.is_empty() {
+                break;
+            }
+            let there = tier.get_many(&Look { keys: &keys, ..*look }).await;
+            for ((at, key), stored) in missing.into_iter().zip(&keys).zip(there) {
+                let Some(stored) = stored.filter(|stored| look.fresh.accepts(stored)) else {
+                    continue;
+                };
+                self.memory.put(*key, stored.clone());
+                self.lower.iter().take(depth).for_each(|above| above.put(*key, &stored));
+                if let Some(place) = found.get_mut(at) {
+                    *place = Some(Deep { stored, layer: tier.layer() });
+                }
+            }
+        }
+        found
+    }
+
+    /// Keeps an answer: in memory at once, below it when it suits.
+    pub fn put(&self, key: CacheKey, stored: Stored) {
+        self.lower.iter().for_each(|tier| tier.put(key, &stored));
+        self.memory.put(key, stored);
+    }
+
+    /// Forgets what a purge reaches; how many entries of it were in memory.
+    pub fn purge(&self, reaches: &[Reach]) -> u64 {
+        for reach in reaches {
+            self.purges.purge(reach);
+        }
+        self.memory.sweep()
+    }
+
+    /// Writes what is still to be written, before the process ends.
+    pub async fn close(&self) {
+        for tier in &self.lower {
+            tier.close().await;
+        }
+    }
+}
+
+fn positions_of_none<T>(found: &[Option<T>]) -> Vec<usize> {
+    let numbered = found.iter().enumerate();
+    numbered.filter_map(|(at, found)| found.is_none().then_some(at)).collect()
 }

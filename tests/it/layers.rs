@@ -14,6 +14,7 @@ const ROOMS: &[(&str, &[&str])] = &[
     ("pingora_core", &["server/"]),
     ("quick_cache", &["tier/memory/mod.rs", "tier/recall.rs"]),
     ("prometheus", &["metrics/"]),
+    ("redis", &["tier/redis/"]),
     ("blake3", &["key.rs"]),
     ("toml", &["config/"]),
     ("strsim", &["config/"]),

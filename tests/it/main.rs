@@ -29,5 +29,6 @@ mod recall;
 mod replies;
 mod routes;
 mod shapes;
+mod shared;
 mod streams;
 mod tunnel;

@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 use http::{HeaderMap, HeaderValue, Request, header};
 use http_body_util::{BodyExt, Full};
 
-use super::reply::{Content, Items, Reply, Verdict};
+use super::reply::{self, Content, Items, Reply, Verdict};
 use super::{Ask, Directives, Service, Target};
 use crate::broadcast::{Joined, Reader, alone};
 use crate::clock::Moment;
@@ -22,17 +22,26 @@ use crate::dialect::chat::question;
 use crate::error::{Error, Kind};
 use crate::headers::{IDEMPOTENCY_KEY, to_provider};
 use crate::key::{CacheKey, Framer};
+use crate::metrics::{Layer, Operation};
 use crate::request::{ChatRequest, Sharing};
-use crate::tier::Freshness;
+use crate::tier::purge::Scope;
+use crate::tier::{Freshness, Look, Stored};
 use crate::transcript::Transcript;
 use crate::upstream::{RequestBody, Upstream};
 use pump::Pump;
 
-/// An answer that is kept, with its age and its end.
+/// An answer that is kept, with where, its age and its end.
 struct Kept {
     transcript: Transcript,
-    stored: Moment,
-    expires: Moment,
+    place: reply::Kept,
+}
+
+impl Kept {
+    fn of(stored: Stored, layer: Layer) -> Option<Self> {
+        let transcript = Transcript::view(stored.value)?;
+        let place = reply::Kept { layer, oldest: stored.stored, first_end: stored.expires };
+        Some(Self { transcript, place })
+    }
 }
 
 impl Service {
@@ -78,6 +87,7 @@ impl Service {
         }
         let question = question(shape, &ask.body).map_err(|_| "unreadable")?;
         let key = self.chat_key(ask, &question);
+        let scope = self.tiers.purges.scope(&ask.target.upstream.name, &request.model);
         let now = self.clock.at(ask.target.received);
         let fresh = Freshness { now, max_age: directives.max_age };
         if !directives.no_cache {
@@ -85,11 +95,14 @@ impl Service {
                 return Ok(self.replay(kept, now));
             }
             self.chat.metrics.misses.inc();
+            if let Some(kept) = self.kept_deep(key, scope, fresh).await {
+                return Ok(self.replay(kept, now));
+            }
         }
         if directives.only_if_cached {
             return Ok(not_cached());
         }
-        let pump = self.pump(shape, ask, (request, key, &directives));
+        let pump = self.pump(shape, ask, (request, scope, key, &directives));
         let bound = self.chat.max_transcript;
         if directives.no_cache {
             let (source, reader) = alone(bound);
@@ -111,15 +124,28 @@ impl Service {
     }
 
     fn kept(&self, key: &CacheKey, fresh: &Freshness) -> Option<Kept> {
-        let stored = self.memory.get(key, fresh)?;
-        let transcript = Transcript::view(stored.value)?;
-        Some(Kept { transcript, stored: stored.stored, expires: stored.expires })
+        Kept::of(self.tiers.memory.get(key, fresh)?, Layer::Memory)
+    }
+
+    async fn kept_deep(
+        &self,
+        key: CacheKey,
+        scope: &'static Scope,
+        fresh: Freshness,
+    ) -> Option<Kept> {
+        if !self.tiers.are_deep() {
+            return None;
+        }
+        let (keys, mark) = ([key], scope.mark());
+        let look = Look { keys: &keys, mark, fresh, operation: Some(Operation::Chat) };
+        let deep = self.tiers.dig(&look).await.pop()??;
+        Kept::of(deep.stored, deep.layer)
     }
 
     fn replay(&self, kept: Kept, now: Moment) -> Reply {
         self.chat.metrics.hits.inc();
         self.chat.metrics.operation.saved_by_hit.inc();
-        let verdict = Verdict::hit(1, kept.stored, kept.expires, now);
+        let verdict = Verdict::hit(1, &kept.place, now);
         let verdict = Verdict { undivided: true, ..verdict };
         Reply { content: Content::Replayed(Box::new(kept.transcript)), verdict }
     }
@@ -138,7 +164,7 @@ impl Service {
         self: &Arc<Self>,
         shape: &'static dyn ChatShape,
         ask: &Ask,
-        (request, key, directives): (ChatRequest, CacheKey, &Directives),
+        (request, scope, key, directives): (ChatRequest, &'static Scope, CacheKey, &Directives),
     ) -> Pump {
         Pump {
             service: Arc::clone(self),
@@ -147,6 +173,7 @@ impl Service {
             call: call(ask),
             watcher: watcher::Watcher::new(shape, &request, self.chat.max_transcript),
             key,
+            scope,
             ttl: shortest(directives.ttl.or(self.chat.ttl), shape.most_ttl()),
         }
     }

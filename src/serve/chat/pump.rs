@@ -17,6 +17,7 @@ use crate::clock::Moment;
 use crate::key::CacheKey;
 use crate::metrics::{Held, Operation};
 use crate::tier::Stored;
+use crate::tier::purge::Scope;
 use crate::transcript;
 use crate::upstream::{RequestBody, Upstream};
 
@@ -33,6 +34,7 @@ pub(super) struct Pump {
     pub(super) call: Request<RequestBody>,
     pub(super) watcher: Watcher,
     pub(super) key: CacheKey,
+    pub(super) scope: &'static Scope,
     pub(super) ttl: Option<Duration>,
 }
 
@@ -113,7 +115,8 @@ impl Pump {
         let stored = self.service.clock.now();
         let expires = self.ttl.map_or(Moment::NEVER, |ttl| stored.after(ttl));
         let value = transcript::write(headers, &whole);
-        self.service.memory.put(self.key, Stored { value, stored, expires });
+        let mark = self.scope.mark();
+        self.service.tiers.put(self.key, Stored { value, stored, expires, mark });
         "stored"
     }
 }

@@ -21,19 +21,13 @@ use crate::metrics::TierMetrics;
 
 /// What an entry costs beside its value: key, handle, list links, its share of the hash table, and
 /// the allocator's own. Measured as process growth over 100,000 entries (`tests/it/memory.rs`).
-const OVERHEAD: usize = size_of::<CacheKey>() + size_of::<Entry>() + 96;
+const OVERHEAD: usize = size_of::<CacheKey>() + size_of::<Stored>() + 96;
 
 /// The share of the limit that is for whole answers: one part in so many.
 const RECALL_SHARE: u64 = 8;
 
 /// A value that is about what an embedding takes, to size the tables from the start.
 const TYPICAL_VALUE: u64 = 6_400;
-
-#[derive(Debug, Clone)]
-struct Entry {
-    stored: Stored,
-    epoch: u32,
-}
 
 /// A whole answer that is still what the tier's values make.
 #[derive(Debug)]
@@ -50,9 +44,8 @@ pub struct Recollection {
 
 /// The answers that are in memory.
 pub struct Memory {
-    cache: Cache<CacheKey, Entry, Weigher, KeyHasher, Tally>,
+    cache: Cache<CacheKey, Stored, Weigher, KeyHasher, Tally>,
     recall: Recall,
-    epoch: AtomicU64,
     tally: Tally,
 }
 
@@ -71,14 +64,12 @@ impl Memory {
         let tally = Tally { metrics: Arc::new(metrics), stored_sum: Arc::default() };
         let recall = Recall::new(for_answers, hasher.clone());
         let cache = Cache::with_options(options, Weigher, hasher, tally.clone());
-        Self { cache, recall, epoch: AtomicU64::new(0), tally }
+        Self { cache, recall, tally }
     }
 
     /// The answer under a key, if there is one that this reader takes for good.
     pub fn get(&self, key: &CacheKey, freshness: &Freshness) -> Option<Stored> {
-        let entry = self.cache.get(key)?;
-        let good = entry.epoch == self.epoch() && freshness.accepts(&entry.stored);
-        good.then_some(entry.stored)
+        self.cache.get(key).filter(|stored| freshness.accepts(stored))
     }
 
     /// The whole answer to a question that was asked before in the same bytes, if it was written
@@ -109,22 +100,27 @@ impl Memory {
         if let Some((_, old)) = self.cache.remove(&key) {
             self.tally.forget(&old);
         }
-        let entry = Entry { stored, epoch: self.epoch() };
         self.tally.metrics.insertions.inc();
-        self.tally.stored_sum.fetch_add(entry.stored.stored.as_seconds(), Ordering::Relaxed);
-        self.cache.insert(key, entry);
+        self.tally.stored_sum.fetch_add(stored.stored.as_seconds(), Ordering::Relaxed);
+        self.cache.insert(key, stored);
     }
 
-    /// Forgets everything. Answers that are on their way keep what they hold.
-    pub fn purge(&self) -> usize {
-        let entries = self.cache.len();
-        // Whoever still writes an answer of the old epoch writes what nobody will read.
-        self.epoch.fetch_add(1, Ordering::AcqRel);
-        self.cache.clear();
+    /// Gives back the room of what was purged, which nobody could read any more; how many entries
+    /// that were.
+    pub fn sweep(&self) -> u64 {
+        let swept = AtomicU64::new(0);
+        self.cache.retain(|_, stored| {
+            let stays = stored.mark.holds();
+            if !stays {
+                swept.fetch_add(1, Ordering::Relaxed);
+                self.tally.forget(stored);
+            }
+            stays
+        });
         self.recall.purge();
-        self.tally.stored_sum.store(0, Ordering::Relaxed);
-        self.tally.metrics.purged.inc_by(entries as u64);
-        entries
+        let swept = swept.into_inner();
+        self.tally.metrics.purged.inc_by(swept);
+        swept
     }
 
     /// Sets the gauges that only a scrape needs.
@@ -136,11 +132,6 @@ impl Memory {
         self.tally.metrics.entries.set(entries);
         self.tally.metrics.bytes.set(bytes);
         self.tally.metrics.average_age.set(average_age(now, sum, entries));
-    }
-
-    #[expect(clippy::cast_possible_truncation, reason = "four billion purges apart is far enough")]
-    fn epoch(&self) -> u32 {
-        self.epoch.load(Ordering::Acquire) as u32
     }
 }
 
@@ -165,9 +156,9 @@ impl fmt::Debug for Memory {
 #[derive(Debug, Clone)]
 struct Weigher;
 
-impl Weighter<CacheKey, Entry> for Weigher {
-    fn weight(&self, _key: &CacheKey, entry: &Entry) -> u64 {
-        (OVERHEAD + entry.stored.value.len()) as u64
+impl Weighter<CacheKey, Stored> for Weigher {
+    fn weight(&self, _key: &CacheKey, stored: &Stored) -> u64 {
+        (OVERHEAD + stored.value.len()) as u64
     }
 }
 
@@ -180,15 +171,15 @@ struct Tally {
 }
 
 impl Tally {
-    fn forget(&self, entry: &Entry) {
-        self.stored_sum.fetch_sub(entry.stored.stored.as_seconds(), Ordering::Relaxed);
+    fn forget(&self, entry: &Stored) {
+        self.stored_sum.fetch_sub(entry.stored.as_seconds(), Ordering::Relaxed);
     }
 }
 
-impl Lifecycle<CacheKey, Entry> for Tally {
+impl Lifecycle<CacheKey, Stored> for Tally {
     type RequestState = ();
 
-    fn on_evict(&self, _state: &mut (), _key: CacheKey, entry: Entry) {
+    fn on_evict(&self, _state: &mut (), _key: CacheKey, entry: Stored) {
         self.forget(&entry);
         self.metrics.evicted.inc();
     }

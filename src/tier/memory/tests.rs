@@ -8,6 +8,7 @@ use crate::clock::Clock;
 use crate::key::{Digest, Place};
 use crate::metrics::Metrics;
 use crate::request::Input;
+use crate::tier::purge::{Mark, Purges, Reach};
 
 fn memory(limit: u64) -> Memory {
     Memory::new(limit, KeyHasher::new(&[1; 32]), Metrics::new().expect("fresh").tier("memory"))
@@ -17,8 +18,13 @@ fn key(n: u64) -> CacheKey {
     CacheKey::of(&Digest::of(b"test"), &Input::Tokens(Cow::Owned(vec![n])), Place::Anywhere)
 }
 
+/// Of a scope that nobody purges.
+fn mark() -> Mark {
+    Purges::new().scope("provider", "model").mark()
+}
+
 fn stored(now: Moment, length: usize) -> Stored {
-    Stored { value: vec![0; length].into(), stored: now, expires: Moment::NEVER }
+    Stored { value: vec![0; length].into(), stored: now, expires: Moment::NEVER, mark: mark() }
 }
 
 #[test]
@@ -92,8 +98,12 @@ fn a_purge_forgets_whole_answers() {
     let one = stored(now, 10);
     memory.put(key(1), one.clone());
     memory.remember(b"q", vec![(key(1), Arc::clone(&one.value))], Bytes::from_static(b"a"));
-    memory.purge();
-    memory.put(key(1), one);
+    let purges = Purges::new();
+    let one = Stored { mark: purges.scope("a", "m").mark(), ..one };
+    memory.put(key(1), one.clone());
+    purges.purge(&Reach::Everything);
+    memory.sweep();
+    memory.put(key(1), Stored { mark: purges.scope("a", "m").mark(), ..one });
     assert!(memory.recall(b"q", &Freshness { now, max_age: None }).is_none());
 }
 
@@ -101,9 +111,19 @@ fn a_purge_forgets_whole_answers() {
 fn a_purge_leaves_nothing() {
     let memory = memory(1 << 20);
     let now = Clock::start().now();
-    memory.put(key(1), stored(now, 10));
-    assert_eq!(memory.purge(), 1);
-    assert!(memory.get(&key(1), &Freshness { now, max_age: None }).is_none());
+    let purges = Purges::new();
+    let scope = |model| purges.scope("a", model);
+    let of = |model| Stored { mark: scope(model).mark(), ..stored(now, 10) };
+    memory.put(key(1), of("one"));
+    memory.put(key(2), of("two"));
+    purges.purge(&Reach::Model("a".to_owned(), "one".to_owned()));
+    let fresh = Freshness { now, max_age: None };
+    assert!(memory.get(&key(1), &fresh).is_none());
+    assert_eq!(memory.sweep(), 1);
+    assert!(memory.get(&key(2), &fresh).is_some());
+    purges.purge(&Reach::Everything);
+    assert_eq!(memory.sweep(), 1);
+    assert!(memory.get(&key(2), &fresh).is_none());
     memory.observe(now.after(Duration::from_secs(100)));
     assert!(memory.tally.metrics.average_age.get().abs() < f64::EPSILON);
 }

@@ -90,6 +90,19 @@ impl Client {
         self.send(Method::GET, path, &[], "").await
     }
 
+    /// Asks somebody who may be gone before the answer.
+    pub(crate) async fn try_embed(&self, ask: &Ask) -> Result<Answer, String> {
+        let uri = format!("http://{}{}", self.server, ask.path);
+        let request = Request::post(uri).header("content-type", "application/json");
+        self.try_send(request.body(Full::new(ask.body().into())).unwrap()).await
+    }
+
+    /// Asks for a model's words.
+    pub(crate) async fn chat(&self, body: &serde_json::Value) -> Answer {
+        let headers = [("content-type", "application/json")];
+        self.send(Method::POST, "/v1/chat/completions", &headers, body.to_string()).await
+    }
+
     pub(crate) async fn embed(&self, ask: &Ask) -> Answer {
         let mut headers = vec![("content-type", "application/json")];
         headers.extend(ask.headers.iter().map(|(name, value)| (*name, value.as_str())));

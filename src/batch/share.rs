@@ -1,0 +1,126 @@
+//! Replicas that miss the same inputs at the same time: one of them asks the provider, and the others
+//! wait for what it stores. Whoever has waited in vain asks after all, so that the death of the one
+//! that asks costs a call, and never an error.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::time::sleep;
+
+use super::Batcher;
+use super::original::{Arrival, Outcome, Seat, Submission};
+use crate::key::CacheKey;
+use crate::tier::redis::Redis;
+use crate::tier::{Deep, Freshness, Look};
+use crate::vector::Vector;
+
+/// How long the others look away between two looks: at first, and at the most.
+const PAUSE: (Duration, Duration) = (Duration::from_millis(2), Duration::from_millis(50));
+
+/// How often the others wait for somebody else who asks.
+const TURNS: usize = 3;
+
+/// Sends what is this replica's to ask, and waits for the rest.
+pub(super) async fn share(batcher: Arc<Batcher>, redis: Arc<Redis>, submission: Submission) {
+    let mut waiting = submission;
+    for _ in 0..TURNS {
+        let Some((own, others)) = batcher.divide(&redis, waiting).await else { return };
+        if let Some(own) = own {
+            batcher.dispatch(own);
+        }
+        match others {
+            Others::None => return,
+            Others::Unknown(rest) => return batcher.dispatch(rest),
+            Others::Wait(rest) => waiting = rest,
+        }
+        let Some(rest) = batcher.wait(&redis, waiting).await else { return };
+        waiting = rest;
+    }
+    batcher.dispatch(waiting);
+}
+
+/// Seats that another replica may be asking for.
+enum Others {
+    None,
+    /// It cannot be said.
+    Unknown(Submission),
+    Wait(Submission),
+}
+
+impl Batcher {
+    /// Takes the leases there are. What was stored in the meantime lands.
+    async fn divide(
+        &self,
+        redis: &Redis,
+        submission: Submission,
+    ) -> Option<(Option<Submission>, Others)> {
+        let keys = keys_of(&submission);
+        let Some((taken, lease)) = redis.take(&keys).await else {
+            return Some((None, Others::Unknown(submission)));
+        };
+        let (own, rest) = submission.divide(|at| taken.get(at).copied().unwrap_or(true));
+        let others = if rest.seats.is_empty() { Others::None } else { Others::Wait(rest) };
+        // Whoever had the lease before may have stored what it was for.
+        let own = self.land_stored(own).await;
+        let own = own.map(|own| Submission { lease: Some(Arc::new(lease)), ..own });
+        Some((own, others)).filter(|(own, others)| own.is_some() || !matches!(others, Others::None))
+    }
+
+    /// Waits for other replicas; gives back what none of them asks for any more.
+    async fn wait(&self, redis: &Redis, mut waiting: Submission) -> Option<Submission> {
+        let mut pause = PAUSE.0;
+        let first = waiting.seats.len();
+        loop {
+            sleep(pause).await;
+            pause = (pause * 3 / 2).min(PAUSE.1);
+            waiting = waiting.without_unwanted()?;
+            // First who asks, then what there is: who asks no more has stored what it got.
+            let taken = redis.taken(&keys_of(&waiting)).await;
+            let keys = keys_of(&waiting);
+            let Some(rest) = self.land_stored(waiting).await else {
+                redis.waited(first, 0);
+                return None;
+            };
+            let Some(taken) = taken else { return Some(rest) };
+            let gone = |key: &CacheKey| {
+                let at = keys.iter().position(|other| other == key);
+                at.and_then(|at| taken.get(at)).is_none_or(|taken| !taken)
+            };
+            if rest.seats.iter().any(|seat| gone(&seat.lead.key())) {
+                redis.waited(first - rest.seats.len(), rest.seats.len());
+                return Some(rest);
+            }
+            waiting = rest;
+        }
+    }
+
+    /// Lands what is stored by now; gives back the rest.
+    async fn land_stored(&self, submission: Submission) -> Option<Submission> {
+        let keys = keys_of(&submission);
+        let (mark, fresh) = (submission.original.scope.mark(), Freshness::at(self.clock.now()));
+        let look = Look { keys: &keys, mark, fresh, operation: None };
+        let mut found = self.tiers.dig(&look).await.into_iter().map(|deep| deep.and_then(arrival));
+        let (mut rest, mut landed) = (Vec::new(), Vec::new());
+        let mut submission = submission;
+        for seat in std::mem::take(&mut submission.seats) {
+            match found.next().flatten() {
+                Some(arrival) => landed.push((seat, arrival)),
+                None => rest.push(seat),
+            }
+        }
+        for (Seat { lead, .. }, arrival) in landed {
+            lead.land(Outcome::Arrived(arrival));
+        }
+        submission.seats = rest;
+        (!submission.seats.is_empty()).then_some(submission)
+    }
+}
+
+fn arrival(deep: Deep) -> Option<Arrival> {
+    let (vector, stored) = (Vector::view(deep.stored.value)?, deep.stored.stored);
+    Some(Arrival { vector, stored, headers: None, took: Duration::ZERO })
+}
+
+fn keys_of(submission: &Submission) -> Vec<CacheKey> {
+    submission.seats.iter().map(|seat| seat.lead.key()).collect()
+}

@@ -1,0 +1,120 @@
+//! From families to handles.
+
+use prometheus::IntCounter;
+
+use super::Metrics;
+use super::handles::{Answers, ChatMetrics, OperationMetrics, TierMetrics, UpstreamMetrics};
+use super::labels::{Layer, Operation, Outcome};
+use super::lower::LowerMetrics;
+
+impl Metrics {
+    /// The handles of one tier.
+    pub fn tier(&self, tier: &str) -> TierMetrics {
+        TierMetrics {
+            hits: self.lookups.with_label_values(&["embed", tier, "hit"]),
+            misses: self.lookups.with_label_values(&["embed", tier, "miss"]),
+            insertions: self.insertions.with_label_values(&[tier]),
+            evicted: self.evictions.with_label_values(&[tier, "size"]),
+            purged: self.evictions.with_label_values(&[tier, "purged"]),
+            entries: self.entries.with_label_values(&[tier]),
+            bytes: self.bytes.with_label_values(&[tier]),
+            limit_bytes: self.limit_bytes.with_label_values(&[tier]),
+            average_age: self.average_age.with_label_values(&[tier]),
+        }
+    }
+
+    /// The handles of a tier below memory.
+    pub fn lower(&self, layer: Layer) -> LowerMetrics {
+        let tier = layer.label();
+        let lookups = |operation: Operation| {
+            let by = |result| self.lookups.with_label_values(&[operation.label(), tier, result]);
+            (by("hit"), by("miss"))
+        };
+        for kind in ["timeout", "io", "corrupt", "refused"] {
+            self.tier_errors.with_label_values(&[tier, kind]);
+        }
+        for reason in ["queue_full", "unavailable", "too_large", "failed"] {
+            self.rejected.with_label_values(&[tier, reason]);
+        }
+        LowerMetrics {
+            tier: self.tier(tier),
+            queued: self.tier_queued.with_label_values(&[tier]),
+            breaker: self.breaker.with_label_values(&[tier]),
+            gets: self.tier_duration.with_label_values(&[tier, "get"]),
+            puts: self.tier_duration.with_label_values(&[tier, "put"]),
+            lookups: Operation::ALL.map(lookups),
+            hit_age: self.hit_age.with_label_values(&[tier]),
+            rejected: self.rejected.clone(),
+            errors: self.tier_errors.clone(),
+            layer,
+        }
+    }
+
+    /// The handles of what replicas share their misses with: taken, waited, lost.
+    pub fn leases(&self) -> [IntCounter; 3] {
+        ["taken", "waited", "lost"].map(|result| self.leases.with_label_values(&[result]))
+    }
+
+    /// The handles of what gives a model's words, with those of its look-ups in a tier.
+    pub fn chat(&self, tier: &str) -> ChatMetrics {
+        ChatMetrics {
+            operation: self.operation(Operation::Chat),
+            hits: self.lookups.with_label_values(&["chat", tier, "hit"]),
+            misses: self.lookups.with_label_values(&["chat", tier, "miss"]),
+            streams: self.chat_streams.clone(),
+            answers: self.chat_answers.clone(),
+        }
+    }
+
+    /// The handles of one operation.
+    pub fn operation(&self, operation: Operation) -> OperationMetrics {
+        let label = operation.label();
+        let by = |reason| self.calls_saved.with_label_values(&[label, reason]);
+        OperationMetrics {
+            in_flight: self.in_flight.with_label_values(&[label]),
+            retries: self.client_retries.with_label_values(&[label]),
+            cancelled: self.client_cancelled.with_label_values(&[label]),
+            collapsed_inputs: self.collapsed.with_label_values(&[label]),
+            saved_by_hit: by("hit"),
+            saved_by_collapsing: by("collapsed"),
+            saved_by_batching: by("batched"),
+            answers: Outcome::ALL.map(|outcome| Answers {
+                ok: self.requests.with_label_values(&[label, outcome.label(), "200"]),
+                duration: self.request_duration.with_label_values(&[label, outcome.label()]),
+                first_byte: self.first_byte.with_label_values(&[label, outcome.label()]),
+            }),
+            requests: self.requests.clone(),
+            label,
+        }
+    }
+
+    /// The handles of one provider.
+    pub fn upstream(&self, upstream: &str) -> UpstreamMetrics {
+        let closed = |by| self.batches.with_label_values(&[upstream, by]);
+        let isolated = |reason| self.isolations.with_label_values(&[upstream, reason]);
+        let connections = |state| self.upstream_connections.with_label_values(&[upstream, state]);
+        UpstreamMetrics {
+            batch_inputs: self.batch_inputs.with_label_values(&[upstream]),
+            batch_linger: self.batch_linger.with_label_values(&[upstream]),
+            closed_lone: closed("lone"),
+            closed_linger: closed("linger"),
+            closed_inputs: closed("inputs"),
+            closed_tokens: closed("tokens"),
+            closed_bytes: closed("bytes"),
+            queued_inputs: self.batch_queued.with_label_values(&[upstream]),
+            isolated_input: isolated("input"),
+            isolated_limit: isolated("limit"),
+            isolated_invalid: isolated("invalid"),
+            active: connections("active"),
+            open: connections("open"),
+            limit: self.upstream_limit.with_label_values(&[upstream]),
+            opened: self.upstream_opened.with_label_values(&[upstream]),
+            permit_wait: self.permit_wait.with_label_values(&[upstream]),
+            invalid_replies: self.invalid_replies.with_label_values(&[upstream]),
+            durations: Operation::ALL
+                .map(|op| self.upstream_duration.with_label_values(&[upstream, op.label()])),
+            requests: self.upstream_requests.clone(),
+            name: upstream.to_owned(),
+        }
+    }
+}

@@ -1,0 +1,56 @@
+//! What a request for embeddings is, as far as its answer may depend on it.
+
+use super::Ask;
+use crate::key::{Digest, Framer};
+use crate::request::{EmbedRequest, Input, Unity};
+
+/// What a request says, byte for byte: the same again is the same question. The query, which may hold
+/// a credential, is in the envelope.
+pub(super) fn exact(ask: &Ask, envelope: &Digest) -> Vec<u8> {
+    let path = ask.target.path_and_query.split('?').next().unwrap_or_default().as_bytes();
+    let upstream = ask.target.upstream.identity.as_bytes();
+    let mut exact = Vec::with_capacity(upstream.len() + path.len() + ask.body.len() + 48);
+    exact.extend(envelope.as_bytes());
+    for framed in [upstream, path] {
+        exact.extend((framed.len() as u64).to_le_bytes());
+        exact.extend(framed);
+    }
+    exact.extend(&ask.body);
+    exact
+}
+
+/// What vectors must share to be printed alike and to be of the same dimensions.
+pub(super) fn subject(ask: &Ask, request: &EmbedRequest<'_>) -> Digest {
+    Framer::new("larder subject")
+        .field(b'u', ask.target.upstream.identity.as_bytes())
+        .field(b'c', request.scope.as_bytes())
+        .field(b'm', request.model.as_bytes())
+        .field(b'p', request.params.as_bytes())
+        .finish()
+}
+
+/// What all inputs of a request have in common that may change a vector.
+pub(super) fn family(ask: &Ask, request: &EmbedRequest<'_>, envelope: &Digest) -> Digest {
+    let mut family = Framer::new("larder embedding 1");
+    family
+        .field(b'e', envelope.as_bytes())
+        .field(b'u', ask.target.upstream.identity.as_bytes())
+        .field(b'c', request.scope.as_bytes())
+        .field(b'm', request.model.as_bytes())
+        .field(b'p', request.params.as_bytes());
+    if request.unity == Unity::Whole {
+        family.field(b's', &[u8::from(request.scalar)]);
+        for input in &request.inputs {
+            match input {
+                Input::Text(text) => family.field(b'T', text.as_bytes()),
+                Input::Json(json) => family.field(b'J', json.as_bytes()),
+                Input::Tokens(tokens) => {
+                    let bytes: Vec<u8> =
+                        tokens.iter().flat_map(|token| token.to_le_bytes()).collect();
+                    family.field(b'I', &bytes)
+                }
+            };
+        }
+    }
+    family.finish()
+}

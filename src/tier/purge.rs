@@ -1,0 +1,266 @@
+//! What a purge reaches: everything, one provider, or one of its models.
+//!
+//! A purge does not look for entries. It raises a generation, and an entry that was stored under an
+//! older one is not there any more, in whatever tier of whichever replica it lies. Generations only
+//! rise, so that two lists of them are merged by taking the higher of each.
+
+use std::collections::HashMap;
+use std::fmt;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
+use std::time::SystemTime;
+
+use tokio::sync::watch;
+
+/// Models that are told apart; what comes beyond is purged together, provider by provider.
+const MOST_SCOPES: usize = 4_096;
+
+/// The scope of a provider's models beyond those that are told apart.
+const OTHERS: &str = "*";
+
+/// What a purge is for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Reach {
+    /// All entries.
+    Everything,
+    /// Those of one provider.
+    Upstream(String),
+    /// Those of one provider's model.
+    Model(String, String),
+}
+
+impl Reach {
+    /// Its name in a list of generations. Names of providers have no slash.
+    fn name(&self) -> String {
+        match self {
+            Self::Everything => String::new(),
+            Self::Upstream(upstream) => upstream.clone(),
+            Self::Model(upstream, model) => format!("{upstream}/{model}"),
+        }
+    }
+}
+
+/// The smallest thing that a purge can reach, with its generation.
+#[derive(Debug)]
+pub struct Scope {
+    /// The provider's name.
+    pub upstream: Box<str>,
+    /// The model as the caller wrote it.
+    pub model: Box<str>,
+    generation: AtomicU64,
+}
+
+impl Scope {
+    /// The scope as it is now.
+    pub fn mark(&'static self) -> Mark {
+        Mark { scope: self, generation: self.generation.load(Ordering::Acquire) }
+    }
+}
+
+/// A scope at a moment: an entry's, which is good until the scope is purged.
+#[derive(Debug, Clone, Copy)]
+pub struct Mark {
+    /// The scope.
+    pub scope: &'static Scope,
+    /// Its generation then.
+    pub generation: u64,
+}
+
+impl Mark {
+    /// Whether there was no purge since.
+    pub fn holds(&self) -> bool {
+        self.scope.generation.load(Ordering::Acquire) == self.generation
+    }
+}
+
+/// The generations by the names of what was purged, in microseconds since 1970 where clocks were right.
+pub type Generations = HashMap<String, u64>;
+
+/// All scopes, and what was purged so far.
+pub struct Purges {
+    state: RwLock<State>,
+    changed: watch::Sender<()>,
+}
+
+#[derive(Default)]
+struct State {
+    raised: Generations,
+    /// By provider, then by model. They live as long as the process, and are bounded in number, so
+    /// that every entry can point to its own without counting who does.
+    scopes: HashMap<Box<str>, HashMap<Box<str>, &'static Scope>>,
+    count: usize,
+}
+
+impl Purges {
+    /// Nothing was purged.
+    pub fn new() -> Self {
+        Self { state: RwLock::default(), changed: watch::Sender::new(()) }
+    }
+
+    /// The scope of a provider's model.
+    pub fn scope(&self, upstream: &str, model: &str) -> &'static Scope {
+        let known = self.read().find(upstream, model);
+        known.unwrap_or_else(|| self.write().add(upstream, model))
+    }
+
+    /// Purges.
+    pub fn purge(&self, reach: &Reach) {
+        let mut state = self.write();
+        let since_epoch = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH);
+        let now = since_epoch.map_or(0, |time| u64::try_from(time.as_micros()).unwrap_or(0));
+        // Above every other, whatever the clock says, or a purge of a part of what was purged before
+        // would change nothing.
+        let above = state.raised.values().max().map_or(0, |highest| highest.saturating_add(1));
+        state.raised.insert(reach.name(), now.max(above));
+        state.refresh();
+        drop(state);
+        self.changed.send_replace(());
+    }
+
+    /// Takes over what was purged elsewhere; whether anything was new.
+    pub fn merge(&self, others: &Generations) -> bool {
+        if !others.iter().any(|(name, generation)| self.read().is_new(name, *generation)) {
+            return false;
+        }
+        let mut state = self.write();
+        for (name, generation) in others {
+            if state.is_new(name, *generation) {
+                state.raised.insert(name.clone(), *generation);
+            }
+        }
+        state.refresh();
+        drop(state);
+        self.changed.send_replace(());
+        true
+    }
+
+    /// What was purged so far.
+    pub fn generations(&self) -> Generations {
+        self.read().raised.clone()
+    }
+
+    /// Tells when something was purged.
+    pub fn changes(&self) -> watch::Receiver<()> {
+        self.changed.subscribe()
+    }
+
+    fn read(&self) -> RwLockReadGuard<'_, State> {
+        self.state.read().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn write(&self) -> RwLockWriteGuard<'_, State> {
+        self.state.write().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Default for Purges {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl fmt::Debug for Purges {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Purges").field("raised", &self.read().raised).finish_non_exhaustive()
+    }
+}
+
+impl State {
+    fn find(&self, upstream: &str, model: &str) -> Option<&'static Scope> {
+        self.scopes.get(upstream)?.get(model).copied()
+    }
+
+    fn add(&mut self, upstream: &str, model: &str) -> &'static Scope {
+        let model = if self.count < MOST_SCOPES { model } else { OTHERS };
+        if let Some(scope) = self.find(upstream, model) {
+            return scope;
+        }
+        let generation = AtomicU64::new(self.generation(upstream, model));
+        let scope: &'static Scope = Box::leak(Box::new(Scope {
+            upstream: upstream.into(),
+            model: model.into(),
+            generation,
+        }));
+        self.scopes.entry(upstream.into()).or_default().insert(model.into(), scope);
+        self.count += 1;
+        scope
+    }
+
+    fn generation(&self, upstream: &str, model: &str) -> u64 {
+        let prefix = format!("{upstream}/");
+        let reaches = |name: &str| match name.strip_prefix(&prefix) {
+            None => name.is_empty() || name == upstream,
+            Some(purged) => purged == model || model == OTHERS,
+        };
+        let raised = self.raised.iter().filter(|(name, _)| reaches(name));
+        raised.map(|(_, generation)| *generation).max().unwrap_or(0)
+    }
+
+    fn is_new(&self, name: &str, generation: u64) -> bool {
+        self.raised.get(name).is_none_or(|known| *known < generation)
+    }
+
+    fn refresh(&self) {
+        for scope in self.scopes.values().flat_map(HashMap::values) {
+            let generation = self.generation(&scope.upstream, &scope.model);
+            scope.generation.store(generation, Ordering::Release);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn model(upstream: &str, model: &str) -> Reach {
+        Reach::Model(upstream.to_owned(), model.to_owned())
+    }
+
+    #[test]
+    fn a_purge_reaches_what_it_is_for_and_nothing_else() {
+        let purges = Purges::new();
+        let mark = |upstream: &str, model: &str| purges.scope(upstream, model).mark();
+        let marks = || [mark("a", "one"), mark("a", "two"), mark("b", "one")];
+        let holding = |marks: [Mark; 3]| marks.map(|mark| mark.holds());
+        let before = marks();
+        assert_eq!(holding(before), [true, true, true]);
+        purges.purge(&model("a", "one"));
+        assert_eq!(holding(before), [false, true, true]);
+        purges.purge(&Reach::Upstream("a".to_owned()));
+        assert_eq!(holding(before), [false, false, true]);
+        let between = marks();
+        purges.purge(&Reach::Everything);
+        assert_eq!(holding(between), [false, false, false]);
+        let after = marks();
+        purges.purge(&model("a", "one"));
+        assert_eq!(holding(after), [false, true, true]);
+    }
+
+    #[test]
+    fn merging_is_the_same_in_any_order() {
+        let (one, other) = (Purges::new(), Purges::new());
+        one.purge(&Reach::Everything);
+        other.purge(&model("a", "m"));
+        let (of_one, of_other) = (one.generations(), other.generations());
+        let mark = one.scope("a", "m").mark();
+        assert!(one.merge(&of_other) && other.merge(&of_one));
+        assert!(!mark.holds());
+        assert_eq!(one.generations(), other.generations());
+        assert!(!one.merge(&of_other));
+        assert_eq!(one.scope("a", "m").mark().generation, other.scope("a", "m").mark().generation);
+    }
+
+    #[test]
+    fn models_beyond_the_bound_share_a_scope_that_every_purge_of_one_reaches() {
+        let purges = Purges::new();
+        for number in 0..MOST_SCOPES {
+            purges.scope("a", &number.to_string());
+        }
+        let (one, other) = (purges.scope("a", "beyond"), purges.scope("a", "further"));
+        assert!(std::ptr::eq(one, other));
+        let mark = one.mark();
+        purges.purge(&model("a", "further"));
+        assert!(!mark.holds());
+        assert!(purges.scope("a", "7").mark().holds());
+    }
+}

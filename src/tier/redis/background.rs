@@ -1,0 +1,228 @@
+//! The shared tier's own thread: it connects, listens to the server's clock and to what was purged
+//! elsewhere, writes what is queued, and keeps leases alive.
+
+use std::io;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::thread;
+use std::time::Duration;
+
+use futures_util::future::join_all;
+use tokio::runtime::Builder;
+use tokio::sync::{mpsc, oneshot, watch};
+use tokio::time::{sleep, timeout};
+
+use super::address::Link;
+use super::link::kind_of;
+use super::{OVERHEAD, PATIENCE, Shared};
+use crate::key::CacheKey;
+use crate::tier::Stored;
+use crate::tier::record::Record;
+
+/// How often the server is listened to: so long a purge takes to reach the other replicas.
+const BEAT: Duration = Duration::from_millis(500);
+
+/// How long it waits before it connects again: at first, and at the most.
+const BACK_OFF: (Duration, Duration) = (Duration::from_millis(500), Duration::from_secs(4));
+
+/// Entries that are written at once.
+const ROUND: usize = 64;
+
+/// Something to do when it suits.
+pub(super) enum Job {
+    /// Writes an entry.
+    Write(CacheKey, Stored),
+    /// Deletes what is no entry.
+    Delete(String),
+    /// Gives leases back, after what was queued before.
+    Release(Vec<String>),
+    /// Ends the thread, and says so.
+    Close(oneshot::Sender<()>),
+}
+
+/// Starts the thread. It ends when it is told to, or when nobody is left to tell it anything.
+pub(super) fn start(shared: Arc<Shared>, jobs: mpsc::Receiver<Job>) -> io::Result<()> {
+    let runtime = Builder::new_current_thread().enable_all().build()?;
+    let work = move || {
+        runtime.block_on(async {
+            tokio::select! {
+                () = keep_connected(&shared) => {}
+                () = keep_leases(&shared) => {}
+                () = work_off(&shared, jobs) => {}
+            }
+        });
+    };
+    thread::Builder::new().name("larder redis".to_owned()).spawn(work).map(drop)
+}
+
+async fn keep_connected(shared: &Shared) {
+    let mut changes = shared.ground.purges.changes();
+    let mut back_off = BACK_OFF.0;
+    let mut told = false;
+    loop {
+        match connect(shared).await {
+            Ok(link) => {
+                back_off = BACK_OFF.0;
+                stay_connected(shared, &link, &mut changes).await;
+                shared.set_link(None);
+            }
+            Err(kind) => {
+                shared.metrics.failed(kind);
+                shared.breaker.stay_open(kind);
+                if !told {
+                    tracing::warn!(reason = kind, "redis cannot be reached");
+                }
+            }
+        }
+        told = true;
+        sleep(back_off).await;
+        back_off = (back_off * 2).min(BACK_OFF.1);
+    }
+}
+
+async fn connect(shared: &Shared) -> Result<Link, &'static str> {
+    shared.breaker.try_out();
+    let connecting = timeout(2 * PATIENCE, shared.address.connect());
+    let link = connecting.await.map_err(|_| "timeout")?.map_err(|error| kind_of(&error))?;
+    beat(shared, &link, PATIENCE).await?;
+    shared.set_link(Some(link.clone()));
+    shared.breaker.close();
+    Ok(link)
+}
+
+/// Listens to the server until that fails.
+async fn stay_connected(shared: &Shared, link: &Link, changes: &mut watch::Receiver<()>) {
+    loop {
+        tokio::select! {
+            () = sleep(BEAT) => {}
+            _ = changes.changed() => {}
+        }
+        // Whoever is too slow for requests must be quick again before it is asked again.
+        let time = if shared.breaker.is_closed() { PATIENCE } else { shared.settings.timeout };
+        shared.breaker.try_out();
+        match beat(shared, link, time).await {
+            Ok(()) => shared.breaker.close(),
+            Err(kind) => {
+                shared.metrics.failed(kind);
+                return shared.breaker.stay_open(kind);
+            }
+        }
+    }
+}
+
+/// Learns the server's time and what was purged elsewhere, and tells it what was purged here.
+async fn beat(shared: &Shared, link: &Link, time: Duration) -> Result<(), &'static str> {
+    let (name, purged) = (shared.names.purged(), shared.ground.purges.generations());
+    let beat = timeout(time, link.beat(&name, &purged)).await.map_err(|_| "timeout")?;
+    let beat = beat.map_err(|error| kind_of(&error))?;
+    shared.line.set(shared.ground.clock.now(), beat.seconds);
+    shared.ground.purges.merge(&beat.purged);
+    Ok(())
+}
+
+/// Says of every lease that its holder lives, three times before it would end.
+async fn keep_leases(shared: &Shared) {
+    let lease = shared.settings.lease.max(Duration::from_millis(100));
+    loop {
+        sleep(lease / 3).await;
+        let Some(link) = shared.link() else { continue };
+        let names = shared.names_of_held();
+        let renew = |name: String| {
+            let link = link.clone();
+            async move { link.renew(&name, &shared.token, shared.lease_milliseconds()).await }
+        };
+        // A lease that is lost costs a call of somebody else's, and the beat tells of the reason.
+        drop(timeout(PATIENCE, join_all(names.into_iter().map(renew))).await);
+    }
+}
+
+async fn work_off(shared: &Shared, mut jobs: mpsc::Receiver<Job>) {
+    let mut round = Vec::with_capacity(ROUND);
+    while jobs.recv_many(&mut round, ROUND).await > 0 {
+        let (mut writes, mut released, mut closing) = (Vec::new(), Vec::new(), Vec::new());
+        for job in round.drain(..) {
+            match job {
+                Job::Release(names) => released.extend(names),
+                Job::Close(done) => closing.push(done),
+                write => writes.push(write),
+            }
+        }
+        write(shared, writes).await;
+        // After the values, so that whoever sees the lease gone finds what it was for.
+        release(shared, &released).await;
+        if !closing.is_empty() {
+            // Whoever waited is told by its end, too.
+            return drop(closing);
+        }
+    }
+}
+
+async fn write(shared: &Shared, jobs: Vec<Job>) {
+    let bytes: u64 = jobs.iter().map(bytes_of).sum();
+    let _timer = shared.metrics.puts.start_timer();
+    let link = shared.link();
+    let all = join_all(jobs.into_iter().map(|job| write_one(shared, link.as_ref(), job)));
+    if timeout(PATIENCE, all).await.is_err() {
+        shared.metrics.failed("timeout");
+        shared.breaker.failed("timeout");
+    }
+    shared.queued.fetch_sub(bytes, Ordering::AcqRel);
+    shared.note_queue();
+}
+
+fn bytes_of(job: &Job) -> u64 {
+    match job {
+        Job::Write(_, stored) => stored.value.len() as u64 + OVERHEAD,
+        Job::Delete(_) => OVERHEAD,
+        Job::Release(_) | Job::Close(_) => 0,
+    }
+}
+
+async fn write_one(shared: &Shared, link: Option<&Link>, job: Job) {
+    let Some(link) = link else { return shared.metrics.rejected("unavailable") };
+    let written = match &job {
+        Job::Write(key, stored) => {
+            let name = shared.names.entry(key);
+            link.set(&name, &seal(shared, key, stored), time_left(shared, stored)).await
+        }
+        Job::Delete(name) => link.delete(name).await,
+        Job::Release(_) | Job::Close(_) => return,
+    };
+    match (written, job) {
+        (Ok(()), Job::Write(..)) => shared.metrics.tier.insertions.inc(),
+        (Ok(()), _) => {}
+        (Err(error), _) => {
+            shared.metrics.rejected("failed");
+            shared.failed(&error);
+        }
+    }
+}
+
+fn seal(shared: &Shared, key: &CacheKey, stored: &Stored) -> Vec<u8> {
+    let record = Record {
+        generation: stored.mark.generation,
+        stored: shared.line.second(stored.stored),
+        expires: shared.line.second(stored.expires),
+        upstream: &stored.mark.scope.upstream,
+        model: &stored.mark.scope.model,
+        value: &stored.value,
+    };
+    shared.sealer.seal(key, &record)
+}
+
+/// How many milliseconds an entry stays, at least one; `None` is until it is evicted.
+fn time_left(shared: &Shared, stored: &Stored) -> Option<u64> {
+    let now = shared.ground.clock.now();
+    let most = shared.settings.ttl;
+    let most = (!most.is_zero()).then(|| u64::try_from(most.as_millis()).unwrap_or(u64::MAX));
+    let ends = stored.expires.as_seconds() != i64::MAX;
+    let left = ends.then(|| stored.expires.since(now).saturating_mul(1_000).max(1));
+    most.into_iter().chain(left).min()
+}
+
+async fn release(shared: &Shared, names: &[String]) {
+    let Some(link) = shared.link() else { return };
+    let all = join_all(names.iter().map(|name| link.release(name, &shared.token)));
+    // What is not released ends by itself.
+    drop(timeout(PATIENCE, all).await);
+}
