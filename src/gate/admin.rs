@@ -29,12 +29,12 @@ pub struct Admin {
 
 impl Admin {
     /// Answers one request.
-    pub fn exchange(&self, request: &Request<Incoming>) -> Response<Body> {
+    pub async fn exchange(&self, request: &Request<Incoming>) -> Response<Body> {
         match (request.method(), request.uri().path()) {
             (&Method::GET | &Method::HEAD, "/healthz") => text(StatusCode::OK, "ok\n"),
             (&Method::GET | &Method::HEAD, "/readyz") => self.ready(),
             (&Method::GET | &Method::HEAD, "/metrics") => self.metrics(),
-            (&Method::DELETE, "/api/entries") => self.purge(request.uri().query()),
+            (&Method::DELETE, "/api/entries") => self.purge(request.uri().query()).await,
             (_, "/healthz" | "/readyz" | "/metrics" | "/api/entries") => {
                 text(StatusCode::METHOD_NOT_ALLOWED, "this path has another method\n")
             }
@@ -61,12 +61,12 @@ impl Admin {
 
     /// Forgets what the filters say, in every tier. What cannot be read is refused rather than taken
     /// for "everything".
-    fn purge(&self, query: Option<&str>) -> Response<Body> {
+    async fn purge(&self, query: Option<&str>) -> Response<Body> {
         let reaches = match self.reaches(query.unwrap_or_default()) {
             Ok(reaches) => reaches,
             Err(message) => return text(StatusCode::BAD_REQUEST, &format!("{message}\n")),
         };
-        let purged = self.service.tiers.purge(&reaches);
+        let purged = self.service.tiers.purge(&reaches).await;
         tracing::info!(entries = purged, "the cache was purged");
         let mut body = String::new();
         writeln!(body, "{{\"purged\":{purged}}}").expect("writing to a String cannot fail");

@@ -10,6 +10,8 @@ use super::labels::{Layer, Operation};
 /// The handles of a tier below memory.
 #[derive(Debug, Clone)]
 pub struct LowerMetrics {
+    /// Which tier it is.
+    pub layer: Layer,
     /// What every tier has.
     pub tier: TierMetrics,
     /// Bytes that wait to be written.
@@ -24,15 +26,14 @@ pub struct LowerMetrics {
     pub(super) hit_age: Histogram,
     pub(super) rejected: IntCounterVec,
     pub(super) errors: IntCounterVec,
-    pub(super) layer: Layer,
 }
 
 impl LowerMetrics {
-    /// Counts a look-up of some keys.
-    pub fn looked_up(&self, operation: Operation, hits: usize, misses: usize) {
+    /// Counts a look-up of so many keys, of which so many were there.
+    pub fn looked_up(&self, operation: Operation, hits: usize, keys: usize) {
         if let Some((hit, miss)) = self.lookups.get(operation as usize) {
             hit.inc_by(hits as u64);
-            miss.inc_by(misses as u64);
+            miss.inc_by((keys - hits) as u64);
         }
     }
 

@@ -72,7 +72,7 @@ impl ServerApp for App {
             Self::Admin(admin, shared) => {
                 let serve = |request| {
                     let admin = Arc::clone(admin);
-                    async move { admin.exchange(&request) }
+                    async move { admin.exchange(&request).await }
                 };
                 shared.door.serve(TokioIo::new(stream), draining, serve).await;
             }

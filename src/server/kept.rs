@@ -2,6 +2,7 @@
 
 use std::fs::File;
 use std::io::{self, Read};
+use std::path::Path;
 use std::sync::Arc;
 
 use super::Failure;
@@ -9,6 +10,8 @@ use crate::clock::Clock;
 use crate::config::Config;
 use crate::key::{Digest, Framer, KeyHasher};
 use crate::metrics::{Layer, Metrics};
+use crate::tier::disk::Disk;
+use crate::tier::disk::directory::Directory;
 use crate::tier::memory::Memory;
 use crate::tier::purge::Purges;
 use crate::tier::redis::Redis;
@@ -23,25 +26,60 @@ pub(super) struct Kept {
 
 pub(super) fn build(config: &Config, clock: Clock, metrics: &Metrics) -> Result<Kept, Failure> {
     let random = random().map_err(|error| Failure::Start(format!("no randomness: {error}")))?;
-    let secret = secret(config).unwrap_or(random);
+    let directory = directory(config)?;
+    let secret = match (configured(config), &directory) {
+        (Some(secret), _) => secret,
+        (None, Some(directory)) => kept_secret(directory, &random),
+        (None, None) => random,
+    };
     // Of this process alone, so that nobody can aim at its maps.
     let hasher = KeyHasher::new(&random);
     let purges = Arc::new(Purges::new());
     let instance = format!("{:?}", Digest::of(&random));
     let ground = Ground { secret, instance, clock, purges: Arc::clone(&purges) };
     let memory = Memory::new(config.cache.memory.0, hasher.clone(), metrics.tier("memory"));
+    let disk = match directory {
+        None => None,
+        Some(directory) => {
+            let handles = metrics.lower(Layer::Disk);
+            let disk = Disk::start(&config.disk, directory, ground.clone(), handles);
+            Some(disk.map_err(|error| Failure::Start(error.to_string()))?)
+        }
+    };
     let shared = if config.redis.url.expose().is_empty() {
         None
     } else {
         let (handles, leases) = (metrics.lower(Layer::Redis), metrics.leases());
         Some(Redis::start(&config.redis, ground, handles, leases).map_err(Failure::Config)?)
     };
-    let tiers = Arc::new(Tiers::new(memory, shared, purges));
+    let tiers = Arc::new(Tiers::new(memory, disk, shared, purges));
     Ok(Kept { tiers, hasher, secret })
 }
 
-/// The secret that outlives the process, where there is one.
-fn secret(config: &Config) -> Option<[u8; 32]> {
+/// The cache directory, where there is to be one.
+fn directory(config: &Config) -> Result<Option<Directory>, Failure> {
+    if config.disk.dir.is_empty() {
+        return Ok(None);
+    }
+    let opened = Directory::open(Path::new(&config.disk.dir));
+    opened.map(Some).map_err(|error| Failure::Config(format!("disk.dir: {error}")))
+}
+
+/// The secret in a directory, which is put there first if need be. Where it can be neither read nor
+/// written, the process does without what is there.
+fn kept_secret(directory: &Directory, random: &[u8; 32]) -> [u8; 32] {
+    let kept = directory.create_small("secret", random).and_then(|kept| {
+        let wrong = || io::Error::new(io::ErrorKind::InvalidData, "it is not 32 bytes");
+        kept.try_into().map_err(|_| wrong())
+    });
+    kept.unwrap_or_else(|error| {
+        tracing::warn!(%error, "the secret of the cache directory is not to be had; none of its entries is");
+        *random
+    })
+}
+
+/// The secret that the configuration makes.
+fn configured(config: &Config) -> Option<[u8; 32]> {
     let made_of = |purpose, text: &str| {
         *Framer::new(purpose).field(b's', text.as_bytes()).finish().as_bytes()
     };

@@ -16,6 +16,7 @@ use std::sync::Arc;
 
 use pingora_core::server::configuration::{Opt, ServerConf};
 use pingora_core::server::{RunArgs, Server};
+use tokio::runtime;
 use tokio::sync::{Semaphore, watch};
 use tokio_util::task::TaskTracker;
 
@@ -168,9 +169,12 @@ pub fn run(config: &Config, run: Run) -> Result<(), Failure> {
     let admin = App::Admin(admin, shared);
     server.add_service(entrance(admin, addresses.admin, admin_listener));
     let drain = config.server.drain;
-    let tiers = Arc::clone(&built.service.tiers);
-    let signals = Signals { stop: run.stop, draining, tasks: built.tasks, tiers, drain };
+    let signals = Signals { stop: run.stop, draining, tasks: built.tasks, drain };
     server.run(RunArgs { shutdown_signal: Box::new(signals) });
+    // What the tiers still have to write takes no longer than they allow themselves.
+    let runtime = runtime::Builder::new_current_thread().enable_time().build();
+    let runtime = runtime.map_err(|error| Failure::Start(error.to_string()))?;
+    runtime.block_on(built.service.tiers.close());
     Ok(())
 }
 

@@ -10,14 +10,11 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::watch;
 use tokio_util::task::TaskTracker;
 
-use crate::tier::Tiers;
-
 /// Waits for the end, and for what is in flight when it comes.
 pub(super) struct Signals {
     pub(super) stop: watch::Receiver<bool>,
     pub(super) draining: Arc<watch::Sender<bool>>,
     pub(super) tasks: TaskTracker,
-    pub(super) tiers: Arc<Tiers>,
     pub(super) drain: Duration,
 }
 
@@ -46,9 +43,6 @@ impl ShutdownSignalWatch for Signals {
             () = stopped => {}
         }
         self.drain(&mut terminate, &mut interrupt).await;
-        // A second signal does not cost what the tiers still have to write: that takes no longer than
-        // they allow themselves.
-        self.tiers.close().await;
         ShutdownSignal::FastShutdown
     }
 }

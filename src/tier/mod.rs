@@ -1,9 +1,12 @@
 //! Where answers are kept: memory first, then what lasts, then what replicas share. A tier stores
 //! plain bytes and knows nothing of what they mean.
 
+mod breaker;
+pub mod disk;
 mod line;
 pub mod memory;
 pub mod purge;
+mod queue;
 mod recall;
 mod record;
 pub mod redis;
@@ -11,13 +14,15 @@ mod seldom;
 
 use std::fmt;
 use std::sync::Arc;
+use std::time::Instant;
 
 use async_trait::async_trait;
 
+use self::disk::Disk;
 use self::redis::Redis;
 use crate::clock::{Clock, Moment};
 use crate::key::CacheKey;
-use crate::metrics::{Layer, Operation};
+use crate::metrics::{Layer, LowerMetrics, Operation};
 use memory::Memory;
 use purge::{Mark, Purges, Reach};
 
@@ -60,18 +65,25 @@ impl Freshness {
 /// no longer than its time.
 #[async_trait]
 pub trait Tier: fmt::Debug + Send + Sync {
-    /// Which it is.
-    fn layer(&self) -> Layer;
+    /// Its series.
+    fn metrics(&self) -> &LowerMetrics;
 
-    /// What there is under the keys, in their order.
-    async fn get_many(&self, look: &Look<'_>) -> Vec<Option<Stored>>;
+    /// What there is under at most [`ROUND`] keys, in their order; `None` if that was not said in
+    /// time.
+    async fn get_many(&self, look: &Look<'_>) -> Option<Vec<Option<Stored>>>;
 
     /// Takes an entry on, to be written when it suits.
     fn put(&self, key: CacheKey, stored: &Stored);
 
+    /// Notes what was purged, so that it outlives the process.
+    async fn purged(&self) {}
+
     /// Writes what was taken on, before the process ends.
     async fn close(&self);
 }
+
+/// Keys that are looked up at once; more take several rounds, each with its own time.
+pub const ROUND: usize = 128;
 
 /// What is looked for in the tiers below memory.
 #[derive(Debug)]
@@ -129,8 +141,15 @@ pub struct Tiers {
 
 impl Tiers {
     /// Memory, and what is below it, nearest first.
-    pub fn new(memory: Memory, shared: Option<Arc<Redis>>, purges: Arc<Purges>) -> Self {
-        let lower = shared.iter().map(|redis| Arc::clone(redis) as Arc<dyn Tier>).collect();
+    pub fn new(
+        memory: Memory,
+        disk: Option<Arc<Disk>>,
+        shared: Option<Arc<Redis>>,
+        purges: Arc<Purges>,
+    ) -> Self {
+        let disk = disk.into_iter().map(|disk| disk as Arc<dyn Tier>);
+        let redis = shared.iter().map(|redis| Arc::clone(redis) as Arc<dyn Tier>);
+        let lower = disk.chain(redis).collect();
         Self { memory, lower, shared, purges }
     }
 
@@ -149,7 +168,7 @@ impl Tiers {
             if keys.is_empty() {
                 break;
             }
-            let there = tier.get_many(&Look { keys: &keys, ..*look }).await;
+            let there = ask(&**tier, &Look { keys: &keys, ..*look }).await;
             for ((at, key), stored) in missing.into_iter().zip(&keys).zip(there) {
                 let Some(stored) = stored.filter(|stored| look.fresh.accepts(stored)) else {
                     continue;
@@ -157,7 +176,7 @@ impl Tiers {
                 self.memory.put(*key, stored.clone());
                 self.lower.iter().take(depth).for_each(|above| above.put(*key, &stored));
                 if let Some(place) = found.get_mut(at) {
-                    *place = Some(Deep { stored, layer: tier.layer() });
+                    *place = Some(Deep { stored, layer: tier.metrics().layer });
                 }
             }
         }
@@ -171,11 +190,15 @@ impl Tiers {
     }
 
     /// Forgets what a purge reaches; how many entries of it were in memory.
-    pub fn purge(&self, reaches: &[Reach]) -> u64 {
+    pub async fn purge(&self, reaches: &[Reach]) -> u64 {
         for reach in reaches {
             self.purges.purge(reach);
         }
-        self.memory.sweep()
+        let swept = self.memory.sweep();
+        for tier in &self.lower {
+            tier.purged().await;
+        }
+        swept
     }
 
     /// Writes what is still to be written, before the process ends.
@@ -184,6 +207,26 @@ impl Tiers {
             tier.close().await;
         }
     }
+}
+
+/// Asks a tier round by round, until it does not say in time.
+async fn ask(tier: &dyn Tier, look: &Look<'_>) -> Vec<Option<Stored>> {
+    let (started, metrics) = (Instant::now(), tier.metrics());
+    let mut found = Vec::with_capacity(look.keys.len());
+    for keys in look.keys.chunks(ROUND) {
+        let Some(round) = tier.get_many(&Look { keys, ..*look }).await else { break };
+        found.extend(round);
+    }
+    if let Some(operation) = look.operation
+        && !found.is_empty()
+    {
+        let hits = found.iter().flatten();
+        hits.clone().for_each(|stored| metrics.used(look.fresh.now.since(stored.stored)));
+        metrics.looked_up(operation, hits.count(), found.len());
+        metrics.got(started.elapsed());
+    }
+    found.resize_with(look.keys.len(), || None);
+    found
 }
 
 fn positions_of_none<T>(found: &[Option<T>]) -> Vec<usize> {

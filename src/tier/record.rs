@@ -6,11 +6,64 @@
 //! stored and at which it ends on the tier's own line (8 each), lengths of provider and model (1
 //! each), provider, model, value.
 
+use super::line::Line;
+use super::{Look, Stored};
 use crate::key::{CacheKey, Framer};
 
 const VERSION: u8 = 1;
 const DIGEST: usize = 16;
 const HEAD: usize = DIGEST + 1 + 3 * 8 + 2;
+
+/// A tier's records: sealed, with their times on the tier's line.
+#[derive(Debug)]
+pub(super) struct Records {
+    sealer: Sealer,
+    /// Where this process's clock stands.
+    pub(super) line: Line,
+}
+
+/// What bytes under a key are.
+#[derive(Debug)]
+pub(super) enum Found {
+    /// An entry that is good for whoever looks.
+    Good(Stored),
+    /// An entry that was purged, or was stored under a clock that was wrong.
+    Gone,
+    /// Nothing that was written under this key.
+    Corrupt,
+}
+
+impl Records {
+    pub(super) fn new(secret: [u8; 32]) -> Self {
+        Self { sealer: Sealer::new(secret), line: Line::default() }
+    }
+
+    /// The bytes of an entry.
+    pub(super) fn write(&self, key: &CacheKey, stored: &Stored) -> Vec<u8> {
+        let record = Record {
+            generation: stored.mark.generation,
+            stored: self.line.second(stored.stored),
+            expires: self.line.second(stored.expires),
+            upstream: &stored.mark.scope.upstream,
+            model: &stored.mark.scope.model,
+            value: &stored.value,
+        };
+        self.sealer.seal(key, &record)
+    }
+
+    /// The entry that bytes are.
+    pub(super) fn read(&self, key: &CacheKey, bytes: &[u8], look: &Look<'_>) -> Found {
+        let Some(record) = self.sealer.open(key, bytes) else { return Found::Corrupt };
+        let moments = self.line.moments(record.stored, record.expires, look.fresh.now);
+        match moments {
+            Some((stored, expires)) if record.generation == look.mark.generation => {
+                let value = record.value.into();
+                Found::Good(Stored { value, stored, expires, mark: look.mark })
+            }
+            _ => Found::Gone,
+        }
+    }
+}
 
 /// Writes and reads records under a secret.
 #[derive(Clone)]

@@ -15,6 +15,7 @@ mod bounds;
 mod chat;
 mod coalesce;
 mod dialects;
+mod disk;
 mod embed;
 mod fuzz;
 mod gate;

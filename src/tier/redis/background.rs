@@ -3,7 +3,6 @@
 
 use std::io;
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 use std::thread;
 use std::time::Duration;
 
@@ -14,10 +13,9 @@ use tokio::time::{sleep, timeout};
 
 use super::address::Link;
 use super::link::kind_of;
-use super::{OVERHEAD, PATIENCE, Shared};
+use super::{PATIENCE, Shared};
 use crate::key::CacheKey;
 use crate::tier::Stored;
-use crate::tier::record::Record;
 
 /// How often the server is listened to: so long a purge takes to reach the other replicas.
 const BEAT: Duration = Duration::from_millis(500);
@@ -115,7 +113,7 @@ async fn beat(shared: &Shared, link: &Link, time: Duration) -> Result<(), &'stat
     let (name, purged) = (shared.names.purged(), shared.ground.purges.generations());
     let beat = timeout(time, link.beat(&name, &purged)).await.map_err(|_| "timeout")?;
     let beat = beat.map_err(|error| kind_of(&error))?;
-    shared.line.set(shared.ground.clock.now(), beat.seconds);
+    shared.records.line.set(shared.ground.clock.now(), beat.seconds);
     shared.ground.purges.merge(&beat.purged);
     Ok(())
 }
@@ -158,32 +156,27 @@ async fn work_off(shared: &Shared, mut jobs: mpsc::Receiver<Job>) {
 }
 
 async fn write(shared: &Shared, jobs: Vec<Job>) {
-    let bytes: u64 = jobs.iter().map(bytes_of).sum();
     let _timer = shared.metrics.puts.start_timer();
     let link = shared.link();
-    let all = join_all(jobs.into_iter().map(|job| write_one(shared, link.as_ref(), job)));
+    let all = join_all(jobs.iter().map(|job| write_one(shared, link.as_ref(), job)));
     if timeout(PATIENCE, all).await.is_err() {
         shared.metrics.failed("timeout");
         shared.breaker.failed("timeout");
     }
-    shared.queued.fetch_sub(bytes, Ordering::AcqRel);
-    shared.note_queue();
-}
-
-fn bytes_of(job: &Job) -> u64 {
-    match job {
-        Job::Write(_, stored) => stored.value.len() as u64 + OVERHEAD,
-        Job::Delete(_) => OVERHEAD,
-        Job::Release(_) | Job::Close(_) => 0,
+    for job in &jobs {
+        if let Job::Write(_, stored) = job {
+            shared.queue.give(stored);
+        }
     }
 }
 
-async fn write_one(shared: &Shared, link: Option<&Link>, job: Job) {
+async fn write_one(shared: &Shared, link: Option<&Link>, job: &Job) {
     let Some(link) = link else { return shared.metrics.rejected("unavailable") };
-    let written = match &job {
+    let written = match job {
         Job::Write(key, stored) => {
             let name = shared.names.entry(key);
-            link.set(&name, &seal(shared, key, stored), time_left(shared, stored)).await
+            let record = shared.records.write(key, stored);
+            link.set(&name, &record, time_left(shared, stored)).await
         }
         Job::Delete(name) => link.delete(name).await,
         Job::Release(_) | Job::Close(_) => return,
@@ -196,18 +189,6 @@ async fn write_one(shared: &Shared, link: Option<&Link>, job: Job) {
             shared.failed(&error);
         }
     }
-}
-
-fn seal(shared: &Shared, key: &CacheKey, stored: &Stored) -> Vec<u8> {
-    let record = Record {
-        generation: stored.mark.generation,
-        stored: shared.line.second(stored.stored),
-        expires: shared.line.second(stored.expires),
-        upstream: &stored.mark.scope.upstream,
-        model: &stored.mark.scope.model,
-        value: &stored.value,
-    };
-    shared.sealer.seal(key, &record)
 }
 
 /// How many milliseconds an entry stays, at least one; `None` is until it is evicted.

@@ -6,23 +6,22 @@
 
 mod address;
 mod background;
-mod breaker;
 mod lease;
 mod link;
 mod names;
 
 use std::collections::HashSet;
 use std::fmt;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use async_trait::async_trait;
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::timeout;
 
-use super::line::Line;
-use super::record::Sealer;
+use super::breaker::Breaker;
+use super::queue::Queue;
+use super::record::{Found, Records};
 use super::seldom::Seldom;
 use super::{Ground, Look, Stored, Tier};
 use crate::config;
@@ -30,7 +29,6 @@ use crate::key::CacheKey;
 use crate::metrics::{IntCounter, Layer, LowerMetrics};
 use address::{Address, Link};
 use background::Job;
-use breaker::Breaker;
 pub use lease::Lease;
 use link::kind_of;
 use names::Names;
@@ -38,14 +36,8 @@ use names::Names;
 /// How long anything may take that no request waits for.
 const PATIENCE: Duration = Duration::from_secs(1);
 
-/// Keys that are looked up at once; more take several rounds, each with its own time.
-const ROUND: usize = 128;
-
 /// Jobs that may wait, beside the bound in bytes.
 const JOBS: usize = 65_536;
-
-/// What an entry costs in the queue beside its value.
-const OVERHEAD: u64 = 256;
 
 /// The shared tier.
 pub struct Redis {
@@ -57,10 +49,9 @@ pub struct Redis {
 struct Shared {
     address: Address,
     names: Names,
-    sealer: Sealer,
+    /// On the line of the server's clock.
+    records: Records,
     ground: Ground,
-    /// The server's clock.
-    line: Line,
     link: RwLock<Option<Link>>,
     breaker: Breaker,
     metrics: LowerMetrics,
@@ -69,7 +60,7 @@ struct Shared {
     held: Mutex<HashSet<String>>,
     /// What tells this process's leases from others'.
     token: String,
-    queued: AtomicU64,
+    queue: Queue,
     refusals: Seldom,
     settings: config::Redis,
 }
@@ -88,16 +79,15 @@ impl Redis {
         let shared = Arc::new(Shared {
             address,
             names: Names::new(&settings.prefix),
-            sealer: Sealer::new(ground.secret),
+            records: Records::new(ground.secret),
             token: ground.instance.clone(),
             ground,
-            line: Line::default(),
             link: RwLock::default(),
-            breaker: Breaker::open(metrics.breaker.clone()),
+            breaker: Breaker::open(Layer::Redis, metrics.breaker.clone()),
+            queue: Queue::new(settings.max_queued.0, metrics.queued.clone()),
             metrics,
             leases,
             held: Mutex::default(),
-            queued: AtomicU64::new(0),
             refusals: Seldom::new(),
             settings: settings.clone(),
         });
@@ -115,53 +105,31 @@ impl Redis {
     pub fn is_there(&self) -> bool {
         self.shared.breaker.is_closed()
     }
-
-    /// Queues a job that takes so many bytes; whether there was room.
-    fn queue(&self, job: Job, bytes: u64) -> bool {
-        let queued = self.shared.queued.fetch_add(bytes, Ordering::AcqRel) + bytes;
-        let room = queued <= self.shared.settings.max_queued.0;
-        let taken = room && self.jobs.try_send(job).is_ok();
-        if !taken {
-            self.shared.queued.fetch_sub(bytes, Ordering::AcqRel);
-        }
-        self.shared.note_queue();
-        taken
-    }
 }
 
 #[async_trait]
 impl Tier for Redis {
-    fn layer(&self) -> Layer {
-        Layer::Redis
+    fn metrics(&self) -> &LowerMetrics {
+        &self.shared.metrics
     }
 
-    async fn get_many(&self, look: &Look<'_>) -> Vec<Option<Stored>> {
-        let started = Instant::now();
-        let mut found = Vec::with_capacity(look.keys.len());
-        for keys in look.keys.chunks(ROUND) {
-            let Some(values) = self.shared.round(keys).await else { break };
-            for (key, value) in keys.iter().zip(values) {
-                found.push(value.and_then(|bytes| self.open(key, &bytes, look)));
-            }
-        }
-        let asked = found.len();
-        let hits = found.iter().flatten().count();
-        if let Some(operation) = look.operation
-            && asked > 0
-        {
-            self.shared.metrics.looked_up(operation, hits, asked - hits);
-            self.shared.metrics.got(started.elapsed());
-        }
-        found.resize_with(look.keys.len(), || None);
-        found
+    async fn get_many(&self, look: &Look<'_>) -> Option<Vec<Option<Stored>>> {
+        let link = self.shared.link()?;
+        let names: Vec<String> = look.keys.iter().map(|key| self.shared.names.entry(key)).collect();
+        let values = self.shared.in_time(link.get(&names)).await?;
+        let values = look.keys.iter().zip(values);
+        Some(values.map(|(key, value)| self.open(key, &value?, look)).collect())
     }
 
     fn put(&self, key: CacheKey, stored: &Stored) {
         if !self.is_there() {
             return self.shared.metrics.rejected("unavailable");
         }
-        let bytes = stored.value.len() as u64 + OVERHEAD;
-        if !self.queue(Job::Write(key, stored.clone()), bytes) {
+        if !self.shared.queue.take(stored) {
+            return self.shared.metrics.rejected("queue_full");
+        }
+        if self.jobs.try_send(Job::Write(key, stored.clone())).is_err() {
+            self.shared.queue.give(stored);
             self.shared.metrics.rejected("queue_full");
         }
     }
@@ -181,30 +149,20 @@ impl Tier for Redis {
 impl Redis {
     /// An entry from its bytes, if it is one, and still good.
     fn open(&self, key: &CacheKey, bytes: &[u8], look: &Look<'_>) -> Option<Stored> {
-        let Some(record) = self.shared.sealer.open(key, bytes) else {
-            self.shared.metrics.failed("corrupt");
-            // If that cannot be queued, the next to find it will try again.
-            self.queue(Job::Delete(self.shared.names.entry(key)), OVERHEAD);
-            return None;
-        };
-        if record.generation != look.mark.generation {
-            return None;
+        match self.shared.records.read(key, bytes, look) {
+            Found::Good(stored) => Some(stored),
+            Found::Gone => None,
+            Found::Corrupt => {
+                self.shared.metrics.failed("corrupt");
+                // If that cannot be queued, the next to find it will try again.
+                drop(self.jobs.try_send(Job::Delete(self.shared.names.entry(key))));
+                None
+            }
         }
-        let now = look.fresh.now;
-        let (stored, expires) = self.shared.line.moments(record.stored, record.expires, now)?;
-        self.shared.metrics.used(now.since(stored));
-        Some(Stored { value: record.value.into(), stored, expires, mark: look.mark })
     }
 }
 
 impl Shared {
-    /// What there is under some keys; `None` if it was not said in time.
-    async fn round(&self, keys: &[CacheKey]) -> Option<Vec<Option<Vec<u8>>>> {
-        let link = self.link()?;
-        let names: Vec<String> = keys.iter().map(|key| self.names.entry(key)).collect();
-        self.in_time(link.get(&names)).await
-    }
-
     /// The connection, unless it is not to be used now.
     fn link(&self) -> Option<Link> {
         if !self.breaker.is_closed() {
@@ -245,11 +203,6 @@ impl Shared {
         } else if self.refusals.may(self.ground.clock.now()) {
             tracing::warn!(code = error.code(), "redis refuses what it is asked");
         }
-    }
-
-    fn note_queue(&self) {
-        let queued = self.queued.load(Ordering::Relaxed);
-        self.metrics.queued.set(i64::try_from(queued).unwrap_or(i64::MAX));
     }
 }
 

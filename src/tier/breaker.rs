@@ -1,9 +1,9 @@
-//! Whether the shared tier is asked. It opens on failures in a row, and only a success of the
-//! background's own closes it again, so that no request pays for finding out. Only changes are logged.
+//! Whether a tier is asked. It opens on failures in a row, and only the tier's own background closes
+//! it again, so that no request pays for finding out. Only changes are logged.
 
-use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::atomic::{AtomicI64, AtomicU32, Ordering};
 
-use crate::metrics::IntGauge;
+use crate::metrics::{IntGauge, Layer};
 
 /// So many failures in a row open it.
 const FAILURES: u32 = 3;
@@ -12,22 +12,24 @@ const CLOSED: i64 = 0;
 const HALF_OPEN: i64 = 1;
 const OPEN: i64 = 2;
 
-/// Open, half open or closed, which the gauge tells.
+/// Open, half open or closed.
 #[derive(Debug)]
 pub(super) struct Breaker {
-    state: IntGauge,
+    tier: Layer,
+    state: AtomicI64,
     failures: AtomicU32,
+    gauge: IntGauge,
 }
 
 impl Breaker {
     /// Open, until it was seen that there is something to ask.
-    pub(super) fn open(state: IntGauge) -> Self {
-        state.set(OPEN);
-        Self { state, failures: AtomicU32::new(0) }
+    pub(super) fn open(tier: Layer, gauge: IntGauge) -> Self {
+        gauge.set(OPEN);
+        Self { tier, state: AtomicI64::new(OPEN), failures: AtomicU32::new(0), gauge }
     }
 
     pub(super) fn is_closed(&self) -> bool {
-        self.state.get() == CLOSED
+        self.state.load(Ordering::Acquire) == CLOSED
     }
 
     /// A request was served.
@@ -41,33 +43,36 @@ impl Breaker {
     /// A request was not served.
     pub(super) fn failed(&self, kind: &'static str) {
         let failures = self.failures.fetch_add(1, Ordering::Relaxed) + 1;
-        if failures >= FAILURES && self.is_closed() {
-            self.state.set(OPEN);
-            tracing::warn!(reason = kind, "redis is not asked any more");
+        if failures >= FAILURES {
+            self.stay_open(kind);
         }
     }
 
     /// The background tries whether it can be closed.
     pub(super) fn try_out(&self) {
         if !self.is_closed() {
-            self.state.set(HALF_OPEN);
+            self.turn(HALF_OPEN);
         }
     }
 
     /// The background's trial ended well.
     pub(super) fn close(&self) {
         self.failures.store(0, Ordering::Relaxed);
-        if !self.is_closed() {
-            self.state.set(CLOSED);
-            tracing::info!("redis is asked");
+        if self.turn(CLOSED) != CLOSED {
+            tracing::info!("{} is asked", self.tier.label());
         }
     }
 
     /// The background's trial failed, or what it looks after is gone.
     pub(super) fn stay_open(&self, kind: &'static str) {
-        if self.is_closed() {
-            tracing::warn!(reason = kind, "redis is not asked any more");
+        if self.turn(OPEN) == CLOSED {
+            tracing::warn!(reason = kind, "{} is not asked any more", self.tier.label());
         }
-        self.state.set(OPEN);
+    }
+
+    /// Changes the state; gives the one before.
+    fn turn(&self, state: i64) -> i64 {
+        self.gauge.set(state);
+        self.state.swap(state, Ordering::AcqRel)
     }
 }

@@ -1,0 +1,265 @@
+//! The disk tier's own thread: it waits for its turn to write to the directory, opens what is there,
+//! writes what is queued, and notes the time and what was purged.
+
+use std::io;
+use std::mem::take;
+use std::sync::Arc;
+use std::sync::mpsc::{Receiver, RecvTimeoutError};
+use std::thread;
+use std::time::{Duration, Instant, SystemTime};
+
+use tokio::sync::{oneshot, watch};
+
+use super::anchor::{self, Anchor, Clocks};
+use super::directory::{Guard, Lock};
+use super::log::Log;
+use super::{Shared, State};
+use crate::key::CacheKey;
+use crate::tier::Stored;
+use crate::tier::purge::Generations;
+use crate::tier::seldom::Seldom;
+
+/// The file that says what was purged: a line for each, the generation first.
+const PURGED: &str = "purged";
+
+/// How often it looks around when there is nothing to do.
+const TICK: Duration = Duration::from_millis(250);
+
+/// How often the time is noted.
+const NOTE_TIME: Duration = Duration::from_mins(1);
+
+/// How long the disk is left in peace after it failed.
+const PEACE: Duration = Duration::from_secs(5);
+
+/// Something to do when it suits.
+pub(super) enum Job {
+    /// Writes an entry.
+    Write(CacheKey, Stored),
+    /// Notes what was purged, and says so.
+    Purge(oneshot::Sender<()>),
+    /// Puts everything onto the disk and ends the thread, and says so.
+    Close(oneshot::Sender<()>),
+}
+
+/// Starts the thread. It ends when it is told to, or when nobody is left to tell it anything.
+pub(super) fn start(shared: Arc<Shared>, jobs: Receiver<Job>) -> io::Result<()> {
+    let work = move || {
+        let changes = shared.ground.purges.changes();
+        let Some((log, guard)) = open(&shared, &jobs) else { return };
+        let (log, evicted) = (Arc::new(log), 0);
+        // In this order: whoever waited for the log is to find the breaker closed.
+        shared.breaker.close();
+        shared.state.send_replace(State::Open(Arc::clone(&log)));
+        let refusals = Seldom::new();
+        Keeper { shared, log, writes: guard.is_some(), changes, evicted, refusals }.keep(&jobs);
+        drop(guard);
+    };
+    thread::Builder::new().name("larder disk".to_owned()).spawn(work).map(drop)
+}
+
+/// Opens the log when no other process writes to it, or for reading where nobody can; `None` if that
+/// is not to be.
+fn open(shared: &Shared, jobs: &Receiver<Job>) -> Option<(Log, Option<Guard>)> {
+    let opened = wait_for_lock(shared, jobs).and_then(|lock| match lock {
+        None => Ok(None),
+        Some(Lock::Locked(guard)) => {
+            set_line(shared, true)?;
+            let log = Log::open(shared.directory.path(), shared.settings.size.0)?;
+            Ok(Some((log, Some(guard))))
+        }
+        Some(Lock::Busy | Lock::ReadOnly) => {
+            tracing::warn!("the cache directory cannot be written to; it is only read");
+            set_line(shared, false)?;
+            Ok(Some((Log::open_read_only(shared.directory.path())?, None)))
+        }
+    });
+    let opened = opened.inspect_err(|error| {
+        tracing::error!(%error, "running without the disk tier");
+        shared.metrics.failed("io");
+        shared.state.send_replace(State::Closed);
+    });
+    let (log, guard) = opened.ok()??;
+    if log.dropped_files() > 0 {
+        tracing::warn!(files = log.dropped_files(), "files in the cache directory were of no use");
+        shared.metrics.failed("corrupt");
+    }
+    Some((log, guard))
+}
+
+/// The lock, once no other process has it; `None` if it is the end before that.
+fn wait_for_lock(shared: &Shared, jobs: &Receiver<Job>) -> io::Result<Option<Lock>> {
+    let mut told = false;
+    loop {
+        let lock = shared.directory.lock()?;
+        if !matches!(lock, Lock::Busy) {
+            return Ok(Some(lock));
+        }
+        if !told {
+            tracing::warn!(
+                directory = shared.settings.dir,
+                "another process uses the cache directory; running without it until that one ends"
+            );
+            shared.state.send_replace(State::Closed);
+            told = true;
+        }
+        match jobs.recv_timeout(TICK) {
+            Ok(Job::Close(_)) | Err(RecvTimeoutError::Disconnected) => return Ok(None),
+            // Nothing is queued while it is closed, and what was purged is noted when it opens.
+            Ok(Job::Write(..) | Job::Purge(_)) | Err(RecvTimeoutError::Timeout) => {}
+        }
+    }
+}
+
+/// Finds out which second of the directory's line it is, and what was purged.
+fn set_line(shared: &Shared, note: bool) -> io::Result<()> {
+    let directory = &shared.directory;
+    let last = directory.read_small(anchor::FILE)?.and_then(|bytes| Anchor::read(&bytes));
+    let now = Anchor::after(last.as_ref(), Clocks::read());
+    shared.records.line.set(shared.ground.clock.now(), now.second());
+    if let Some(bytes) = directory.read_small(PURGED)? {
+        shared.ground.purges.merge(&read_purged(&bytes));
+    }
+    if note {
+        directory.write_small(anchor::FILE, now.write().as_bytes())?;
+    }
+    Ok(())
+}
+
+fn read_purged(bytes: &[u8]) -> Generations {
+    let text = String::from_utf8_lossy(bytes);
+    let lines = text.lines().filter_map(|line| {
+        let (generation, name) = line.split_once(' ')?;
+        Some((name.to_owned(), generation.parse().ok()?))
+    });
+    lines.collect()
+}
+
+fn write_purged(purged: &Generations) -> Vec<u8> {
+    // A name with a line break is no model's, and would be read as two.
+    let lines = purged.iter().filter(|(name, _)| !name.contains('\n'));
+    lines.flat_map(|(name, generation)| format!("{generation} {name}\n").into_bytes()).collect()
+}
+
+/// What the thread has to itself.
+struct Keeper {
+    shared: Arc<Shared>,
+    log: Arc<Log>,
+    writes: bool,
+    changes: watch::Receiver<()>,
+    evicted: u64,
+    refusals: Seldom,
+}
+
+impl Keeper {
+    fn keep(mut self, jobs: &Receiver<Job>) {
+        let (mut noted, mut failed) = (Instant::now(), None);
+        loop {
+            let closing = match jobs.recv_timeout(TICK) {
+                Ok(Job::Write(key, stored)) => {
+                    self.write(&key, &stored);
+                    None
+                }
+                Ok(Job::Purge(done)) => {
+                    self.note_purges();
+                    drop(done);
+                    None
+                }
+                Ok(Job::Close(done)) => Some(Some(done)),
+                Err(RecvTimeoutError::Timeout) => None,
+                Err(RecvTimeoutError::Disconnected) => Some(None),
+            };
+            if self.changes.has_changed().unwrap_or(false) {
+                self.note_purges();
+            }
+            self.observe();
+            self.heal(&mut failed);
+            if closing.is_some() || noted.elapsed() > NOTE_TIME {
+                self.note_time();
+                noted = Instant::now();
+            }
+            if closing.is_some() {
+                self.count(self.log.flush());
+                return;
+            }
+        }
+    }
+
+    fn write(&self, key: &CacheKey, stored: &Stored) {
+        let timer = self.shared.metrics.puts.start_timer();
+        if self.writes && stored.mark.holds() {
+            let record = self.shared.records.write(key, stored);
+            let written = self.log.put(key.as_bytes(), &record);
+            match &written {
+                Ok(()) => self.shared.metrics.tier.insertions.inc(),
+                Err(error) if error.kind() == io::ErrorKind::FileTooLarge => {
+                    self.shared.metrics.rejected("too_large");
+                }
+                Err(_) => {
+                    self.shared.metrics.rejected("failed");
+                    self.count(written);
+                }
+            }
+        } else {
+            self.shared.metrics.rejected("unavailable");
+        }
+        timer.observe_duration();
+        self.shared.queue.give(stored);
+    }
+
+    /// Writes down what was purged; what is purged as a whole is also deleted.
+    fn note_purges(&mut self) {
+        self.changes.mark_unchanged();
+        if !self.writes {
+            return;
+        }
+        let purged = self.shared.ground.purges.generations();
+        let noted = self.shared.directory.read_small(PURGED);
+        let noted = noted.ok().flatten().map(|bytes| read_purged(&bytes)).unwrap_or_default();
+        self.count(self.shared.directory.write_small(PURGED, &write_purged(&purged)));
+        if noted.get("") < purged.get("") {
+            let cleared = self.log.clear();
+            self.shared.metrics.tier.purged.inc_by(*cleared.as_ref().unwrap_or(&0));
+            self.count(cleared.map(drop));
+        }
+    }
+
+    fn note_time(&self) {
+        if !self.writes {
+            return;
+        }
+        let directory = &self.shared.directory;
+        let last = directory.read_small(anchor::FILE).ok().flatten();
+        let last = last.and_then(|bytes| Anchor::read(&bytes));
+        let now = Anchor::after(last.as_ref(), Clocks::read());
+        self.shared.records.line.set(self.shared.ground.clock.now(), now.second());
+        self.count(directory.write_small(anchor::FILE, now.write().as_bytes()));
+    }
+
+    fn observe(&mut self) {
+        let tier = &self.shared.metrics.tier;
+        tier.entries.set(i64::try_from(self.log.entries()).unwrap_or(i64::MAX));
+        tier.bytes.set(i64::try_from(self.log.bytes()).unwrap_or(i64::MAX));
+        tier.average_age.set(self.log.average_age(SystemTime::now()).as_secs_f64());
+        let evicted = self.log.evicted();
+        tier.evicted.inc_by(evicted - std::mem::replace(&mut self.evicted, evicted));
+    }
+
+    /// Asks a disk again that failed, after it was left in peace.
+    fn heal(&self, failed: &mut Option<Instant>) {
+        if self.shared.breaker.is_closed() {
+            *failed = None;
+        } else if failed.get_or_insert_with(Instant::now).elapsed() > PEACE {
+            take(failed);
+            self.shared.breaker.close();
+        }
+    }
+
+    /// Counts what the disk did not do, and says so now and then.
+    fn count(&self, done: io::Result<()>) {
+        let Err(error) = done else { return };
+        self.shared.metrics.failed("io");
+        if self.refusals.may(self.shared.ground.clock.now()) {
+            tracing::warn!(%error, "the cache directory cannot be written to");
+        }
+    }
+}
