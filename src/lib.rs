@@ -37,7 +37,9 @@
 //!    credential itself is never logged and never stored. A call has one credential.
 //! 7. Bytes that are not understood pass through unchanged. What cannot be parsed exactly is
 //!    relayed.
-//! 8. What a provider's answer brings is stored only after its count, order, dimensions and numbers
+//! 8. A tier below memory never fails a request, and never takes longer than its time. What is read from
+//!    it says under a keyed digest what it is, and is not there if it does not.
+//! 9. What a provider's answer brings is stored only after its count, order, dimensions and numbers
 //!    were checked.
 //!
 //! # The way of a request for embeddings
@@ -49,13 +51,15 @@
 //!    ([`dialect::EmbedShape::read`]), makes a [`key::CacheKey`] for each input and looks into [`tier::memory::Memory`]. If all are there,
 //!    the answer is written ([`dialect::EmbedShape::write_reply`]) and that is all: no spawn, no
 //!    channel, no await.
-//! 3. What is missing is claimed ([`flight::Flights`]): the request leads some keys and follows
-//!    others. It submits what it leads to the [`batch::Batcher`] and waits for all.
+//! 3. What is not in memory is looked for in the tiers below it, if there are any
+//!    ([`tier::Tiers::dig`]), and put into those above. What is missing is claimed ([`flight::Flights`]): the request leads some keys and follows
+//!    others. It submits what it leads to the [`batch::Batcher`] and waits for all. Where replicas share
+//!    a tier, the batcher first takes a lease for each key, and waits for those that another replica has.
 //! 4. A lane sends a lone request at once, and collects what comes while its call is under way; a
 //!    call goes out under a permit ([`upstream::Upstream::call`]), in the request's own bytes if it
 //!    is alone.
-//! 5. The answer is checked ([`dialect::EmbedShape::read_reply`]); each vector goes into memory, then
-//!    lands its flight. A call that is refused for one input is taken apart, and each request gets
+//! 5. The answer is checked ([`dialect::EmbedShape::read_reply`]); each vector goes into memory, and
+//!    into the queues of the tiers below, then lands its flight. A call that is refused for one input is taken apart, and each request gets
 //!    its own answer.
 //! 6. The gate writes status, `Cache-Status` and body.
 //!
@@ -88,6 +92,9 @@
 //! | seat | one input in a lane or a call |
 //! | original | a request as it came, kept so that it can be asked again alone |
 //! | source, reader | the two sides of a broadcast: an answer on its way, and who reads it |
+//! | generation | how often, and when, a scope (everything, a provider, a model) was purged; an entry of an older one is not there |
+//! | line | a tier's own seconds, on which its entries were stored and end |
+//! | lease | the right to ask the provider for a key, among replicas |
 //! | transcript | a model's answer as it is kept: the provider's bytes |
 //! | verdict | what the cache did, in the words of RFC 9211 |
 

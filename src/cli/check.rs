@@ -1,7 +1,7 @@
 //! `larder check`: is the configuration valid, and do its providers answer?
 
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, Method, header};
@@ -20,13 +20,16 @@ use crate::upstream::Upstream;
 /// Where it is asked for embeddings.
 const PATH: &str = "/embeddings";
 
+/// How long a tier may take to be there.
+const PATIENCE: Duration = Duration::from_secs(3);
+
 /// What to check.
 #[derive(Debug, Clone, clap::Args)]
 pub(super) struct Args {
     #[command(flatten)]
     serve: ServeArgs,
-    /// Call the default provider, each that is configured, and each with a key in `NAME_API_KEY`, and
-    /// say what it answers
+    /// Ask the tiers, and call the default provider, each that is configured, and each with a key in
+    /// `NAME_API_KEY`, and say what they answer
     #[arg(long)]
     probe: bool,
     /// The model that --probe asks
@@ -43,6 +46,14 @@ pub(super) fn run(args: &Args) -> Result<(), Failure> {
     }
     let runtime = tokio::runtime::Runtime::new().map_err(|e| Failure::Running(e.to_string()))?;
     let mut failed = Vec::new();
+    for (layer, took) in runtime.block_on(built.service.tiers.probe(PATIENCE)) {
+        if let Some(took) = took {
+            print(&format_args!("probe {}: answers in {took:.1?}", layer.label()))?;
+        } else {
+            failed.push(layer.label());
+            print(&format_args!("probe {}: not there, or in use", layer.label()))?;
+        }
+    }
     for name in config.providers.keys().filter(|name| is_used(&config, name)) {
         let Some(upstream) = built.upstreams.get(name) else { continue };
         if let Endpoint::Other = upstream.dialect.endpoint(&Method::POST, PATH) {

@@ -1,5 +1,6 @@
 //! The command line: one file for each command.
 
+mod carry;
 mod check;
 mod config;
 mod demo;
@@ -39,6 +40,10 @@ enum Command {
     Demo(demo::Args),
     /// Validate the configuration and print it as it was understood
     Check(check::Args),
+    /// Write what is in a cache directory as lines of JSON
+    Export(carry::ExportArgs),
+    /// Bring what was exported into a cache directory
+    Import(carry::ImportArgs),
     /// Print the commented default configuration, or the reference
     Config(config::Args),
     /// Print shell completions
@@ -65,6 +70,8 @@ pub fn main() -> ExitCode {
         Command::Simulate(args) => simulate::run(args),
         Command::Demo(args) => demo::run(&args),
         Command::Check(args) => check::run(&args),
+        Command::Export(args) => args.run(),
+        Command::Import(args) => args.run(),
         Command::Config(args) => config::run(&args),
         Command::Completions { shell } => {
             clap_complete::generate(shell, &mut Cli::command(), "larder", &mut io::stdout());

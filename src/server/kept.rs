@@ -25,18 +25,8 @@ pub(super) struct Kept {
 }
 
 pub(super) fn build(config: &Config, clock: Clock, metrics: &Metrics) -> Result<Kept, Failure> {
-    let random = random().map_err(|error| Failure::Start(format!("no randomness: {error}")))?;
-    let directory = directory(config)?;
-    let secret = match (configured(config), &directory) {
-        (Some(secret), _) => secret,
-        (None, Some(directory)) => kept_secret(directory, &random),
-        (None, None) => random,
-    };
-    // Of this process alone, so that nobody can aim at its maps.
-    let hasher = KeyHasher::new(&random);
-    let purges = Arc::new(Purges::new());
-    let instance = format!("{:?}", Digest::of(&random));
-    let ground = Ground { secret, instance, clock, purges: Arc::clone(&purges) };
+    let Base { directory, ground, hasher } = base(config, clock)?;
+    let (secret, purges) = (ground.secret, Arc::clone(&ground.purges));
     let memory = Memory::new(config.cache.memory.0, hasher.clone(), metrics.tier("memory"));
     let disk = match directory {
         None => None,
@@ -54,6 +44,27 @@ pub(super) fn build(config: &Config, clock: Clock, metrics: &Metrics) -> Result<
     };
     let tiers = Arc::new(Tiers::new(memory, disk, shared, purges));
     Ok(Kept { tiers, hasher, secret })
+}
+
+/// What the tiers are built on.
+pub(super) struct Base {
+    pub(super) directory: Option<Directory>,
+    pub(super) ground: Ground,
+    hasher: KeyHasher,
+}
+
+pub(super) fn base(config: &Config, clock: Clock) -> Result<Base, Failure> {
+    let random = random().map_err(|error| Failure::Start(format!("no randomness: {error}")))?;
+    let directory = directory(config)?;
+    let secret = match (configured(config), &directory) {
+        (Some(secret), _) => secret,
+        (None, Some(directory)) => kept_secret(directory, &random),
+        (None, None) => random,
+    };
+    let instance = format!("{:?}", Digest::of(&random));
+    let ground = Ground { secret, instance, clock, purges: Arc::new(Purges::new()) };
+    // The maps' own seed is of this process alone, so that nobody can aim at them.
+    Ok(Base { directory, ground, hasher: KeyHasher::new(&random) })
 }
 
 /// The cache directory, where there is to be one.

@@ -31,6 +31,8 @@ use crate::gate::route::Routes;
 use crate::gate::{Admin, Proxy};
 use crate::metrics::{Metrics, Operation};
 use crate::serve::{ChatHandles, Service};
+use crate::tier::Ground;
+use crate::tier::disk::directory::Directory;
 use crate::upstream::Upstream;
 use entrance::{App, Entrance, Opened, Shared};
 use kept::Kept;
@@ -133,6 +135,13 @@ pub fn build(config: &Config) -> Result<Built, Failure> {
         },
     };
     Ok(Built { service: Arc::new(service), upstreams, metrics, tasks })
+}
+
+/// The cache directory of a configuration, and what its entries stand on, for whoever moves them.
+pub fn cache_directory(config: &Config) -> Result<(Directory, Ground), Failure> {
+    let kept::Base { directory, ground, .. } = kept::base(config, Clock::start())?;
+    let missing = || Failure::Config("disk.dir: is not set, and neither is --cache-dir".to_owned());
+    Ok((directory.ok_or_else(missing)?, ground))
 }
 
 /// Runs the sidecar until a signal, or the caller, ends it.

@@ -14,9 +14,10 @@ mod seldom;
 
 use std::fmt;
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
+use tokio::time::{sleep, timeout};
 
 use self::disk::Disk;
 use self::redis::Redis;
@@ -201,6 +202,17 @@ impl Tiers {
         swept
     }
 
+    /// Asks every tier below memory for something that is not there; how long that took, or `None` if
+    /// it was not to be asked within a time.
+    pub async fn probe(&self, patience: Duration) -> Vec<(Layer, Option<Duration>)> {
+        let mut said = Vec::new();
+        for tier in &self.lower {
+            let asked = timeout(patience, probe(&**tier, &self.purges)).await;
+            said.push((tier.metrics().layer, asked.ok()));
+        }
+        said
+    }
+
     /// Writes what is still to be written, before the process ends.
     pub async fn close(&self) {
         for tier in &self.lower {
@@ -227,6 +239,20 @@ async fn ask(tier: &dyn Tier, look: &Look<'_>) -> Vec<Option<Stored>> {
     }
     found.resize_with(look.keys.len(), || None);
     found
+}
+
+/// Waits for a tier to be ready, and asks it.
+async fn probe(tier: &dyn Tier, purges: &Purges) -> Duration {
+    let keys = [CacheKey::from_bytes([0; 32])];
+    let fresh = Freshness::at(Clock::start().now());
+    let look = Look { keys: &keys, mark: purges.scope("", "").mark(), fresh, operation: None };
+    loop {
+        let started = Instant::now();
+        if tier.get_many(&look).await.is_some() {
+            return started.elapsed();
+        }
+        sleep(Duration::from_millis(20)).await;
+    }
 }
 
 fn positions_of_none<T>(found: &[Option<T>]) -> Vec<usize> {

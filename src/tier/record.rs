@@ -51,6 +51,12 @@ impl Records {
         self.sealer.seal(key, &record)
     }
 
+    /// Whose an entry is: provider and model.
+    pub(super) fn names(&self, key: &CacheKey, bytes: &[u8]) -> Option<(String, String)> {
+        let record = self.sealer.open(key, bytes)?;
+        Some((record.upstream.to_owned(), record.model.to_owned()))
+    }
+
     /// The entry that bytes are.
     pub(super) fn read(&self, key: &CacheKey, bytes: &[u8], look: &Look<'_>) -> Found {
         let Some(record) = self.sealer.open(key, bytes) else { return Found::Corrupt };

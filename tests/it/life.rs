@@ -11,7 +11,8 @@ use http::Method;
 use serde_json::Value;
 
 use crate::harness::{
-    Aside, Ask, Gate, Raw, Scripted, Sidecar, Simulated, config_file, larder, path, texts,
+    Aside, Ask, Gate, Raw, RedisServer, Scripted, Sidecar, Simulated, config_file, larder, path,
+    texts,
 };
 
 fn run(arguments: &[&str]) -> (Option<i32>, String, String) {
@@ -173,6 +174,28 @@ async fn the_probe_tells_whether_a_provider_answers() {
     let (code, said, wrong) = tokio::task::spawn_blocking(probe).await.unwrap();
     assert_eq!(code, Some(0), "{said}{wrong}");
     assert!(said.contains("8 dimensions, a repeat hits"), "{said}");
+}
+
+#[tokio::test]
+async fn the_probe_tells_whether_the_tiers_are_there() {
+    let (redis, provider) = (RedisServer::start().await, Simulated::instant());
+    let (url, directory) = (format!("http://{}/v1", provider.address), path("probed"));
+    let (there, nowhere) = (redis.url(), "redis://:canary@127.0.0.1:1".to_owned());
+    let probe = move |redis: String| {
+        let tiers = ["--cache-dir", directory.to_str().unwrap(), "--redis", &redis];
+        let said = run(&[&["check", "--probe", "--upstream", &url][..], &tiers[..]].concat());
+        drop(fs::remove_dir_all(&directory));
+        said
+    };
+    let both = move || (probe(there), probe(nowhere));
+    let (good, bad) = tokio::task::spawn_blocking(both).await.unwrap();
+    assert_eq!(good.0, Some(0), "{good:?}");
+    for tier in ["disk", "redis"] {
+        assert!(good.1.contains(&format!("probe {tier}: answers in ")), "{good:?}");
+    }
+    assert_eq!(bad.0, Some(1), "{bad:?}");
+    assert!(bad.1.contains("probe redis: not there"), "{bad:?}");
+    assert!(!format!("{bad:?}").contains("canary"), "{bad:?}");
 }
 
 #[test]

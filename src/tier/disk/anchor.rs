@@ -8,9 +8,6 @@ use std::fs;
 use std::str::SplitAsciiWhitespace;
 use std::time::{SystemTime, UNIX_EPOCH};
 
-/// The name of its file.
-pub(super) const FILE: &str = "clock";
-
 /// Which second of the line it is, and by which clocks.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Anchor {

@@ -10,17 +10,12 @@ use std::time::{Duration, Instant, SystemTime};
 
 use tokio::sync::{oneshot, watch};
 
-use super::anchor::{self, Anchor, Clocks};
 use super::directory::{Guard, Lock};
 use super::log::Log;
-use super::{Shared, State};
+use super::{Shared, State, notes};
 use crate::key::CacheKey;
 use crate::tier::Stored;
-use crate::tier::purge::Generations;
 use crate::tier::seldom::Seldom;
-
-/// The file that says what was purged: a line for each, the generation first.
-const PURGED: &str = "purged";
 
 /// How often it looks around when there is nothing to do.
 const TICK: Duration = Duration::from_millis(250);
@@ -63,13 +58,14 @@ fn open(shared: &Shared, jobs: &Receiver<Job>) -> Option<(Log, Option<Guard>)> {
     let opened = wait_for_lock(shared, jobs).and_then(|lock| match lock {
         None => Ok(None),
         Some(Lock::Locked(guard)) => {
-            set_line(shared, true)?;
+            notes::read(&shared.directory, &shared.ground, &shared.records.line)?;
+            notes::note_time(&shared.directory, &shared.ground, &shared.records.line)?;
             let log = Log::open(shared.directory.path(), shared.settings.size.0)?;
             Ok(Some((log, Some(guard))))
         }
         Some(Lock::Busy | Lock::ReadOnly) => {
             tracing::warn!("the cache directory cannot be written to; it is only read");
-            set_line(shared, false)?;
+            notes::read(&shared.directory, &shared.ground, &shared.records.line)?;
             Ok(Some((Log::open_read_only(shared.directory.path())?, None)))
         }
     });
@@ -108,36 +104,6 @@ fn wait_for_lock(shared: &Shared, jobs: &Receiver<Job>) -> io::Result<Option<Loc
             Ok(Job::Write(..) | Job::Purge(_)) | Err(RecvTimeoutError::Timeout) => {}
         }
     }
-}
-
-/// Finds out which second of the directory's line it is, and what was purged.
-fn set_line(shared: &Shared, note: bool) -> io::Result<()> {
-    let directory = &shared.directory;
-    let last = directory.read_small(anchor::FILE)?.and_then(|bytes| Anchor::read(&bytes));
-    let now = Anchor::after(last.as_ref(), Clocks::read());
-    shared.records.line.set(shared.ground.clock.now(), now.second());
-    if let Some(bytes) = directory.read_small(PURGED)? {
-        shared.ground.purges.merge(&read_purged(&bytes));
-    }
-    if note {
-        directory.write_small(anchor::FILE, now.write().as_bytes())?;
-    }
-    Ok(())
-}
-
-fn read_purged(bytes: &[u8]) -> Generations {
-    let text = String::from_utf8_lossy(bytes);
-    let lines = text.lines().filter_map(|line| {
-        let (generation, name) = line.split_once(' ')?;
-        Some((name.to_owned(), generation.parse().ok()?))
-    });
-    lines.collect()
-}
-
-fn write_purged(purged: &Generations) -> Vec<u8> {
-    // A name with a line break is no model's, and would be read as two.
-    let lines = purged.iter().filter(|(name, _)| !name.contains('\n'));
-    lines.flat_map(|(name, generation)| format!("{generation} {name}\n").into_bytes()).collect()
 }
 
 /// What the thread has to itself.
@@ -213,9 +179,8 @@ impl Keeper {
             return;
         }
         let purged = self.shared.ground.purges.generations();
-        let noted = self.shared.directory.read_small(PURGED);
-        let noted = noted.ok().flatten().map(|bytes| read_purged(&bytes)).unwrap_or_default();
-        self.count(self.shared.directory.write_small(PURGED, &write_purged(&purged)));
+        let noted = notes::purged(&self.shared.directory).unwrap_or_default();
+        self.count(notes::note_purged(&self.shared.directory, &purged));
         if noted.get("") < purged.get("") {
             let cleared = self.log.clear();
             self.shared.metrics.tier.purged.inc_by(*cleared.as_ref().unwrap_or(&0));
@@ -224,15 +189,10 @@ impl Keeper {
     }
 
     fn note_time(&self) {
-        if !self.writes {
-            return;
+        if self.writes {
+            let Shared { directory, records, ground, .. } = &*self.shared;
+            self.count(notes::note_time(directory, ground, &records.line));
         }
-        let directory = &self.shared.directory;
-        let last = directory.read_small(anchor::FILE).ok().flatten();
-        let last = last.and_then(|bytes| Anchor::read(&bytes));
-        let now = Anchor::after(last.as_ref(), Clocks::read());
-        self.shared.records.line.set(self.shared.ground.clock.now(), now.second());
-        self.count(directory.write_small(anchor::FILE, now.write().as_bytes()));
     }
 
     fn observe(&mut self) {

@@ -31,6 +31,8 @@ mod anchor;
 mod background;
 pub mod directory;
 pub mod log;
+mod notes;
+pub mod shelf;
 
 use std::fmt;
 use std::io;

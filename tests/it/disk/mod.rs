@@ -1,5 +1,7 @@
 //! What lasts: answers that a restart finds again.
 
+mod carry;
+
 use std::os::unix::fs::{PermissionsExt, symlink};
 use std::path::PathBuf;
 use std::{env, fs};

@@ -1,0 +1,65 @@
+//! `larder export`: what is in a cache directory.
+
+use std::fs::File;
+use std::io::{self, BufWriter, Write};
+use std::path::PathBuf;
+
+use super::super::settings::ServeArgs;
+use super::super::{Failure, say};
+use super::bar;
+use super::line::{Header, Line};
+use crate::server;
+use crate::tier::disk::shelf::Shelf;
+
+/// What to export.
+#[derive(Debug, Clone, clap::Args)]
+pub(in crate::cli) struct ExportArgs {
+    #[command(flatten)]
+    serve: ServeArgs,
+    /// Where to; without one, standard output
+    #[arg(short, long, value_name = "FILE")]
+    output: Option<PathBuf>,
+}
+
+impl ExportArgs {
+    /// Writes every entry that is good. A sidecar may be using the directory meanwhile.
+    pub(in crate::cli) fn run(&self) -> Result<(), Failure> {
+        let config = self.serve.resolve()?;
+        let (directory, ground) = server::cache_directory(&config)?;
+        let from = Shelf::to_read(directory, ground.clone()).map_err(running)?;
+        let output: Box<dyn Write> = match &self.output {
+            None => Box::new(io::stdout().lock()),
+            Some(path) => Box::new(
+                File::create(path)
+                    .map_err(|error| Failure::Running(format!("{}: {error}", path.display())))?,
+            ),
+        };
+        let mut output = BufWriter::new(output);
+        let (bar, now) = (bar(from.entries()), ground.clock.now());
+        let (mut exported, mut left_out) = (0_u64, 0_u64);
+        write(&mut output, &Header::of(&ground)).map_err(running)?;
+        let each = from.each(|key, stored| {
+            bar.inc(1);
+            let Some(stored) = stored else {
+                left_out += 1;
+                return Ok(());
+            };
+            exported += 1;
+            write(&mut output, &Line::of(&key, &stored, now))
+        });
+        each.and_then(|()| output.flush()).map_err(running)?;
+        bar.finish_and_clear();
+        say(&format_args!("{exported} entries exported; {left_out} ended, purged or damaged"));
+        Ok(())
+    }
+}
+
+fn write(output: &mut impl Write, line: &impl serde::Serialize) -> io::Result<()> {
+    serde_json::to_writer(&mut *output, line)?;
+    output.write_all(b"\n")
+}
+
+#[expect(clippy::needless_pass_by_value, reason = "what `map_err` wants")]
+fn running(error: io::Error) -> Failure {
+    Failure::Running(error.to_string())
+}
