@@ -64,7 +64,7 @@ impl Batcher {
         }
         match &self.tiers.shared {
             // What goes out as it came, whatever is in the cache, is nothing to wait for in part.
-            Some(redis) if redis.is_there() && submission.original.unity == Unity::Free => {
+            Some(redis) if redis.is_well() && submission.original.unity == Unity::Free => {
                 self.spawn(share::share(Arc::clone(self), Arc::clone(redis), submission));
             }
             _ => self.dispatch(submission),

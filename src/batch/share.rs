@@ -17,6 +17,9 @@ use crate::vector::Vector;
 /// How long the others look away between two looks: at first, and at the most.
 const PAUSE: (Duration, Duration) = (Duration::from_millis(2), Duration::from_millis(50));
 
+/// Seconds by which the ages of two replicas' entries may differ.
+const MARGIN: u64 = 2;
+
 /// How often the others wait for somebody else who asks.
 const TURNS: usize = 3;
 
@@ -35,6 +38,9 @@ pub(super) async fn share(batcher: Arc<Batcher>, redis: Arc<Redis>, submission: 
         }
         let Some(rest) = batcher.wait(&redis, waiting).await else { return };
         waiting = rest;
+        if !redis.is_well() {
+            break;
+        }
     }
     batcher.dispatch(waiting);
 }
@@ -75,13 +81,12 @@ impl Batcher {
             pause = (pause * 3 / 2).min(PAUSE.1);
             waiting = waiting.without_unwanted()?;
             // First who asks, then what there is: who asks no more has stored what it got.
-            let taken = redis.taken(&keys_of(&waiting)).await;
             let keys = keys_of(&waiting);
+            let Some(taken) = redis.taken(&keys).await else { return Some(waiting) };
             let Some(rest) = self.land_stored(waiting).await else {
                 redis.waited(first, 0);
                 return None;
             };
-            let Some(taken) = taken else { return Some(rest) };
             let gone = |key: &CacheKey| {
                 let at = keys.iter().position(|other| other == key);
                 at.and_then(|at| taken.get(at)).is_none_or(|taken| !taken)
@@ -97,7 +102,10 @@ impl Batcher {
     /// Lands what is stored by now; gives back the rest.
     async fn land_stored(&self, submission: Submission) -> Option<Submission> {
         let keys = keys_of(&submission);
-        let (mark, fresh) = (submission.original.scope.mark(), Freshness::at(self.clock.now()));
+        let mark = submission.original.scope.mark();
+        // What was there before the request came it has seen, and may have found too old.
+        let max_age = Some(submission.since.elapsed().as_secs() + MARGIN);
+        let fresh = Freshness { now: self.clock.now(), max_age };
         let look = Look { keys: &keys, mark, fresh, operation: None };
         let mut found = self.tiers.dig(&look).await.into_iter().map(|deep| deep.and_then(arrival));
         let (mut rest, mut landed) = (Vec::new(), Vec::new());

@@ -19,6 +19,7 @@ use crate::headers::to_provider;
 use crate::key::{CacheKey, Digest, Framer};
 use crate::metrics::Layer;
 use crate::request::Input;
+use crate::tier::Freshness;
 use crate::upstream::Answer;
 use crate::vector::Vector;
 
@@ -28,6 +29,7 @@ const ROUNDS: usize = 3;
 /// A request's vectors as they come in.
 struct Table {
     keys: Vec<CacheKey>,
+    fresh: Freshness,
     found: Vec<Option<Found>>,
     /// Where each key stands.
     places: HashMap<CacheKey, Vec<usize>>,
@@ -136,7 +138,8 @@ impl Table {
         for (position, key) in keys.iter().enumerate() {
             places.entry(*key).or_default().push(position);
         }
-        Self { keys, found, places, headers: None, took: Duration::ZERO, items }
+        let fresh = question.how.fresh;
+        Self { keys, fresh, found, places, headers: None, took: Duration::ZERO, items }
     }
 
     /// Claims what is missing, submits what it leads, waits for all; again where a flight ended for
@@ -215,14 +218,15 @@ impl Table {
         let mut end = End::Complete;
         for (key, follow) in waits {
             match follow.landed().await {
-                Ok(Outcome::Arrived(arrival)) => self.seat(&key, arrival),
+                Ok(Outcome::Arrived(arrival)) if self.accepts(&arrival) => self.seat(&key, arrival),
                 Ok(Outcome::Refused(Refused { answer, only }))
                     if only.is_none_or(|only| only == *own) =>
                 {
                     return End::Refused(answer);
                 }
                 Ok(Outcome::Failed(error)) => return End::Failed(error),
-                Ok(Outcome::Refused(_)) | Err(_) => end = End::Again,
+                // Also what another replica had from before, and is too old for this request.
+                Ok(Outcome::Arrived(_) | Outcome::Refused(_)) | Err(_) => end = End::Again,
             }
         }
         if matches!(end, End::Complete) && !is_even(&self.found) { End::Again } else { end }
@@ -253,6 +257,11 @@ impl Table {
             }
             None => End::Refused(Arc::new(answer)),
         }
+    }
+
+    fn accepts(&self, arrival: &Arrival) -> bool {
+        let age = self.fresh.now.since(arrival.stored);
+        self.fresh.max_age.is_none_or(|max_age| age <= max_age)
     }
 
     /// Puts a vector wherever its input stands.

@@ -32,6 +32,11 @@ impl Breaker {
         self.state.load(Ordering::Acquire) == CLOSED
     }
 
+    /// Whether it is closed, and the last request was served.
+    pub(super) fn is_well(&self) -> bool {
+        self.is_closed() && self.failures.load(Ordering::Relaxed) == 0
+    }
+
     /// A request was served.
     pub(super) fn succeeded(&self) {
         // A read is cheaper than a write that changes nothing.

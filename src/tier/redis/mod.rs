@@ -36,6 +36,9 @@ use names::Names;
 /// How long anything may take that no request waits for.
 const PATIENCE: Duration = Duration::from_secs(1);
 
+/// How late a timer may be.
+const LATE: Duration = Duration::from_millis(1);
+
 /// Jobs that may wait, beside the bound in bytes.
 const JOBS: usize = 65_536;
 
@@ -101,9 +104,10 @@ impl Redis {
         address.password().map(str::to_owned)
     }
 
-    /// Whether it is asked now.
-    pub fn is_there(&self) -> bool {
-        self.shared.breaker.is_closed()
+    /// Whether it answered when it was last asked. A request that waited in vain once does not wait for
+    /// it again.
+    pub fn is_well(&self) -> bool {
+        self.shared.breaker.is_well()
     }
 }
 
@@ -122,7 +126,7 @@ impl Tier for Redis {
     }
 
     fn put(&self, key: CacheKey, stored: &Stored) {
-        if !self.is_there() {
+        if !self.shared.breaker.is_closed() {
             return self.shared.metrics.rejected("unavailable");
         }
         if !self.shared.queue.take(stored) {
@@ -177,7 +181,7 @@ impl Shared {
 
     /// An answer within the time that a request has for it.
     async fn in_time<T>(&self, ask: impl Future<Output = redis::RedisResult<T>>) -> Option<T> {
-        match timeout(self.settings.timeout, ask).await {
+        match timeout(self.settings.timeout.saturating_sub(LATE), ask).await {
             Ok(Ok(answer)) => {
                 self.breaker.succeeded();
                 Some(answer)

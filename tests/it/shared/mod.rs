@@ -5,6 +5,7 @@ mod forms;
 mod leases;
 
 use std::net::SocketAddr;
+use std::time::Duration;
 
 use serde_json::json;
 
@@ -100,6 +101,27 @@ async fn an_entry_ends_for_every_replica_when_it_ends() {
     until("it has ended in the other, too", || async {
         let answer = other.client().right(&Ask::of(["short"])).await;
         answer.header("cache-status") == "larder; fwd=miss; stored"
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn what_is_too_old_for_a_caller_is_not_given_to_it() {
+    let (redis, provider) = (RedisServer::start().await, Simulated::instant());
+    let one = ready_replica(provider.address, &redis.url()).await;
+    let ask = Ask::of(texts("old", 3));
+    one.client().right(&ask).await;
+    redis.has(3).await;
+    tokio::time::sleep(Duration::from_millis(3_100)).await;
+    let other = ready_replica(provider.address, &redis.url()).await;
+    let young = ask.clone().header("cache-control", "max-age=1");
+    let answer = other.client().right(&young).await;
+    assert_eq!(answer.header("cache-status"), "larder; fwd=miss; stored");
+    assert_eq!(provider.stats().await.inputs, 6);
+    // What came is everybody's.
+    let third = ready_replica(provider.address, &redis.url()).await;
+    until("the new one is shared", || async {
+        third.client().right(&young).await.header("cache-status").contains("hit")
     })
     .await;
 }
