@@ -205,7 +205,7 @@ impl Metrics {
             chat_streams: declare!(registry, IntGauge, Opts::new("larder_chat_streams",
                 "Answers of models that are coming in now and may be kept or joined, whoever reads them.")),
             chat_answers: declare!(registry, IntCounterVec, Opts::new("larder_chat_answers_total",
-                "Answers of models that might have been kept, by what became of them: stored, or why not (status, content_type, too_large, unreadable, error, finish_reason, refused, unfinished, cut, failed = no answer came, abandoned = everybody left)."),
+                "Answers of models that might have been kept, by what became of them: stored, shared = another replica asked at the same time and stored it, or why not (status, content_type, too_large, unreadable, error, finish_reason, refused, unfinished, cut, failed = no answer came, abandoned = everybody left)."),
                 &["result"]),
             downstream_connections: declare!(registry, IntGauge, Opts::new("larder_downstream_connections",
                 "Connections that clients hold open now.")),

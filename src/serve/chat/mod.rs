@@ -4,6 +4,7 @@
 //! answer are of two questions, so that neither ever has to be made from the other.
 
 mod pump;
+mod share;
 mod watcher;
 
 use std::sync::Arc;
@@ -29,6 +30,7 @@ use crate::tier::{Freshness, Look, Stored};
 use crate::transcript::Transcript;
 use crate::upstream::{RequestBody, Upstream};
 use pump::Pump;
+use share::Peers;
 
 /// An answer that is kept, with where, its age and its end.
 struct Kept {
@@ -166,12 +168,15 @@ impl Service {
         ask: &Ask,
         (request, scope, key, directives): (ChatRequest, &'static Scope, CacheKey, &Directives),
     ) -> Pump {
+        let plain = request.framing.is_none();
+        let shares = plain && directives.max_age.is_none() && !directives.no_cache;
         Pump {
             service: Arc::clone(self),
             upstream: Arc::clone(&ask.target.upstream),
             path_and_query: ask.target.path_and_query.clone(),
             call: call(ask),
             watcher: watcher::Watcher::new(shape, &request, self.chat.max_transcript),
+            peers: shares.then(|| Peers { service: Arc::clone(self), key, scope }),
             key,
             scope,
             ttl: shortest(directives.ttl.or(self.chat.ttl), shape.most_ttl()),

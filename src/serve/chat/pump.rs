@@ -11,6 +11,7 @@ use hyper::body::{Body, Incoming};
 use tokio::time::sleep;
 
 use super::super::Service;
+use super::share::{self, Peers, Turn};
 use super::watcher::Watcher;
 use crate::broadcast::{End, Head, Source};
 use crate::clock::Moment;
@@ -33,6 +34,8 @@ pub(super) struct Pump {
     pub(super) path_and_query: String,
     pub(super) call: Request<RequestBody>,
     pub(super) watcher: Watcher,
+    /// Whose answer will do as well, if anybody's.
+    pub(super) peers: Option<Peers>,
     pub(super) key: CacheKey,
     pub(super) scope: &'static Scope,
     pub(super) ttl: Option<Duration>,
@@ -55,6 +58,14 @@ impl Pump {
     }
 
     async fn carry(mut self, source: &Source) -> (&'static str, End) {
+        let turn = match self.peers.take() {
+            Some(peers) => peers.turn().await,
+            None => Turn::Own(None),
+        };
+        let _lease = match turn {
+            Turn::Own(lease) => lease,
+            Turn::Answered(kept) => return share::give(source, *kept),
+        };
         let _permit = match self.upstream.permit().await {
             Ok(permit) => permit,
             Err(error) => return ("failed", End::Failed(error)),

@@ -50,6 +50,28 @@ async fn two_hundred_cold_requests_to_four_replicas_are_one_call() {
 }
 
 #[tokio::test]
+async fn a_plain_answer_of_a_model_is_asked_for_once_and_a_streamed_one_never_waits() {
+    let (redis, provider) = (RedisServer::start().await, slow(300));
+    let replicas = replicas(&provider, &redis, 4).await;
+    let body = |stream: bool| {
+        let messages = serde_json::json!([{ "role": "user", "content": "the same" }]);
+        serde_json::json!({ "model": "gpt-4o", "temperature": 0, "stream": stream, "messages": messages })
+    };
+    for (stream, calls) in [(false, 1), (true, 1 + 4)] {
+        let asking = (0..40).map(|n| {
+            let (client, body) = (replicas[n % 4].client(), body(stream));
+            async move { client.chat(&body).await }
+        });
+        let answers = all(asking.collect::<Vec<_>>()).await;
+        assert!(answers.iter().all(|answer| answer.status == 200));
+        if !stream {
+            assert!(answers.iter().all(|answer| answer.body == answers[0].body));
+        }
+        assert_eq!(provider.stats().await.chat_requests, calls);
+    }
+}
+
+#[tokio::test]
 async fn the_death_of_a_leader_costs_a_call_and_no_error() {
     let redis = RedisServer::start().await;
     let calls = Arc::new(AtomicU64::new(0));
