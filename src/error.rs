@@ -23,6 +23,8 @@ pub enum Kind {
     Overloaded,
     /// The provider could not be reached, or the connection broke.
     UpstreamUnreachable,
+    /// The provider was not there when it was last called.
+    CircuitOpen,
     /// The provider's answer was cut short or cannot be used.
     UpstreamInvalid,
     /// The provider took too long.
@@ -40,6 +42,7 @@ impl Kind {
             Self::RequestTimeout => "request_timeout",
             Self::Overloaded => "overloaded",
             Self::UpstreamUnreachable => "upstream_unreachable",
+            Self::CircuitOpen => "circuit_open",
             Self::UpstreamInvalid => "upstream_invalid",
             Self::UpstreamTimeout => "upstream_timeout",
             Self::NotCached => "not_cached",
@@ -52,7 +55,7 @@ impl Kind {
             Self::BadRequest => StatusCode::BAD_REQUEST,
             Self::BodyTooLarge => StatusCode::PAYLOAD_TOO_LARGE,
             Self::RequestTimeout => StatusCode::REQUEST_TIMEOUT,
-            Self::Overloaded => StatusCode::SERVICE_UNAVAILABLE,
+            Self::Overloaded | Self::CircuitOpen => StatusCode::SERVICE_UNAVAILABLE,
             Self::UpstreamUnreachable | Self::UpstreamInvalid => StatusCode::BAD_GATEWAY,
             Self::UpstreamTimeout | Self::NotCached => StatusCode::GATEWAY_TIMEOUT,
         }

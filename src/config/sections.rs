@@ -136,6 +136,11 @@ section! {
         first_byte_timeout: Duration = "600s",
         /// How long a whole answer may take, where larder reads it to the end.
         total_timeout: Duration = "900s",
+        /// How many calls in a row may get no answer at all before the provider is not called for a
+        /// moment, and who asks is told so at once (503); 0 is any number.
+        breaker_failures: u32 = "5",
+        /// How many of a hundred calls for embeddings may be made again when nothing came of them.
+        retry_percent: u32 = "10",
         /// How large an answer may be that larder reads to the end, decoded.
         max_reply: ByteSize = "1GiB",
         /// Which answers of models are kept: `off`; `deterministic` is where a request says

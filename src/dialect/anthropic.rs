@@ -22,7 +22,7 @@ impl Dialect for Anthropic {
         let kind = match error.kind {
             Kind::BadRequest => "invalid_request_error",
             Kind::BodyTooLarge => "request_too_large",
-            Kind::Overloaded => "overloaded_error",
+            Kind::Overloaded | Kind::CircuitOpen => "overloaded_error",
             Kind::RequestTimeout | Kind::UpstreamTimeout | Kind::NotCached => "timeout_error",
             Kind::UpstreamUnreachable | Kind::UpstreamInvalid => "api_error",
         };

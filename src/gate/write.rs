@@ -128,7 +128,9 @@ pub(super) fn failed(voice: &Voice<'_>, error: &Error) -> Response<Body> {
     headers.insert(header::CONTENT_TYPE, JSON);
     headers.insert(ERROR, HeaderValue::from_static(error.kind.code()));
     if let Some(retry_after) = error.retry_after {
-        headers.insert(header::RETRY_AFTER, number(retry_after.as_secs()));
+        // To the next full second: nobody is to come too early.
+        let seconds = retry_after.as_secs() + u64::from(retry_after.subsec_nanos() > 0);
+        headers.insert(header::RETRY_AFTER, number(seconds));
     }
     if error.kind == Kind::NotCached {
         // SDKs take a 504 for worth trying again; here nothing will have changed.

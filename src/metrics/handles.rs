@@ -104,6 +104,8 @@ pub struct UpstreamMetrics {
     pub open: IntGauge,
     pub limit: IntGauge,
     pub opened: IntCounter,
+    pub retries: IntCounter,
+    pub breaker: IntGauge,
     pub permit_wait: Histogram,
     pub invalid_replies: IntCounter,
     pub(super) durations: [Histogram; Operation::ALL.len()],

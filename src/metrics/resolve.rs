@@ -109,6 +109,8 @@ impl Metrics {
             open: connections("open"),
             limit: self.upstream_limit.with_label_values(&[upstream]),
             opened: self.upstream_opened.with_label_values(&[upstream]),
+            retries: self.upstream_retries.with_label_values(&[upstream, "unreachable"]),
+            breaker: self.upstream_breaker.with_label_values(&[upstream]),
             permit_wait: self.permit_wait.with_label_values(&[upstream]),
             invalid_replies: self.invalid_replies.with_label_values(&[upstream]),
             durations: Operation::ALL

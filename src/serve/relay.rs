@@ -24,10 +24,10 @@ pub async fn relay(
         Ok(permit) => permit,
         Err(error) => return Reply { content: Content::Failed(error), verdict },
     };
-    let content =
-        match target.upstream.open(request, &target.path_and_query, target.relayed_as()).await {
-            Ok(response) => Content::Streamed(Box::new(response), permit),
-            Err(error) => Content::Failed(error),
-        };
+    let request = (request, &*target.path_and_query);
+    let content = match target.upstream.open(&permit, request, target.relayed_as()).await {
+        Ok(response) => Content::Streamed(Box::new(response), permit),
+        Err(error) => Content::Failed(error),
+    };
     Reply { content, verdict }
 }

@@ -1,9 +1,12 @@
 //! One provider: calls under permits and deadlines, over pooled connections. The only room that
 //! names the HTTP client; it never reads what a provider says.
 
+mod breaker;
 mod counted;
 mod pool;
+mod retry;
 
+use std::error::Error as _;
 use std::fmt;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -13,10 +16,13 @@ use http::uri::{Authority, PathAndQuery, Scheme};
 use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, Uri, Version, header};
 use http_body_util::{BodyExt, Full, Limited};
 use hyper::body::Incoming;
+use hyper_util::client;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
-use tokio::time::{error::Elapsed, timeout};
+use tokio::time::{error::Elapsed, sleep, timeout};
 
+use breaker::{Admission, Breaker};
 pub use pool::RequestBody;
+use retry::Budget;
 
 use crate::codec;
 use crate::config::Provider;
@@ -28,8 +34,9 @@ use crate::metrics::{Called, Held, Operation, UpstreamMetrics};
 /// The right to make one call now; it counts as under way until it is dropped.
 #[derive(Debug)]
 pub struct Permit {
-    _permit: OwnedSemaphorePermit,
+    _turn: OwnedSemaphorePermit,
     _active: Held,
+    admission: Admission,
 }
 
 /// A place among the bytes that may wait for a provider, until the last clone is dropped.
@@ -39,7 +46,7 @@ pub struct Room {
 }
 
 /// A whole call for embeddings.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct Call {
     /// Where below the base URL.
     pub path_and_query: String,
@@ -79,6 +86,8 @@ pub struct Upstream {
     base_path: String,
     pools: pool::Pools,
     permits: Arc<Semaphore>,
+    breaker: Arc<Breaker>,
+    retries: Budget,
     /// In KiB, since a semaphore counts to 2³².
     waiting_room: Arc<Semaphore>,
 }
@@ -114,6 +123,8 @@ impl Upstream {
             base_path,
             pools: pool::Pools::build(&settings, &metrics)?,
             permits: Arc::new(Semaphore::new(settings.max_connections as usize)),
+            breaker: Breaker::new(name, settings.breaker_failures, metrics.breaker.clone()),
+            retries: Budget::new(settings.retry_percent),
             waiting_room: Arc::new(Semaphore::new(settings.max_queued.as_usize() >> 10)),
             metrics,
             settings,
@@ -135,9 +146,11 @@ impl Upstream {
         path_and_query
     }
 
-    /// The right to make one call now, waiting for it as long as the settings say.
+    /// The right to make one call now, waiting for it as long as the settings say; not at all where
+    /// the provider was not there when it was last called.
     pub async fn permit(&self) -> Result<Permit, Error> {
         let started = Instant::now();
+        let admission = self.breaker.admit(started).map_err(|left| self.broken(left))?;
         let permit =
             timeout(self.settings.permit_timeout, Arc::clone(&self.permits).acquire_owned());
         let Ok(Ok(permit)) = permit.await else {
@@ -145,7 +158,7 @@ impl Upstream {
             return Err(Error::new(Kind::Overloaded, message));
         };
         self.metrics.permit_wait.observe(started.elapsed().as_secs_f64());
-        Ok(Permit { _permit: permit, _active: Held::one(&self.metrics.active) })
+        Ok(Permit { _turn: permit, _active: Held::one(&self.metrics.active), admission })
     }
 
     /// Room for so many bytes to wait; `None` if there is none.
@@ -155,10 +168,25 @@ impl Upstream {
         Some(Room { _kibibytes: Arc::new(room) })
     }
 
-    /// Makes a whole call and reads the whole answer. Dropping the future closes the connection.
-    pub async fn call(&self, _permit: Permit, call: Call) -> Result<Answer, Error> {
+    /// Makes a whole call and reads the whole answer. A call that nothing came of is made once more,
+    /// if the budget allows: for embeddings that changes nothing at the provider. Dropping the future
+    /// closes the connection.
+    pub async fn call(&self, permit: Permit, call: Call) -> Result<Answer, Error> {
         let started = Instant::now();
-        let result = timeout(self.settings.total_timeout, self.exchange(call)).await;
+        self.retries.earn();
+        let calling = async {
+            match self.exchange(&permit, call.clone()).await {
+                Err(error) if error.kind == Kind::UpstreamUnreachable => {
+                    let chance = u64::from(started.elapsed().subsec_nanos());
+                    let Some(wait) = self.retries.spend(chance) else { return Err(error) };
+                    self.metrics.retries.inc();
+                    sleep(wait).await;
+                    self.exchange(&permit, call).await
+                }
+                result => result,
+            }
+        };
+        let result = timeout(self.settings.total_timeout, calling).await;
         let mut result = result.unwrap_or_else(|_: Elapsed| Err(self.late("a whole answer")));
         if let Ok(answer) = &mut result {
             answer.took = started.elapsed();
@@ -171,7 +199,7 @@ impl Upstream {
         result
     }
 
-    async fn exchange(&self, call: Call) -> Result<Answer, Error> {
+    async fn exchange(&self, permit: &Permit, call: Call) -> Result<Answer, Error> {
         let mut request =
             Request::new(Full::new(call.body).map_err(|never| match never {}).boxed_unsync());
         *request.method_mut() = Method::POST;
@@ -180,7 +208,8 @@ impl Upstream {
         // Vectors hardly compress, and a provider on the next desk should not try.
         let identity = HeaderValue::from_static("identity");
         request.headers_mut().insert(header::ACCEPT_ENCODING, identity);
-        let response = self.send(&self.pools.calls, request, &call.path_and_query).await?;
+        let way = (&self.pools.calls, permit);
+        let response = self.send(way, request, &call.path_and_query).await?;
         let (head, body) = response.into_parts();
         let limit = self.settings.max_reply.as_usize();
         let body =
@@ -198,18 +227,18 @@ impl Upstream {
         Ok(Answer { status: head.status, headers, body, took: Duration::ZERO })
     }
 
-    /// Passes a request on and gives the answer's head; both bodies stream.
+    /// Passes a request on under a permit and gives the answer's head; both bodies stream.
     pub async fn open(
         &self,
-        request: Request<RequestBody>,
-        path_and_query: &str,
+        permit: &Permit,
+        (request, path_and_query): (Request<RequestBody>, &str),
         operation: Operation,
     ) -> Result<Response<Incoming>, Error> {
         let started = Instant::now();
         // A connection that may become another protocol is one for itself.
         let switches = request.headers().contains_key(header::UPGRADE);
         let pool = if switches { &self.pools.switches } else { &self.pools.calls };
-        let result = self.send(pool, request, path_and_query).await;
+        let result = self.send((pool, permit), request, path_and_query).await;
         let called = match &result {
             Ok(response) => Called::Answered(response.status().as_u16()),
             Err(error) => Called::Failed(error_type(error)),
@@ -220,7 +249,7 @@ impl Upstream {
 
     async fn send(
         &self,
-        pool: &pool::Pool,
+        (pool, Permit { admission, .. }): (&pool::Pool, &Permit),
         mut request: Request<RequestBody>,
         path_and_query: &str,
     ) -> Result<Response<Incoming>, Error> {
@@ -228,8 +257,22 @@ impl Upstream {
         // A client's version is its own hop's: the connection's is decided by ALPN.
         *request.version_mut() = Version::HTTP_11;
         let response = timeout(self.settings.first_byte_timeout, pool.request(request)).await;
-        let response = response.map_err(|_: Elapsed| self.late("the head of an answer"))?;
-        response.map_err(|error| self.unreachable(&error))
+        match response {
+            Ok(Ok(response)) => {
+                admission.answered();
+                Ok(response)
+            }
+            Ok(Err(error)) => {
+                if !is_callers(&error) {
+                    admission.failed(Instant::now());
+                }
+                Err(self.unreachable(&error))
+            }
+            Err(Elapsed { .. }) => {
+                admission.failed(Instant::now());
+                Err(self.late("the head of an answer"))
+            }
+        }
     }
 
     /// The URL of a path below the base. Scheme, host and port are the configuration's, always.
@@ -242,6 +285,12 @@ impl Upstream {
             .path_and_query(path)
             .build()
             .map_err(|_| Error::new(Kind::BadRequest, "the path is not one that a URL can have"))
+    }
+
+    fn broken(&self, left: Duration) -> Error {
+        let message = format!("{} does not answer, and is not called for a moment", self.name);
+        let error = Error::new(Kind::CircuitOpen, message);
+        Error { retry_after: Some(left), ..error }
     }
 
     fn late(&self, what: &str) -> Error {
@@ -273,6 +322,12 @@ pub fn is_version(segment: &str) -> bool {
     chars.next() == Some('v')
         && chars.next().is_some_and(|c| c.is_ascii_digit())
         && chars.all(|c| c.is_ascii_alphanumeric())
+}
+
+/// Whether a call failed for its own body, which the caller did not send to its end.
+fn is_callers(error: &client::legacy::Error) -> bool {
+    let cause = error.source().and_then(|cause| cause.downcast_ref::<hyper::Error>());
+    cause.is_some_and(hyper::Error::is_user)
 }
 
 /// The cause at the bottom, which says what happened; those above say where.

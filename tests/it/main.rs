@@ -32,4 +32,5 @@ mod routes;
 mod shapes;
 mod shared;
 mod streams;
+mod trouble;
 mod tunnel;

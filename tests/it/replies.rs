@@ -159,7 +159,7 @@ async fn an_answer_that_is_cut_short_is_an_error_and_not_stored() {
         short.headers_mut().insert("content-length", 1_000_000.into());
         Some(short)
     });
-    let sidecar = Sidecar::before(provider.address);
+    let sidecar = Sidecar::with(provider.address, "[providers.openai]\nretry_percent = 0\n");
     let got = sidecar.client().embed(&ask("short")).await;
     assert_eq!(got.status, 502, "{got:?}");
     sidecar.client().right(&ask("short")).await;

@@ -103,7 +103,9 @@ impl Client {
         let body = Empty::new().map_err(|never| match never {}).boxed_unsync();
         let mut request = Request::new(body);
         *request.method_mut() = Method::GET;
-        let response = self.provider.open(request, "/__stats", Operation::Relay).await;
+        let permit = self.provider.permit().await.map_err(|error| error.to_string())?;
+        let call = (request, "/__stats");
+        let response = self.provider.open(&permit, call, Operation::Relay).await;
         let body = response.map_err(|error| error.to_string())?.into_body().collect().await;
         let body = body.map_err(|error| error.to_string())?.to_bytes();
         serde_json::from_slice(&body).map_err(|error| error.to_string())

@@ -55,7 +55,7 @@ impl Dialect for Gemini {
         let status = match error.kind {
             Kind::BadRequest | Kind::BodyTooLarge => "INVALID_ARGUMENT",
             Kind::RequestTimeout | Kind::UpstreamTimeout | Kind::NotCached => "DEADLINE_EXCEEDED",
-            Kind::Overloaded | Kind::UpstreamUnreachable => "UNAVAILABLE",
+            Kind::Overloaded | Kind::CircuitOpen | Kind::UpstreamUnreachable => "UNAVAILABLE",
             Kind::UpstreamInvalid => "INTERNAL",
         };
         let code = error.kind.status().as_u16();

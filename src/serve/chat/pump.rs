@@ -66,12 +66,13 @@ impl Pump {
             Turn::Own(lease) => lease,
             Turn::Answered(kept) => return share::give(source, *kept),
         };
-        let _permit = match self.upstream.permit().await {
+        let permit = match self.upstream.permit().await {
             Ok(permit) => permit,
             Err(error) => return ("failed", End::Failed(error)),
         };
         let call = std::mem::take(&mut self.call);
-        let opened = self.upstream.open(call, &self.path_and_query, Operation::Chat).await;
+        let opened =
+            self.upstream.open(&permit, (call, &self.path_and_query), Operation::Chat).await;
         let (head, body) = match opened {
             Ok(response) => response.into_parts(),
             Err(error) => return ("failed", End::Failed(error)),

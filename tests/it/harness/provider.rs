@@ -24,7 +24,12 @@ pub(super) fn runtime() -> Runtime {
 
 impl Simulated {
     pub(crate) fn start(settings: Settings) -> Self {
-        let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        Self::at(SocketAddr::from(([127, 0, 0, 1], 0)), settings)
+    }
+
+    /// Where somebody looks for one already.
+    pub(crate) fn at(address: SocketAddr, settings: Settings) -> Self {
+        let listener = std::net::TcpListener::bind(address).unwrap();
         listener.set_nonblocking(true).unwrap();
         let address = listener.local_addr().unwrap();
         let (stop, stopped) = oneshot::channel::<()>();

@@ -1,0 +1,103 @@
+//! A provider in trouble: what is kept is served, what is not is told soon, and what may be tried
+//! again is, once.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, Instant};
+
+use larder::simulate::Settings;
+
+use crate::harness::{
+    Ask, DIMENSIONS, Scripted, Sidecar, Simulated, answer, free_port, json, texts, until,
+};
+
+fn settings() -> Settings {
+    Settings { dimensions: DIMENSIONS, ..Settings::instant() }
+}
+
+#[tokio::test]
+async fn a_provider_that_is_down_is_told_at_once_and_found_when_it_is_back() {
+    let address = SocketAddr::from(([127, 0, 0, 1], free_port()));
+    let provider = Simulated::at(address, settings());
+    let sidecar = Sidecar::with(address, "[providers.openai]\nretry_percent = 0\n");
+    let client = sidecar.client();
+    let kept = Ask::of(texts("kept", 4));
+    client.right(&kept).await;
+    drop(provider);
+    // The connection that was open is noticed to be gone; so are those that cannot be opened.
+    until("it is told at once", || async {
+        client.embed(&Ask::of(["new"])).await.header("x-larder-error") == "circuit_open"
+    })
+    .await;
+    let told = Instant::now();
+    let answer = client.embed(&Ask::of(["new"])).await;
+    assert!(told.elapsed() < Duration::from_millis(50), "{:?}", told.elapsed());
+    assert!(answer.is_own_error(503, "circuit_open"), "{answer:?}");
+    assert!(answer.header("retry-after").parse::<u64>().unwrap() >= 1);
+    for _ in 0..20 {
+        assert!(client.right(&kept).await.header("cache-status").contains("hit"));
+    }
+    let body = serde_json::json!({ "model": "m", "messages": [] });
+    assert!(client.chat(&body).await.is_own_error(503, "circuit_open"));
+    let _provider = Simulated::at(address, settings());
+    let back = Instant::now();
+    until("it is called again", || async { client.embed(&Ask::of(["new"])).await.status == 200 })
+        .await;
+    assert!(back.elapsed() < Duration::from_secs(8), "{:?}", back.elapsed());
+    client.right(&Ask::of(texts("many", 50))).await;
+    let changes = sidecar.log().matches("is called again").count();
+    assert_eq!(changes, 1, "{}", sidecar.log());
+}
+
+/// Breaks the connection at these calls, the first being 0; answers the others.
+fn breaks_at(broken: impl Fn(u64) -> bool + Send + Sync + 'static) -> (Scripted, Arc<AtomicU64>) {
+    let calls = Arc::new(AtomicU64::new(0));
+    let counted = Arc::clone(&calls);
+    let provider = Scripted::start(move |asked| {
+        let breaks = broken(counted.fetch_add(1, Ordering::Relaxed));
+        async move { (!breaks).then(|| json(200, &answer(&asked))) }
+    });
+    (provider, calls)
+}
+
+#[tokio::test]
+async fn a_call_for_embeddings_that_nothing_came_of_is_made_once_more() {
+    let (provider, calls) = breaks_at(|call| call == 0);
+    let sidecar = Sidecar::before(provider.address);
+    sidecar.client().right(&Ask::of(["again"])).await;
+    assert_eq!(calls.load(Ordering::Relaxed), 2);
+    assert!((sidecar.metric("larder_upstream_retries_total", "").await - 1.0).abs() < 0.5);
+}
+
+#[tokio::test]
+async fn calls_are_not_made_again_beyond_the_budget_nor_where_they_may_have_an_effect() {
+    let (provider, calls) = breaks_at(|_| true);
+    let settings = "[providers.openai]\nbreaker_failures = 0\nretry_percent = 10\n";
+    let sidecar = Sidecar::with(provider.address, settings);
+    for text in texts("broken", 100) {
+        let answer = sidecar.client().embed(&Ask::of([text])).await;
+        assert!(answer.is_own_error(502, "upstream_unreachable"), "{answer:?}");
+    }
+    // Ten were saved up, and a hundred calls earn ten more, but for the first, which finds no room.
+    assert_eq!(calls.load(Ordering::Relaxed), 119);
+    let body = serde_json::json!({ "model": "m", "messages": [] });
+    sidecar.client().chat(&body).await;
+    assert_eq!(calls.load(Ordering::Relaxed), 120);
+}
+
+#[tokio::test]
+async fn a_callers_own_broken_request_is_not_the_providers_fault() {
+    let provider = Simulated::instant();
+    let sidecar = Sidecar::with(provider.address, "[providers.openai]\nbreaker_failures = 1\n");
+    for _ in 0..3 {
+        let mut upload = crate::harness::Raw::connect(sidecar.proxy).await;
+        upload
+            .send("POST /v1/files HTTP/1.1\r\nhost: x\r\ncontent-length: 1000\r\n\r\nonly this")
+            .await;
+        sidecar.until("larder_requests_in_flight", 1.0).await;
+        drop(upload);
+        sidecar.until("larder_requests_in_flight", 0.0).await;
+    }
+    sidecar.client().right(&Ask::of(["fine"])).await;
+}
