@@ -31,6 +31,8 @@ pub enum Kind {
     UpstreamTimeout,
     /// The caller asked for a cached answer only, and there is none.
     NotCached,
+    /// A fault of larder's.
+    Internal,
 }
 
 impl Kind {
@@ -46,6 +48,7 @@ impl Kind {
             Self::UpstreamInvalid => "upstream_invalid",
             Self::UpstreamTimeout => "upstream_timeout",
             Self::NotCached => "not_cached",
+            Self::Internal => "internal",
         }
     }
 
@@ -55,6 +58,7 @@ impl Kind {
             Self::BadRequest => StatusCode::BAD_REQUEST,
             Self::BodyTooLarge => StatusCode::PAYLOAD_TOO_LARGE,
             Self::RequestTimeout => StatusCode::REQUEST_TIMEOUT,
+            Self::Internal => StatusCode::INTERNAL_SERVER_ERROR,
             Self::Overloaded | Self::CircuitOpen => StatusCode::SERVICE_UNAVAILABLE,
             Self::UpstreamUnreachable | Self::UpstreamInvalid => StatusCode::BAD_GATEWAY,
             Self::UpstreamTimeout | Self::NotCached => StatusCode::GATEWAY_TIMEOUT,

@@ -100,6 +100,7 @@ impl Batcher {
     /// Drives one lane until a gap brings nobody.
     async fn drive(self: Arc<Self>, original: Arc<Original>, full: Arc<Notify>) {
         let upstream = &original.upstream;
+        let _driving = Driving { batcher: &self, lane: original.lane };
         let mut after = ClosedBy::Lone;
         while !self.lanes.end_if_empty(&original.lane) {
             let permit = match upstream.permit().await {
@@ -165,6 +166,21 @@ impl Batcher {
 
     fn spawn(&self, work: impl Future<Output = ()> + Send + 'static) {
         self.tasks.spawn(work);
+    }
+}
+
+/// Closes a lane whose driver panics: whoever waits in it asks again, and nobody joins a lane that
+/// nobody drives.
+struct Driving<'a> {
+    batcher: &'a Batcher,
+    lane: Digest,
+}
+
+impl Drop for Driving<'_> {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            drop(self.batcher.lanes.close(&self.lane));
+        }
     }
 }
 

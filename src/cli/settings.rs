@@ -1,7 +1,7 @@
 //! From flags, environment and file to the configuration.
 
-use std::fs;
 use std::path::PathBuf;
+use std::{fs, panic};
 
 use tracing_subscriber::EnvFilter;
 
@@ -116,6 +116,11 @@ pub(super) fn start_logs(log: &Log) {
         LogLevel::Debug => "debug",
         LogLevel::Trace => "trace",
     };
+    panic::set_hook(Box::new(|panic| {
+        // Where, and not with what: the message may quote a request.
+        let place = panic.location().map(ToString::to_string);
+        tracing::error!(place, "a panic");
+    }));
     // What larder stands on has its own idea of what is worth telling.
     let filter = EnvFilter::new(format!("error,larder={level}"));
     let logs = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);

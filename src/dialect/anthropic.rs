@@ -24,7 +24,7 @@ impl Dialect for Anthropic {
             Kind::BodyTooLarge => "request_too_large",
             Kind::Overloaded | Kind::CircuitOpen => "overloaded_error",
             Kind::RequestTimeout | Kind::UpstreamTimeout | Kind::NotCached => "timeout_error",
-            Kind::UpstreamUnreachable | Kind::UpstreamInvalid => "api_error",
+            Kind::UpstreamUnreachable | Kind::UpstreamInvalid | Kind::Internal => "api_error",
         };
         let error = serde_json::json!({ "type": kind, "message": error.message });
         serde_json::json!({ "type": "error", "error": error }).to_string().into_bytes()

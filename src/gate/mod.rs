@@ -3,6 +3,7 @@
 mod admin;
 mod body;
 pub mod connection;
+mod contain;
 mod pulse;
 pub mod route;
 mod tunnel;
@@ -22,6 +23,7 @@ use tokio_util::task::TaskTracker;
 
 pub use admin::Admin;
 pub use body::Body;
+use contain::contain;
 use route::{Routes, endpoint};
 use write::{Exchange, Voice};
 
@@ -29,7 +31,7 @@ use crate::config::Server;
 use crate::dialect::{Dialect, Endpoint};
 use crate::error::{Error, Kind};
 use crate::headers::is_json;
-use crate::metrics::{Held, OperationMetrics};
+use crate::metrics::{Held, IntCounter, OperationMetrics};
 use crate::serve::reply::{Content, Reply, Verdict};
 use crate::serve::{Ask, Service, Target, relay};
 use crate::upstream::RequestBody;
@@ -49,6 +51,8 @@ pub struct Proxy {
     pub chat: Arc<OperationMetrics>,
     /// The series of everything else.
     pub relay: Arc<OperationMetrics>,
+    /// Requests that larder could not cope with.
+    pub panics: IntCounter,
     /// What a drain waits for.
     pub tasks: TaskTracker,
 }
@@ -118,9 +122,10 @@ impl Proxy {
             None => "unreadable",
             Some(plain) => {
                 ask.body = plain;
-                match self.service.answer(ask).await {
-                    Ok(reply) => return reply,
-                    Err(reason) => reason,
+                match contain(self.service.answer(ask)).await {
+                    Some(Ok(reply)) => return reply,
+                    Some(Err(reason)) => reason,
+                    None => return self.broken(),
                 }
             }
         };
@@ -143,6 +148,13 @@ impl Proxy {
         self.tasks.spawn(tunnel::carry(client, provider, held));
         let headers = tunnel::head(std::mem::take(response.headers_mut()), protocol);
         Reply { content: Content::Switched(headers), verdict: reply.verdict }
+    }
+
+    /// The answer to a request that larder could not cope with.
+    fn broken(&self) -> Reply {
+        self.panics.inc();
+        let error = Error::new(Kind::Internal, "larder failed at this request; its log says where");
+        Reply { content: Content::Failed(error), verdict: Verdict::default() }
     }
 
     fn metrics(&self, endpoint: Endpoint) -> &Arc<OperationMetrics> {

@@ -81,6 +81,8 @@ pub struct Metrics {
     pub downstream_connections: IntGauge,
     /// Keys that are being computed now.
     pub flights: IntGauge,
+    /// Requests that larder could not cope with.
+    pub panics: IntCounter,
 }
 
 /// Declares a family in a registry and gives it back.
@@ -215,6 +217,8 @@ impl Metrics {
                 &["result"]),
             downstream_connections: declare!(registry, IntGauge, Opts::new("larder_downstream_connections",
                 "Connections that clients hold open now.")),
+            panics: declare!(registry, IntCounter, Opts::new("larder_panics_total",
+                "Requests that larder failed at and answered 500. Any: a fault of larder's; its log says where.")),
             flights: declare!(registry, IntGauge, Opts::new("larder_flights",
                 "Inputs that are being computed now, each once, whoever waits for it.")),
             registry,

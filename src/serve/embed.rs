@@ -173,7 +173,10 @@ impl Service {
         };
         let verdict = Verdict::hit(found.len(), &kept, now);
         let vectors = found.iter().map(|found| found.vector.clone()).collect();
-        let body = self.write(ask, question, vectors).await;
+        let body = match self.write(ask, question, vectors).await {
+            Ok(body) => body,
+            Err(error) => return Reply { content: Content::Failed(error), verdict },
+        };
         // How a vector that came as base64 is printed may yet be learned.
         let final_form = question.request.encoding == Encoding::Base64
             || found.iter().all(|found| found.vector.numbers() != Numbers::Unseen);
@@ -191,20 +194,23 @@ impl Service {
         ask: &Ask,
         question: &Question<'_>,
         mut vectors: Vec<Vector>,
-    ) -> Bytes {
+    ) -> Result<Bytes, Error> {
         let (request, shape) = (&question.request, question.how.shape);
         if request.encoding == Encoding::Base64 {
-            return shape.write_reply(request, &vectors).into();
+            return Ok(shape.write_reply(request, &vectors).into());
         }
         if vectors.iter().any(|vector| vector.numbers() == Numbers::Unseen) {
             self.print_as_seen(&subject(ask, request), &mut vectors);
         }
         if vectors.iter().map(Vector::dimensions).sum::<usize>() < WRITE_APART {
-            return shape.write_reply(request, &vectors).into();
+            return Ok(shape.write_reply(request, &vectors).into());
         }
         let request = request.clone().into_owned();
         let writing = tokio::task::spawn_blocking(move || shape.write_reply(&request, &vectors));
-        writing.await.unwrap_or_default().into()
+        let written = writing
+            .await
+            .map_err(|_| Error::new(Kind::Internal, "an answer that could not be written"))?;
+        Ok(written.into())
     }
 
     /// Vectors that came as base64 are printed as others of their subject were seen to be.

@@ -289,7 +289,9 @@ impl Table {
     async fn write(self, service: &Service, ask: &Ask, question: &Question<'_>) -> Content {
         let vectors: Vec<Vector> =
             self.found.into_iter().flatten().map(|found| found.vector).collect();
-        let body = service.write(ask, question, vectors).await;
-        Content::Written(body, self.headers)
+        match service.write(ask, question, vectors).await {
+            Ok(body) => Content::Written(body, self.headers),
+            Err(error) => Content::Failed(error),
+        }
     }
 }

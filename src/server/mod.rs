@@ -199,6 +199,7 @@ fn proxy(config: &Config, built: &Built) -> Result<Proxy, Failure> {
         embed: Arc::new(built.metrics.operation(Operation::Embed)),
         chat: Arc::new(built.metrics.operation(Operation::Chat)),
         relay: Arc::new(built.metrics.operation(Operation::Relay)),
+        panics: built.metrics.panics.clone(),
         tasks: built.tasks.clone(),
     })
 }

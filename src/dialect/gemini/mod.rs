@@ -56,7 +56,7 @@ impl Dialect for Gemini {
             Kind::BadRequest | Kind::BodyTooLarge => "INVALID_ARGUMENT",
             Kind::RequestTimeout | Kind::UpstreamTimeout | Kind::NotCached => "DEADLINE_EXCEEDED",
             Kind::Overloaded | Kind::CircuitOpen | Kind::UpstreamUnreachable => "UNAVAILABLE",
-            Kind::UpstreamInvalid => "INTERNAL",
+            Kind::UpstreamInvalid | Kind::Internal => "INTERNAL",
         };
         let code = error.kind.status().as_u16();
         let error = serde_json::json!({ "code": code, "message": error.message, "status": status });
