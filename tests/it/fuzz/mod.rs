@@ -1,6 +1,8 @@
 //! Readers of what others wrote take anything: no bytes make a dialect panic or hang, and what is
 //! read is as many vectors as were asked for, and can be written.
 
+mod kept;
+
 use std::env;
 use std::time::{Duration, Instant};
 
@@ -11,8 +13,8 @@ use larder::gate::route::endpoint;
 use larder::request::{Encoding, Framing};
 use larder::sse::{Frame, Splitter};
 
-use super::chat::shapes::{Shape, shapes};
-use super::dialects::{Fixture, vectors};
+use crate::chat::shapes::{Shape, shapes};
+use crate::dialects::{Fixture, vectors};
 
 /// How many seconds bytes are made up for each test, where `LARDER_FUZZ_SECONDS` does not say.
 const SECONDS: u64 = 3;
