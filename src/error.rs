@@ -52,6 +52,22 @@ impl Kind {
         }
     }
 
+    /// Whether it is the provider that failed, or could not be asked.
+    pub fn is_providers(self) -> bool {
+        match self {
+            Self::UpstreamUnreachable
+            | Self::UpstreamInvalid
+            | Self::UpstreamTimeout
+            | Self::CircuitOpen
+            | Self::Overloaded => true,
+            Self::BadRequest
+            | Self::BodyTooLarge
+            | Self::RequestTimeout
+            | Self::NotCached
+            | Self::Internal => false,
+        }
+    }
+
     /// The status of the answer.
     pub fn status(self) -> StatusCode {
         match self {

@@ -48,6 +48,9 @@ section! {
         memory: ByteSize = "512MiB",
         /// How long an embedding is good; 0 is for ever, until it is evicted or purged.
         ttl: Duration = "0",
+        /// How long after its end an embedding is still given where the provider fails; 0 is not at
+        /// all. A request may say otherwise (`Cache-Control: stale-if-error=SECONDS`).
+        stale_if_error: Duration = "1h",
         /// How long an answer of a model is good; 0 is for ever, until it is evicted or purged.
         chat_ttl: Duration = "24h",
         /// How large an answer of a model may be that is kept, or joined while it comes. So much is

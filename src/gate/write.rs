@@ -62,7 +62,7 @@ pub(super) fn respond(voice: &Voice<'_>, reply: Reply, exchange: Exchange<'_>) -
     };
     metrics.answered(outcome, response.status().as_u16(), total);
     let headers = response.headers_mut();
-    if outcome == Outcome::Hit {
+    if matches!(outcome, Outcome::Hit | Outcome::Stale) {
         headers.insert(header::AGE, number(verdict.age));
     }
     mark(headers, &verdict, total);

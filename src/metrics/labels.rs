@@ -36,14 +36,16 @@ pub enum Outcome {
     Collapsed,
     /// Nothing was there.
     Miss,
+    /// What was there had ended, and the provider failed.
+    Stale,
     /// The cache was not asked.
     Bypass,
 }
 
 impl Outcome {
     /// Every outcome, in the order of the label's handles.
-    pub const ALL: [Self; 5] =
-        [Self::Hit, Self::Partial, Self::Collapsed, Self::Miss, Self::Bypass];
+    pub const ALL: [Self; 6] =
+        [Self::Hit, Self::Partial, Self::Collapsed, Self::Miss, Self::Stale, Self::Bypass];
 
     /// The value of the label `verdict`.
     pub fn label(self) -> &'static str {
@@ -52,6 +54,7 @@ impl Outcome {
             Self::Partial => "partial",
             Self::Collapsed => "collapsed",
             Self::Miss => "miss",
+            Self::Stale => "stale",
             Self::Bypass => "bypass",
         }
     }

@@ -18,6 +18,8 @@ pub struct Directives {
     pub only_if_cached: bool,
     /// Nothing older, in seconds.
     pub max_age: Option<u64>,
+    /// How many seconds after its end an answer will do where the provider fails (RFC 5861).
+    pub stale_if_error: Option<u64>,
     /// How long what this request stores is good.
     pub ttl: Option<Duration>,
     /// Whether an answer of a model is to be cached whatever the settings say.
@@ -49,10 +51,15 @@ impl Directives {
             "no-store" => self.no_store = true,
             "no-cache" => self.no_cache = true,
             "only-if-cached" => self.only_if_cached = true,
-            "max-age" => self.max_age = value.trim().trim_matches('"').parse().ok(),
+            "max-age" => self.max_age = seconds(value),
+            "stale-if-error" => self.stale_if_error = seconds(value),
             _ => {}
         }
     }
+}
+
+fn seconds(value: &str) -> Option<u64> {
+    value.trim().trim_matches('"').parse().ok()
 }
 
 #[cfg(test)]
@@ -75,6 +82,7 @@ mod tests {
         assert!(read("no-store").no_store);
         assert!(read("only-if-cached").only_if_cached);
         assert_eq!(read("max-age=soon"), Directives::default());
+        assert_eq!(read("stale-if-error=\"9\"").stale_if_error, Some(9));
     }
 
     #[test]

@@ -50,6 +50,18 @@ enum End {
     Failed(Error),
 }
 
+impl End {
+    /// Whether the provider failed, in the words of RFC 5861; a no to this request is none.
+    fn is_failure(&self) -> bool {
+        match self {
+            Self::Complete => false,
+            Self::Again => true,
+            Self::Refused(answer) => answer.status.is_server_error(),
+            Self::Failed(error) => error.kind.is_providers(),
+        }
+    }
+}
+
 pub(super) async fn answer(
     service: &Arc<Service>,
     ask: &Ask,
@@ -64,6 +76,11 @@ pub(super) async fn answer(
     } else {
         table.ask(service, &original, &question).await
     };
+    if end.is_failure()
+        && let Some(reply) = service.stale(ask, &question).await
+    {
+        return reply;
+    }
     let bypass = question.how.directives.no_cache.then_some("no-cache");
     let mut verdict = Verdict {
         items: Some(table.items),

@@ -7,6 +7,7 @@ mod identity;
 mod miss;
 mod relay;
 pub mod reply;
+mod stale;
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -46,6 +47,8 @@ pub struct Service {
     pub clock: Clock,
     /// How long an embedding is good; `None` is for ever.
     pub ttl: Option<Duration>,
+    /// How long after its end an embedding will do where the provider fails.
+    pub stale_if_error: Duration,
     /// Headers that change no answer, beside those that are known.
     pub harmless: Vec<HeaderName>,
     /// What digests of credentials are keyed with.

@@ -49,6 +49,8 @@ pub struct Verdict {
     pub items: Option<Items>,
     /// Whether the request is one question, so that counting inputs would say nothing.
     pub undivided: bool,
+    /// Whether the answer had ended, and is given since the provider failed.
+    pub stale: bool,
     /// Why the cache was not asked, where it was not.
     pub bypass: Option<&'static str>,
     /// The deepest tier that had a part of the answer, where all was there.
@@ -109,6 +111,7 @@ impl Verdict {
     pub fn outcome(&self) -> Outcome {
         match self.items {
             None => Outcome::Bypass,
+            Some(_) if self.stale => Outcome::Stale,
             Some(Items { collapsed: 0, miss: 0, .. }) => Outcome::Hit,
             Some(Items { hit: 1.., .. }) => Outcome::Partial,
             Some(Items { miss: 0, .. }) => Outcome::Collapsed,
@@ -125,6 +128,7 @@ impl Verdict {
                 (layer, None) => format!("larder; hit; detail={layer}"),
                 (layer, Some(ttl)) => format!("larder; hit; ttl={ttl}; detail={layer}"),
             },
+            (Outcome::Stale, _) => "larder; hit; detail=stale-if-error".to_owned(),
             (Outcome::Partial, _) => format!("larder; fwd=partial{stored}"),
             (Outcome::Collapsed, _) => "larder; fwd=miss; collapsed".to_owned(),
             (Outcome::Miss, Some(reason)) => {

@@ -122,6 +122,7 @@ pub fn build(config: &Config) -> Result<Built, Failure> {
         batcher,
         clock,
         ttl: (!config.cache.ttl.is_zero()).then_some(config.cache.ttl),
+        stale_if_error: config.cache.stale_if_error,
         harmless: harmless.collect::<Result<_, _>>()?,
         secret,
         metrics: embed,

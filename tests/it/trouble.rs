@@ -3,7 +3,7 @@
 
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use larder::simulate::Settings;
@@ -48,6 +48,37 @@ async fn a_provider_that_is_down_is_told_at_once_and_found_when_it_is_back() {
     client.right(&Ask::of(texts("many", 50))).await;
     let changes = sidecar.log().matches("is called again").count();
     assert_eq!(changes, 1, "{}", sidecar.log());
+}
+
+#[tokio::test]
+async fn what_has_ended_is_given_where_the_provider_fails() {
+    let fails = Arc::new(AtomicBool::new(false));
+    let failing = Arc::clone(&fails);
+    let provider = Scripted::start(move |asked| {
+        let failing = failing.load(Ordering::Relaxed);
+        let no = serde_json::json!({ "error": { "message": "no" } });
+        async move { Some(if failing { json(500, &no) } else { json(200, &answer(&asked)) }) }
+    });
+    let sidecar = Sidecar::with(provider.address, "[cache]\nttl = \"1s\"\n");
+    let client = sidecar.client();
+    let ask = Ask::of(texts("ended", 3));
+    client.right(&ask).await;
+    fails.store(true, Ordering::Relaxed);
+    tokio::time::sleep(Duration::from_millis(2_100)).await;
+    let answer = client.right(&ask).await;
+    assert_eq!(answer.header("cache-status"), "larder; hit; detail=stale-if-error");
+    assert!(answer.header("age").parse::<u64>().unwrap() >= 2);
+    assert!(sidecar.metric("larder_requests_total", "verdict=\"stale\"").await > 0.5);
+    let says = |value| ask.clone().header("cache-control", value);
+    assert_eq!(client.embed(&says("max-age=1")).await.status, 500);
+    assert_eq!(client.embed(&says("no-cache")).await.status, 500);
+    assert_eq!(client.embed(&says("stale-if-error=0")).await.status, 500);
+    assert_eq!(client.embed(&says("max-age=1, stale-if-error=60")).await.status, 200);
+    // What was never there is the provider's no.
+    let more = Ask::of(texts("ended", 4));
+    assert_eq!(client.embed(&more).await.status, 500);
+    fails.store(false, Ordering::Relaxed);
+    assert!(client.right(&ask).await.header("cache-status").contains("fwd=miss; stored"));
 }
 
 /// Breaks the connection at these calls, the first being 0; answers the others.

@@ -72,6 +72,13 @@ impl Memory {
         self.cache.get(key).filter(|stored| freshness.accepts(stored))
     }
 
+    /// The answer under a key, even if it ended so many seconds ago.
+    pub fn get_stale(&self, key: &CacheKey, now: Moment, seconds: u64) -> Option<Stored> {
+        let seconds = i64::try_from(seconds).unwrap_or(i64::MAX);
+        let good = |stored: &Stored| now < stored.expires.after_seconds(seconds);
+        self.cache.get(key).filter(|stored| stored.mark.holds() && good(stored))
+    }
+
     /// The whole answer to a question that was asked before in the same bytes, if it was written
     /// from the very values that the tier holds now, and this reader takes them for good.
     pub fn recall(&self, question: &[u8], freshness: &Freshness) -> Option<Recollection> {
