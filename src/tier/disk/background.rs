@@ -15,7 +15,6 @@ use super::log::Log;
 use super::{Shared, State, notes};
 use crate::key::CacheKey;
 use crate::tier::Stored;
-use crate::tier::seldom::Seldom;
 
 /// How often it looks around when there is nothing to do.
 const TICK: Duration = Duration::from_millis(250);
@@ -45,8 +44,7 @@ pub(super) fn start(shared: Arc<Shared>, jobs: Receiver<Job>) -> io::Result<()> 
         // In this order: whoever waited for the log is to find the breaker closed.
         shared.breaker.close();
         shared.state.send_replace(State::Open(Arc::clone(&log)));
-        let refusals = Seldom::new();
-        Keeper { shared, log, writes: guard.is_some(), changes, evicted, refusals }.keep(&jobs);
+        Keeper { shared, log, writes: guard.is_some(), changes, evicted }.keep(&jobs);
         drop(guard);
     };
     thread::Builder::new().name("larder disk".to_owned()).spawn(work).map(drop)
@@ -59,7 +57,9 @@ fn open(shared: &Shared, jobs: &Receiver<Job>) -> Option<(Log, Option<Guard>)> {
         None => Ok(None),
         Some(Lock::Locked(guard)) => {
             notes::read(&shared.directory, &shared.ground, &shared.records.line)?;
-            notes::note_time(&shared.directory, &shared.ground, &shared.records.line)?;
+            // A disk that is full may have room again, and what is on it can be read until then.
+            let noted = notes::note_time(&shared.directory, &shared.ground, &shared.records.line);
+            shared.count(noted);
             let log = Log::open(shared.directory.path(), shared.settings.size.0)?;
             Ok(Some((log, Some(guard))))
         }
@@ -113,7 +113,6 @@ struct Keeper {
     writes: bool,
     changes: watch::Receiver<()>,
     evicted: u64,
-    refusals: Seldom,
 }
 
 impl Keeper {
@@ -144,7 +143,7 @@ impl Keeper {
                 noted = Instant::now();
             }
             if closing.is_some() {
-                self.count(self.log.flush());
+                self.shared.count(self.log.flush());
                 return;
             }
         }
@@ -162,7 +161,7 @@ impl Keeper {
                 }
                 Err(_) => {
                     self.shared.metrics.rejected("failed");
-                    self.count(written);
+                    self.shared.count(written);
                 }
             }
         } else {
@@ -180,18 +179,18 @@ impl Keeper {
         }
         let purged = self.shared.ground.purges.generations();
         let noted = notes::purged(&self.shared.directory).unwrap_or_default();
-        self.count(notes::note_purged(&self.shared.directory, &purged));
+        self.shared.count(notes::note_purged(&self.shared.directory, &purged));
         if noted.get("") < purged.get("") {
             let cleared = self.log.clear();
             self.shared.metrics.tier.purged.inc_by(*cleared.as_ref().unwrap_or(&0));
-            self.count(cleared.map(drop));
+            self.shared.count(cleared.map(drop));
         }
     }
 
     fn note_time(&self) {
         if self.writes {
             let Shared { directory, records, ground, .. } = &*self.shared;
-            self.count(notes::note_time(directory, ground, &records.line));
+            self.shared.count(notes::note_time(directory, ground, &records.line));
         }
     }
 
@@ -213,12 +212,14 @@ impl Keeper {
             self.shared.breaker.close();
         }
     }
+}
 
+impl Shared {
     /// Counts what the disk did not do, and says so now and then.
     fn count(&self, done: io::Result<()>) {
         let Err(error) = done else { return };
-        self.shared.metrics.failed("io");
-        if self.refusals.may(self.shared.ground.clock.now()) {
+        self.metrics.failed("io");
+        if self.refusals.may(self.ground.clock.now()) {
             tracing::warn!(%error, "the cache directory cannot be written to");
         }
     }

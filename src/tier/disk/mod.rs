@@ -84,6 +84,7 @@ struct Shared {
     readers: Arc<Semaphore>,
     queue: Queue,
     corruptions: Seldom,
+    refusals: Seldom,
     settings: config::Disk,
 }
 
@@ -117,6 +118,7 @@ impl Disk {
             metrics,
             readers: Arc::new(Semaphore::new(READERS)),
             corruptions: Seldom::new(),
+            refusals: Seldom::new(),
             settings: settings.clone(),
         });
         background::start(Arc::clone(&shared), waiting)?;
