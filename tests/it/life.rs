@@ -40,7 +40,7 @@ async fn a_terminated_sidecar_finishes_what_is_in_flight() {
 }
 
 /// Two requests over one connection, or one if its answer says that it is the last; how many.
-async fn ask_twice(proxy: SocketAddr, number: usize) -> usize {
+pub(crate) async fn ask_twice(proxy: SocketAddr, number: usize) -> usize {
     let mut connection = Raw::connect(proxy).await;
     for asked in 1..=2 {
         let ask = Ask::of([format!("handed over {number} {asked}")]);

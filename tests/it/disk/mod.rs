@@ -1,6 +1,10 @@
 //! What lasts: answers that a restart finds again.
 
 mod carry;
+mod chaos;
+mod kills;
+mod large;
+mod room;
 
 use std::os::unix::fs::{PermissionsExt, symlink};
 use std::path::PathBuf;

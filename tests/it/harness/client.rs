@@ -29,6 +29,13 @@ impl Answer {
         String::from_utf8_lossy(&self.body).into_owned()
     }
 
+    /// How many of its vectors were there.
+    pub(crate) fn hits(&self) -> usize {
+        let items = self.header("x-larder-items");
+        let hits = items.strip_prefix("hit=").and_then(|items| items.split(',').next());
+        hits.map_or(0, |hits| hits.parse().unwrap())
+    }
+
     /// Whether it is an error that larder made, in `OpenAI`'s shape.
     pub(crate) fn is_own_error(&self, status: u16, code: &str) -> bool {
         let body: serde_json::Value = serde_json::from_slice(&self.body).unwrap_or_default();

@@ -1,7 +1,9 @@
 //! What the tests share: the sidecar, providers, clients, and what a right answer is.
 
 mod ask;
+mod chance;
 mod client;
+mod load;
 mod provider;
 mod raw;
 mod redis;
@@ -14,7 +16,9 @@ use std::time::{Duration, Instant};
 use tokio::task::JoinSet;
 
 pub(crate) use ask::{Ask, In, encode_numbers};
+pub(crate) use chance::Chance;
 pub(crate) use client::{Answer, Client};
+pub(crate) use load::Load;
 pub(crate) use provider::Simulated;
 pub(crate) use raw::Raw;
 pub(crate) use redis::{RedisServer, cluster, free_port};

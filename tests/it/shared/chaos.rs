@@ -1,48 +1,9 @@
 //! What may befall a Redis befalls no request.
 
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
 use super::{ready, replica};
-use crate::harness::{Aside, Ask, Client, RedisServer, Sidecar, Simulated, texts, until};
-
-/// A steady load of old and new questions, every answer held against the right one.
-struct Load {
-    stop: Arc<AtomicBool>,
-    answered: Arc<AtomicU64>,
-    work: Aside<()>,
-}
-
-impl Load {
-    fn on(client: &Client, name: &'static str) -> Self {
-        let (stop, answered) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicU64::new(0)));
-        let (stopped, counted, client) = (Arc::clone(&stop), Arc::clone(&answered), client.clone());
-        let work = Aside::start(async move {
-            let mut number = 0_u64;
-            while !stopped.load(Ordering::Relaxed) {
-                let old = number / 3;
-                let ask = Ask::of([format!("{name} {number}"), format!("{name} {old}")]);
-                client.right(&ask).await;
-                counted.fetch_add(1, Ordering::Relaxed);
-                number += 1;
-            }
-        });
-        Self { stop, answered, work }
-    }
-
-    /// Waits until so many more were answered.
-    async fn goes_on(&self, more: u64) {
-        let enough = self.answered.load(Ordering::Relaxed) + more;
-        until("the load goes on", || async { self.answered.load(Ordering::Relaxed) >= enough })
-            .await;
-    }
-
-    async fn ends(self) {
-        self.stop.store(true, Ordering::Relaxed);
-        self.work.done().await;
-    }
-}
+use crate::harness::{Ask, Load, RedisServer, Sidecar, Simulated, texts, until};
 
 async fn open(replica: &Sidecar) {
     let open = || async { replica.metric("larder_cache_breaker_state", "redis").await > 0.5 };
