@@ -26,7 +26,7 @@ use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::conn::auto::Builder;
 use larder::simulate::{self, Settings};
-use rulers::{Client, Server, load, quantile, variable};
+use rulers::{Server, load, quantile, variable, warm};
 use tokio::net::TcpListener;
 use tokio::runtime;
 
@@ -81,7 +81,7 @@ fn compare() {
     let provider_address = provider.local_addr().expect("an address");
     runtime.spawn(simulate::serve(provider, Settings::instant(), std::future::pending()));
     let larder = Server::larder(&format!("http://{provider_address}/v1"));
-    let size = runtime.block_on(warm(&larder.address));
+    let size = runtime.block_on(warm(&larder.address, TEXTS));
     let bare = Server::bare(size);
     let mut targets = vec![("bare hyper", bare), ("larder", larder)];
     targets.extend(Server::nginx(size).map(|nginx| ("nginx, static file", nginx)));
@@ -104,18 +104,4 @@ fn compare() {
             println!("{name:<24} {rate:>10.0}   {ratio:.2} ({low:.2}–{high:.2})");
         }
     }
-}
-
-/// Puts every text into the cache; gives the size of an answer.
-async fn warm(address: &str) -> usize {
-    let client = Client::of(&format!("http://{address}/v1"));
-    let mut size = 0;
-    for n in 0..TEXTS {
-        let text = format!("text {n} {}", "lorem ipsum dolor sit amet ".repeat(19));
-        let body = format!(
-            r#"{{"model":"text-embedding-3-small","input":"{text}","encoding_format":"base64"}}"#
-        );
-        size = client.ask(body).await.len();
-    }
-    size
 }

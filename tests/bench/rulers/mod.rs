@@ -13,13 +13,16 @@
     reason = "each bench uses a part of it, and what goes wrong in a bench may well end it"
 )]
 
+pub mod redis;
+
 use std::env;
 use std::fmt::Write as _;
 use std::fs;
-use std::io::{BufRead, BufReader};
+use std::io::{BufRead, BufReader, Read, Write as _};
+use std::net::TcpStream;
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
-use std::thread::sleep;
+use std::thread::{self, sleep};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -62,6 +65,7 @@ pub struct Server {
     process: Child,
     /// Where it listens.
     pub address: String,
+    admin: String,
     method: &'static str,
 }
 
@@ -72,9 +76,13 @@ impl Server {
 
     /// With more settings of its provider.
     pub fn larder_with(upstream: &str, provider: &str) -> Self {
+        Self::larder_of(upstream, &format!("[providers.openai]\n{provider}\n"))
+    }
+
+    /// With more sections in its configuration.
+    pub fn larder_of(upstream: &str, sections: &str) -> Self {
         let config = scratch().join("larder.toml");
-        let text = format!("[server]\nthreads = 1\n[providers.openai]\n{provider}\n");
-        fs::write(&config, text).expect("a file");
+        fs::write(&config, format!("[server]\nthreads = 1\n{sections}")).expect("a file");
         let mut command = pinned(0, env!("CARGO_BIN_EXE_larder"));
         command.args(["serve", "--listen", "127.0.0.1:0", "--admin-listen", "127.0.0.1:0"]);
         command.arg("--upstream").arg(upstream).arg("--config").arg(config);
@@ -90,12 +98,47 @@ impl Server {
 
     fn start(mut command: Command, before_address: &str) -> Self {
         let mut process = command.stderr(Stdio::piped()).spawn().expect("it starts");
-        let mut line = String::new();
-        let stderr = process.stderr.take().expect("it is piped");
-        BufReader::new(stderr).read_line(&mut line).expect("a line");
-        let (_, rest) = line.split_once(before_address).expect("its address");
-        let address = rest.split_whitespace().next().expect("its address").to_owned();
-        Self { process, address, method: "POST" }
+        let mut lines = BufReader::new(process.stderr.take().expect("it is piped")).lines();
+        let said = lines.by_ref().map_while(Result::ok).find(|line| line.contains(before_address));
+        let said = said.expect("its address");
+        let after = |name| {
+            let word = said.split_once(name).and_then(|(_, rest)| rest.split_whitespace().next());
+            word.unwrap_or_default().to_owned()
+        };
+        let (address, admin) = (after(before_address), after("admin="));
+        // What it says later is read, so that it can go on.
+        thread::spawn(move || lines.map_while(Result::ok).for_each(drop));
+        Self { process, address, admin, method: "POST" }
+    }
+
+    /// The sum of all series of a metric whose labels contain this.
+    pub fn metric(&self, name: &str, labels: &str) -> f64 {
+        let mut stream = TcpStream::connect(&self.admin).expect("its admin listener");
+        let ask = "GET /metrics HTTP/1.1\r\nhost: bench\r\nconnection: close\r\n\r\n";
+        stream.write_all(ask.as_bytes()).expect("it reads");
+        let mut text = String::new();
+        stream.read_to_string(&mut text).expect("it answers");
+        let ours = |line: &&str| line.starts_with(&format!("{name}{{")) && line.contains(labels);
+        text.lines()
+            .filter(ours)
+            .filter_map(|line| line.rsplit(' ').next()?.parse::<f64>().ok())
+            .sum()
+    }
+
+    /// Waits until a metric has reached a value.
+    pub fn until(&self, name: &str, labels: &str, value: f64) {
+        for _ in 0..1_000 {
+            if self.metric(name, labels) >= value {
+                return;
+            }
+            sleep(Duration::from_millis(20));
+        }
+        panic!("{name} with {labels} never came to {value}");
+    }
+
+    /// Ends it without notice.
+    pub fn kill(mut self) {
+        self.process.kill().expect("it runs");
     }
 
     /// nginx with a static file.
@@ -133,7 +176,12 @@ impl Server {
         let mut command = pinned(0, "nginx");
         let process = command.arg("-c").arg(file).arg("-p").arg(&folder).spawn().ok()?;
         sleep(Duration::from_millis(300));
-        Some(Self { process, address: format!("127.0.0.1:{port}"), method: "GET" })
+        Some(Self {
+            process,
+            address: format!("127.0.0.1:{port}"),
+            admin: String::new(),
+            method: "GET",
+        })
     }
 
     /// CPU time of the process and its children so far.
@@ -209,7 +257,21 @@ fn pinned(core: u32, program: &str) -> Command {
     command
 }
 
-fn scratch() -> PathBuf {
+/// Asks for the texts that wrk will ask for; gives the size of an answer.
+pub async fn warm(address: &str, texts: usize) -> usize {
+    let client = Client::of(&format!("http://{address}/v1"));
+    let mut size = 0;
+    for n in 0..texts {
+        let text = format!("text {n} {}", "lorem ipsum dolor sit amet ".repeat(19));
+        let body = format!(
+            r#"{{"model":"text-embedding-3-small","input":"{text}","encoding_format":"base64"}}"#
+        );
+        size = client.ask(body).await.len();
+    }
+    size
+}
+
+pub fn scratch() -> PathBuf {
     let folder = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join("bench");
     fs::create_dir_all(&folder).expect("a folder");
     folder
