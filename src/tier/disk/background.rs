@@ -8,13 +8,14 @@ use std::sync::mpsc::{Receiver, RecvTimeoutError};
 use std::thread;
 use std::time::{Duration, Instant, SystemTime};
 
-use tokio::sync::{oneshot, watch};
+use tokio::sync::oneshot;
 
 use super::directory::{Guard, Lock};
 use super::log::Log;
 use super::{Shared, State, notes};
 use crate::key::CacheKey;
 use crate::tier::Stored;
+use crate::tier::purge::Generations;
 
 /// How often it looks around when there is nothing to do.
 const TICK: Duration = Duration::from_millis(250);
@@ -38,13 +39,13 @@ pub(super) enum Job {
 /// Starts the thread. It ends when it is told to, or when nobody is left to tell it anything.
 pub(super) fn start(shared: Arc<Shared>, jobs: Receiver<Job>) -> io::Result<()> {
     let work = move || {
-        let changes = shared.ground.purges.changes();
         let Some((log, guard)) = open(&shared, &jobs) else { return };
         let (log, evicted) = (Arc::new(log), 0);
         // In this order: whoever waited for the log is to find the breaker closed.
         shared.breaker.close();
         shared.state.send_replace(State::Open(Arc::clone(&log)));
-        Keeper { shared, log, writes: guard.is_some(), changes, evicted }.keep(&jobs);
+        let noted = notes::purged(&shared.directory).unwrap_or_default();
+        Keeper { shared, log, writes: guard.is_some(), noted, evicted }.keep(&jobs);
         drop(guard);
     };
     thread::Builder::new().name("larder disk".to_owned()).spawn(work).map(drop)
@@ -111,13 +112,15 @@ struct Keeper {
     shared: Arc<Shared>,
     log: Arc<Log>,
     writes: bool,
-    changes: watch::Receiver<()>,
+    /// What was purged, as far as the directory says.
+    noted: Generations,
     evicted: u64,
 }
 
 impl Keeper {
     fn keep(mut self, jobs: &Receiver<Job>) {
-        let (mut noted, mut failed) = (Instant::now(), None);
+        let mut failed = None;
+        let (mut looked, mut timed) = (Instant::now(), Instant::now());
         loop {
             let closing = match jobs.recv_timeout(TICK) {
                 Ok(Job::Write(key, stored)) => {
@@ -133,14 +136,15 @@ impl Keeper {
                 Err(RecvTimeoutError::Timeout) => None,
                 Err(RecvTimeoutError::Disconnected) => Some(None),
             };
-            if self.changes.has_changed().unwrap_or(false) {
+            if closing.is_some() || looked.elapsed() >= TICK {
                 self.note_purges();
+                self.observe();
+                self.heal(&mut failed);
+                looked = Instant::now();
             }
-            self.observe();
-            self.heal(&mut failed);
-            if closing.is_some() || noted.elapsed() > NOTE_TIME {
+            if closing.is_some() || timed.elapsed() > NOTE_TIME {
                 self.note_time();
-                noted = Instant::now();
+                timed = Instant::now();
             }
             if closing.is_some() {
                 self.shared.count(self.log.flush());
@@ -171,19 +175,25 @@ impl Keeper {
         self.shared.queue.give(stored);
     }
 
-    /// Writes down what was purged; what is purged as a whole is also deleted.
+    /// Deletes what was purged as a whole, and writes down what was purged: again and again, where the
+    /// disk does not take it.
     fn note_purges(&mut self) {
-        self.changes.mark_unchanged();
-        if !self.writes {
+        let purged = self.shared.ground.purges.generations();
+        if !self.writes || purged == self.noted {
             return;
         }
-        let purged = self.shared.ground.purges.generations();
-        let noted = notes::purged(&self.shared.directory).unwrap_or_default();
-        self.shared.count(notes::note_purged(&self.shared.directory, &purged));
-        if noted.get("") < purged.get("") {
+        // Room first.
+        if self.noted.get("") < purged.get("") {
             let cleared = self.log.clear();
             self.shared.metrics.tier.purged.inc_by(*cleared.as_ref().unwrap_or(&0));
+            if let (Ok(_), Some(whole)) = (&cleared, purged.get("")) {
+                self.noted.insert(String::new(), *whole);
+            }
             self.shared.count(cleared.map(drop));
+        }
+        match notes::note_purged(&self.shared.directory, &purged) {
+            Ok(()) => self.noted = purged,
+            failed => self.shared.count(failed),
         }
     }
 

@@ -155,3 +155,27 @@ async fn a_directory_that_nobody_can_write_to_is_read() {
     assert_eq!(second.log().matches("it is only read").count(), 1, "{}", second.log());
     ended(second).await;
 }
+
+#[tokio::test]
+async fn a_purge_on_a_full_disk_outlives_the_process() {
+    let Some(mounted) = Mounted::new() else { return };
+    let provider = Simulated::instant();
+    let first = Sidecar::with(provider.address, &mounted.0.config(""));
+    first.client().right(&ask(0)).await;
+    written(&first, 1.0).await;
+    mounted.fill();
+    let filter = "/api/entries?model=text-embedding-3-small";
+    let purged = first.admin().send(http::Method::DELETE, filter, &[], "").await;
+    assert_eq!(purged.status, 200);
+    for entry in fs::read_dir(&mounted.0.0).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_file() {
+            fs::remove_file(path).unwrap();
+        }
+    }
+    tokio::time::sleep(std::time::Duration::from_secs(1)).await;
+    ended(first).await;
+    let second = Sidecar::with(provider.address, &mounted.0.config(""));
+    let answer = second.client().right(&ask(0)).await;
+    assert!(answer.header("cache-status").contains("fwd=miss"), "{:?}", answer.headers);
+}

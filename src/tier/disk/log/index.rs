@@ -136,7 +136,7 @@ impl Index {
 
     /// All records in a segment, in the order in which they lie.
     ///
-    /// Looks at every entry. A segment is a 64th of the log, so this is some 64 steps for each
+    /// Looks at every entry. A segment is a 256th of the log, so this is some 256 steps for each
     /// record that is ever written, and saves a list of entries for each segment.
     pub(super) fn of_segment(&self, segment: u32) -> Vec<(Fingerprint, Place)> {
         let mut entries = Vec::new();

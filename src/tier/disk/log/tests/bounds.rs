@@ -80,7 +80,7 @@ fn a_log_without_room_takes_nothing_and_harms_nobody() {
     let log = Log::open(scratch.path(), 1 << 20).expect("opened");
     log.put(&key(1), &vec![1; 200 << 10]).expect("put");
     assert_eq!(Limits::new(1 << 20).segment, 256 << 10);
-    assert_eq!(Limits::new(10 << 30).segment, 160 << 20);
+    assert_eq!(Limits::new(10 << 30).segment, 40 << 20);
 }
 
 #[test]
