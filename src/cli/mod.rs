@@ -8,7 +8,7 @@ mod serve;
 mod settings;
 mod simulate;
 
-use std::fmt::Display;
+use std::fmt::{self, Display};
 use std::io::{self, Write};
 use std::process::ExitCode;
 
@@ -60,6 +60,14 @@ enum Failure {
     Usage(String),
     /// Failed while running: exit code 1.
     Running(String),
+}
+
+impl Display for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Usage(message) | Self::Running(message) => f.write_str(message),
+        }
+    }
 }
 
 /// Runs the command that the arguments name.

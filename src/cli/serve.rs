@@ -13,7 +13,10 @@ pub(super) fn run(args: &ServeArgs) -> Result<(), Failure> {
     let announce = |Addresses { proxy, admin }: Addresses| {
         say(&format_args!("listening proxy={proxy} admin={admin}"));
     };
-    let run = Run { upgrade: args.upgrade, stop, announce: Box::new(announce) };
+    let again = args.clone();
+    let read = move || again.resolve().map_err(|failure| failure.to_string());
+    let (read, announce) = (Box::new(read), Box::new(announce));
+    let run = Run { upgrade: args.upgrade, read, stop, announce };
     server::run(&config, run).map_err(Failure::from)
 }
 

@@ -1,5 +1,6 @@
 //! From flags, environment and file to the configuration.
 
+use std::io::{self, IsTerminal};
 use std::path::PathBuf;
 use std::{fs, panic};
 
@@ -123,7 +124,11 @@ pub(super) fn start_logs(log: &Log) {
     }));
     // What larder stands on has its own idea of what is worth telling.
     let filter = EnvFilter::new(format!("error,larder={level}"));
-    let logs = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    // Colours are for people, not for files.
+    let logs = tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_ansi(io::stderr().is_terminal())
+        .with_writer(io::stderr);
     let started = match log.format {
         LogFormat::Text => logs.try_init(),
         LogFormat::Json => logs.json().try_init(),

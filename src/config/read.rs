@@ -44,7 +44,7 @@ macro_rules! section {
         $($(#[doc = $doc:literal])* $key:ident: $type:ty = $default:literal,)*
     }) => {
         $(#[doc = $section_doc])*
-        #[derive(Debug, Clone)]
+        #[derive(Debug, Clone, PartialEq)]
         pub struct $name {
             $($(#[doc = $doc])* pub $key: $type,)*
         }

@@ -1,6 +1,6 @@
 //! The admin listener: metrics, health, and what an operator may do.
 
-use std::fmt::Write;
+use std::fmt::{self, Write};
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -8,37 +8,45 @@ use http::{HeaderValue, Method, Request, Response, StatusCode, header};
 use http_body_util::{Either, Full};
 use hyper::body::Incoming;
 use tokio::sync::watch;
+use tokio::task::spawn_blocking;
 
+use super::Current;
 use super::body::Body;
+use super::route::Routes;
 use crate::metrics::{CONTENT_TYPE, Metrics};
-use crate::serve::Service;
 use crate::tier::purge::Reach;
 
+/// What is here, for whoever asks for something else.
+const PATHS: &str = "paths: /healthz /readyz /metrics /api/entries /api/reload\n";
+
+/// Takes over the configuration as it is written now; an error says what is wrong with it.
+pub type Reload = Box<dyn Fn() -> Result<(), String> + Send + Sync>;
+
 /// What the admin listener knows.
-#[derive(Debug)]
 pub struct Admin {
     /// Every series.
     pub metrics: Metrics,
-    /// The use cases, for what is in the cache.
-    pub service: Arc<Service>,
-    /// The providers' names.
-    pub providers: Vec<String>,
+    /// What requests are served by now.
+    pub current: Arc<Current>,
+    /// Takes a new configuration over.
+    pub reload: Reload,
     /// Whether the server is on its way out.
     pub draining: watch::Receiver<bool>,
 }
 
 impl Admin {
     /// Answers one request.
-    pub async fn exchange(&self, request: &Request<Incoming>) -> Response<Body> {
+    pub async fn exchange(self: Arc<Self>, request: Request<Incoming>) -> Response<Body> {
         match (request.method(), request.uri().path()) {
             (&Method::GET | &Method::HEAD, "/healthz") => text(StatusCode::OK, "ok\n"),
             (&Method::GET | &Method::HEAD, "/readyz") => self.ready(),
             (&Method::GET | &Method::HEAD, "/metrics") => self.metrics(),
+            (&Method::POST, "/api/reload") => self.reload().await,
             (&Method::DELETE, "/api/entries") => self.purge(request.uri().query()).await,
-            (_, "/healthz" | "/readyz" | "/metrics" | "/api/entries") => {
+            (_, "/healthz" | "/readyz" | "/metrics" | "/api/entries" | "/api/reload") => {
                 text(StatusCode::METHOD_NOT_ALLOWED, "this path has another method\n")
             }
-            _ => text(StatusCode::NOT_FOUND, "paths: /healthz /readyz /metrics /api/entries\n"),
+            _ => text(StatusCode::NOT_FOUND, PATHS),
         }
     }
 
@@ -50,8 +58,9 @@ impl Admin {
     }
 
     fn metrics(&self) -> Response<Body> {
-        self.service.tiers.memory.observe(self.service.clock.now());
-        let flights = i64::try_from(self.service.flights.len()).unwrap_or(i64::MAX);
+        let service = &self.current.get().service;
+        service.tiers.memory.observe(service.clock.now());
+        let flights = i64::try_from(service.flights.len()).unwrap_or(i64::MAX);
         self.metrics.flights.set(flights);
         match self.metrics.render() {
             Ok(body) => answer(StatusCode::OK, CONTENT_TYPE, body.into()),
@@ -62,39 +71,59 @@ impl Admin {
     /// Forgets what the filters say, in every tier. What cannot be read is refused rather than taken
     /// for "everything".
     async fn purge(&self, query: Option<&str>) -> Response<Body> {
-        let reaches = match self.reaches(query.unwrap_or_default()) {
+        let proxy = self.current.get();
+        let reaches = match reaches(&proxy.routes, query.unwrap_or_default()) {
             Ok(reaches) => reaches,
             Err(message) => return text(StatusCode::BAD_REQUEST, &format!("{message}\n")),
         };
-        let purged = self.service.tiers.purge(&reaches).await;
+        let purged = proxy.service.tiers.purge(&reaches).await;
         tracing::info!(entries = purged, "the cache was purged");
         let mut body = String::new();
         writeln!(body, "{{\"purged\":{purged}}}").expect("writing to a String cannot fail");
         answer(StatusCode::OK, "application/json", body.into())
     }
 
-    fn reaches(&self, query: &str) -> Result<Vec<Reach>, String> {
-        let (mut provider, mut model) = (None, None);
-        for (name, value) in form_urlencoded::parse(query.as_bytes()) {
-            match name.as_ref() {
-                "provider" => provider = Some(value.into_owned()),
-                "model" => model = Some(value.into_owned()),
-                _ => return Err(format!("{name:?}: unknown filter; known are: provider, model")),
-            }
+    /// Takes over the configuration as it is written now.
+    async fn reload(self: &Arc<Self>) -> Response<Body> {
+        let admin = Arc::clone(self);
+        // Reading a file may take its time.
+        match spawn_blocking(move || (admin.reload)()).await {
+            Ok(Ok(())) => text(StatusCode::OK, "reloaded\n"),
+            Ok(Err(error)) => text(StatusCode::UNPROCESSABLE_ENTITY, &format!("{error}\n")),
+            Err(_) => text(StatusCode::INTERNAL_SERVER_ERROR, "the reload failed\n"),
         }
-        if let Some(name) = provider.as_ref().filter(|name| !self.providers.contains(name)) {
-            return Err(format!("{name:?}: unknown provider"));
-        }
-        Ok(match (provider, model) {
-            (None, None) => vec![Reach::Everything],
-            (Some(provider), None) => vec![Reach::Upstream(provider)],
-            (Some(provider), Some(model)) => vec![Reach::Model(provider, model)],
-            (None, Some(model)) => {
-                let providers = self.providers.iter().cloned();
-                providers.map(|provider| Reach::Model(provider, model.clone())).collect()
-            }
-        })
     }
+}
+
+impl fmt::Debug for Admin {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Admin").finish_non_exhaustive()
+    }
+}
+
+/// What a purge is for.
+fn reaches(routes: &Routes, query: &str) -> Result<Vec<Reach>, String> {
+    let known = |name: &str| routes.upstreams().any(|upstream| upstream.name == name);
+    let (mut provider, mut model) = (None, None);
+    for (name, value) in form_urlencoded::parse(query.as_bytes()) {
+        match name.as_ref() {
+            "provider" => provider = Some(value.into_owned()),
+            "model" => model = Some(value.into_owned()),
+            _ => return Err(format!("{name:?}: unknown filter; known are: provider, model")),
+        }
+    }
+    if let Some(name) = provider.as_ref().filter(|name| !known(name)) {
+        return Err(format!("{name:?}: unknown provider"));
+    }
+    Ok(match (provider, model) {
+        (None, None) => vec![Reach::Everything],
+        (Some(provider), None) => vec![Reach::Upstream(provider)],
+        (Some(provider), Some(model)) => vec![Reach::Model(provider, model)],
+        (None, Some(model)) => {
+            let names = routes.upstreams().map(|upstream| upstream.name.clone());
+            names.map(|provider| Reach::Model(provider, model.clone())).collect()
+        }
+    })
 }
 
 fn text(status: StatusCode, text: &str) -> Response<Body> {

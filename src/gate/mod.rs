@@ -4,6 +4,7 @@ mod admin;
 mod body;
 pub mod connection;
 mod contain;
+mod current;
 mod pulse;
 pub mod route;
 mod tunnel;
@@ -21,9 +22,10 @@ use hyper::body::{Body as _, Incoming};
 use hyper::upgrade::{self, OnUpgrade};
 use tokio_util::task::TaskTracker;
 
-pub use admin::Admin;
+pub use admin::{Admin, Reload};
 pub use body::Body;
 use contain::contain;
+pub use current::Current;
 use route::{Routes, endpoint};
 use write::{Exchange, Voice};
 

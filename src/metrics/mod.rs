@@ -10,8 +10,8 @@ mod resolve;
 
 use prometheus::process_collector::ProcessCollector;
 use prometheus::{
-    Encoder, GaugeVec, HistogramOpts, HistogramVec, IntCounterVec, IntGaugeVec, Opts, Registry,
-    Result, TextEncoder,
+    Encoder, Gauge, GaugeVec, HistogramOpts, HistogramVec, IntCounterVec, IntGaugeVec, Opts,
+    Registry, Result, TextEncoder,
 };
 pub use prometheus::{IntCounter, IntGauge};
 
@@ -83,6 +83,8 @@ pub struct Metrics {
     pub flights: IntGauge,
     /// Requests that larder could not cope with.
     pub panics: IntCounter,
+    reload_successful: IntGauge,
+    reload_timestamp: Gauge,
 }
 
 /// Declares a family in a registry and gives it back.
@@ -217,6 +219,10 @@ impl Metrics {
                 &["result"]),
             downstream_connections: declare!(registry, IntGauge, Opts::new("larder_downstream_connections",
                 "Connections that clients hold open now.")),
+            reload_successful: declare!(registry, IntGauge, Opts::new("larder_config_last_reload_successful",
+                "Whether the last configuration that was to be taken over was. 0: the log says what is wrong with it; the one before still runs.")),
+            reload_timestamp: declare!(registry, Gauge, Opts::new("larder_config_last_reload_success_timestamp_seconds",
+                "When a configuration was last taken over, in seconds since 1970.")),
             panics: declare!(registry, IntCounter, Opts::new("larder_panics_total",
                 "Requests that larder failed at and answered 500. Any: a fault of larder's; its log says where.")),
             flights: declare!(registry, IntGauge, Opts::new("larder_flights",
@@ -236,6 +242,14 @@ impl Metrics {
             self.client_cancelled.with_label_values(&[operation]);
         }
         self.chat_answers.with_label_values(&["stored"]);
+    }
+
+    /// Notes how a reload ended, and when, in seconds since 1970.
+    pub fn reloaded(&self, successful: bool, now: f64) {
+        self.reload_successful.set(i64::from(successful));
+        if successful {
+            self.reload_timestamp.set(now);
+        }
     }
 
     /// All series in Prometheus' text format.

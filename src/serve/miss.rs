@@ -8,17 +8,15 @@ use std::time::{Duration, Instant};
 use http::HeaderMap;
 
 use super::embed::{Found, Question, is_even};
-use super::identity::subject;
+use super::original::original;
 use super::reply::{Content, Items, Reply, Verdict};
 use super::{Ask, Service};
 use crate::batch::original::{Arrival, Original, Outcome, Refused, Seat, Submission};
 use crate::clock::Moment;
 use crate::error::{Error, Kind};
 use crate::flight::{Claim, Follow};
-use crate::headers::to_provider;
-use crate::key::{CacheKey, Digest, Framer};
+use crate::key::{CacheKey, Digest};
 use crate::metrics::Layer;
-use crate::request::Input;
 use crate::tier::Freshness;
 use crate::upstream::Answer;
 use crate::vector::Vector;
@@ -103,47 +101,6 @@ pub(super) async fn answer(
         }
     };
     Reply { content, verdict }
-}
-
-fn original(service: &Service, ask: &Ask, question: &Question<'_>) -> Original {
-    let request = &question.request;
-    let user = request.user.as_deref().map(str::to_owned);
-    // Providers take lists of one kind.
-    let kind = match request.inputs.first() {
-        None | Some(Input::Text(_)) => 0,
-        Some(Input::Tokens(_)) => 1,
-        Some(Input::Json(_)) => 2,
-    };
-    let lane = Framer::new("larder lane")
-        .field(b'f', question.family.as_bytes())
-        .field(b'a', ask.target.path_and_query.as_bytes())
-        .field(b'u', user.as_deref().unwrap_or("").as_bytes())
-        .field(b'k', &[kind])
-        .finish();
-    let fingerprint = Framer::new("larder request")
-        .field(b'l', lane.as_bytes())
-        .field(b'e', question.how.envelope.as_bytes())
-        .field(b'b', &ask.body)
-        .finish();
-    Original {
-        upstream: Arc::clone(&ask.target.upstream),
-        shape: question.how.shape,
-        path_and_query: ask.target.path_and_query.clone(),
-        headers: to_provider(&ask.headers),
-        body: ask.body.clone(),
-        model: request.model.clone().into_owned(),
-        params: request.params.clone(),
-        user,
-        encoding: request.encoding,
-        unity: request.unity,
-        weights: request.inputs.iter().map(Input::weight).collect(),
-        dimensions: request.dimensions,
-        fingerprint,
-        lane,
-        subject: subject(ask, request),
-        ttl: question.how.directives.ttl.or(service.ttl),
-        scope: question.scope,
-    }
 }
 
 impl Table {

@@ -5,6 +5,7 @@ mod directives;
 mod embed;
 mod identity;
 mod miss;
+mod original;
 mod relay;
 pub mod reply;
 mod stale;
@@ -35,7 +36,7 @@ pub use relay::relay;
 use reply::Reply;
 
 /// The handles that a request may use.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct Service {
     /// What is kept.
     pub tiers: Arc<Tiers>,
@@ -62,7 +63,7 @@ pub struct Service {
 }
 
 /// The handles for models' words.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct ChatHandles {
     /// The answers that are on their way.
     pub broadcasts: Arc<Broadcasts>,

@@ -21,7 +21,7 @@ use tokio_util::task::TaskTracker;
 
 use super::{Addresses, Announce};
 use crate::gate::connection::Door;
-use crate::gate::{Admin, Proxy};
+use crate::gate::{Admin, Current};
 use crate::metrics::{Held, IntGauge};
 
 /// What the connections of both listeners have in common.
@@ -35,7 +35,7 @@ pub(super) struct Shared {
 
 /// What is behind a listener.
 pub(super) enum App {
-    Proxy(Arc<Proxy>, Shared),
+    Proxy(Arc<Current>, Shared),
     Admin(Arc<Admin>, Shared),
 }
 
@@ -60,20 +60,17 @@ impl ServerApp for App {
         let _task = shared.tasks.token();
         let draining = draining.clone();
         match &**self {
-            Self::Proxy(proxy, shared) => {
+            Self::Proxy(current, shared) => {
                 let Ok(_room) = shared.room.try_acquire() else {
                     turn_away(&mut stream).await;
                     return None;
                 };
                 let _open = Held::one(&shared.connections);
-                let serve = |request| Arc::clone(proxy).exchange(request);
+                let serve = |request| current.get().exchange(request);
                 shared.door.serve(TokioIo::new(stream), draining, serve).await;
             }
             Self::Admin(admin, shared) => {
-                let serve = |request| {
-                    let admin = Arc::clone(admin);
-                    async move { admin.exchange(&request).await }
-                };
+                let serve = |request| Arc::clone(admin).exchange(request);
                 shared.door.serve(TokioIo::new(stream), draining, serve).await;
             }
         }

@@ -6,6 +6,7 @@
 
 mod entrance;
 mod kept;
+mod reload;
 mod signals;
 
 use std::collections::HashMap;
@@ -13,6 +14,7 @@ use std::fmt;
 use std::io;
 use std::net::{SocketAddr, TcpListener};
 use std::sync::Arc;
+use std::time::Duration;
 
 use pingora_core::server::configuration::{Opt, ServerConf};
 use pingora_core::server::{RunArgs, Server};
@@ -23,12 +25,12 @@ use tokio_util::task::TaskTracker;
 use crate::batch::Batcher;
 use crate::broadcast::Broadcasts;
 use crate::clock::Clock;
-use crate::config::Config;
+use crate::config::{Config, Provider};
 use crate::dialect;
 use crate::flight::Flights;
 use crate::gate::connection::Door;
 use crate::gate::route::Routes;
-use crate::gate::{Admin, Proxy};
+use crate::gate::{Admin, Current, Proxy};
 use crate::metrics::{Metrics, Operation};
 use crate::serve::{ChatHandles, Service};
 use crate::tier::Ground;
@@ -36,6 +38,8 @@ use crate::tier::disk::directory::Directory;
 use crate::upstream::Upstream;
 use entrance::{App, Entrance, Opened, Shared};
 use kept::Kept;
+use reload::Live;
+pub use reload::Read;
 use signals::Signals;
 
 /// How a process came to its end, if not well.
@@ -74,6 +78,8 @@ pub type Announce = Box<dyn FnOnce(Addresses) + Send>;
 pub struct Run {
     /// Take the listeners over from a running process instead of opening them.
     pub upgrade: bool,
+    /// Reads the configuration anew, for SIGHUP and the admin API.
+    pub read: Read,
     /// Ends the run when it turns true, as SIGTERM does.
     pub stop: watch::Receiver<bool>,
     /// Told once both listeners accept.
@@ -100,42 +106,65 @@ pub struct Built {
 /// Builds everything behind the listeners; opens nothing.
 pub fn build(config: &Config) -> Result<Built, Failure> {
     let metrics = Metrics::new().map_err(|error| Failure::Start(error.to_string()))?;
-    let mut upstreams = HashMap::new();
-    for (name, provider) in &config.providers {
-        let wrong = |message: String| Failure::Config(format!("providers.{name}: {message}"));
-        let dialect = dialect::named(&provider.dialect)
-            .ok_or_else(|| wrong("an unknown dialect".to_owned()))?;
-        let upstream = Upstream::new(name, dialect, provider.clone(), metrics.upstream(name));
-        upstreams.insert(name.clone(), Arc::new(upstream.map_err(wrong)?));
-    }
+    let upstreams = config.providers.iter().map(|(name, provider)| {
+        upstream(name, provider, &metrics).map(|upstream| (name.clone(), upstream))
+    });
+    let upstreams = upstreams.collect::<Result<_, _>>()?;
     let clock = Clock::start();
     let tasks = TaskTracker::new();
     let Kept { tiers, hasher, secret } = kept::build(config, clock, &metrics)?;
     let embed = metrics.operation(Operation::Embed);
     let batcher = Batcher::new(Arc::clone(&tiers), clock, embed.clone(), tasks.clone());
-    let harmless = config.cache.harmless_headers.iter().map(|name| {
-        name.parse().map_err(|_| Failure::Config(format!("cache.harmless_headers: {name:?}")))
-    });
     let service = Service {
         tiers,
         flights: Flights::new(&hasher),
         batcher,
         clock,
-        ttl: (!config.cache.ttl.is_zero()).then_some(config.cache.ttl),
-        stale_if_error: config.cache.stale_if_error,
-        harmless: harmless.collect::<Result<_, _>>()?,
+        ttl: None,
+        stale_if_error: Duration::ZERO,
+        harmless: Vec::new(),
         secret,
         metrics: embed,
         lookups: metrics.tier("memory"),
         chat: ChatHandles {
             broadcasts: Broadcasts::new(&hasher),
             tasks: tasks.clone(),
-            ttl: (!config.cache.chat_ttl.is_zero()).then_some(config.cache.chat_ttl),
-            max_transcript: config.cache.max_transcript.as_usize(),
+            ttl: None,
+            max_transcript: 0,
             metrics: metrics.chat("memory"),
         },
     };
-    Ok(Built { service: Arc::new(service), upstreams, metrics, tasks })
+    let service = Arc::new(configure(&service, config)?);
+    Ok(Built { service, upstreams, metrics, tasks })
+}
+
+fn upstream(name: &str, provider: &Provider, metrics: &Metrics) -> Result<Arc<Upstream>, Failure> {
+    let wrong = |message: String| Failure::Config(format!("providers.{name}: {message}"));
+    let dialect =
+        dialect::named(&provider.dialect).ok_or_else(|| wrong("an unknown dialect".to_owned()))?;
+    let upstream = Upstream::new(name, dialect, provider.clone(), metrics.upstream(name));
+    upstream.map(Arc::new).map_err(wrong)
+}
+
+/// The same use cases as a configuration wants them.
+fn configure(service: &Service, config: &Config) -> Result<Service, Failure> {
+    let cache = &config.cache;
+    let harmless = cache.harmless_headers.iter().map(|name| {
+        name.parse().map_err(|_| Failure::Config(format!("cache.harmless_headers: {name:?}")))
+    });
+    let lasting = |ttl: Duration| (!ttl.is_zero()).then_some(ttl);
+    let chat = ChatHandles {
+        ttl: lasting(cache.chat_ttl),
+        max_transcript: cache.max_transcript.as_usize(),
+        ..service.chat.clone()
+    };
+    Ok(Service {
+        ttl: lasting(cache.ttl),
+        stale_if_error: cache.stale_if_error,
+        harmless: harmless.collect::<Result<_, _>>()?,
+        chat,
+        ..service.clone()
+    })
 }
 
 /// The cache directory of a configuration, and what its entries stand on, for whoever moves them.
@@ -150,19 +179,24 @@ pub fn run(config: &Config, run: Run) -> Result<(), Failure> {
     let built = build(config)?;
     let (draining, _) = watch::channel(false);
     let draining = Arc::new(draining);
-    let proxy = Arc::new(proxy(config, &built)?);
-    let admin = Arc::new(Admin {
-        metrics: built.metrics.clone(),
-        service: Arc::clone(&built.service),
-        providers: built.upstreams.keys().cloned().collect(),
-        draining: draining.subscribe(),
-    });
+    let current = Arc::new(Current::new(proxy(config, &built)?));
+    let tiers = Arc::clone(&built.service.tiers);
     let shared = Shared {
         door: Door::new(&config.server, built.tasks.clone()),
         room: Arc::new(Semaphore::new(config.server.max_connections as usize)),
         connections: built.metrics.downstream_connections.clone(),
         tasks: built.tasks.clone(),
     };
+    let tasks = built.tasks.clone();
+    let metrics = built.metrics.clone();
+    let live = Arc::new(Live::new(run.read, (config.clone(), built), Arc::clone(&current)));
+    let reloading = Arc::clone(&live);
+    let admin = Arc::new(Admin {
+        metrics,
+        current: Arc::clone(&current),
+        reload: Box::new(move || reloading.reload()),
+        draining: draining.subscribe(),
+    });
     let bind = |address| if run.upgrade { Ok(None) } else { bind(address).map(Some) };
     let (proxy_listener, admin_listener) =
         (bind(config.server.listen)?, bind(config.server.admin_listen)?);
@@ -174,17 +208,17 @@ pub fn run(config: &Config, run: Run) -> Result<(), Failure> {
     let opened = Arc::new(Opened::new(2, addresses, run.announce));
     let entrance =
         |app, address, listener| Entrance::new(app, (address, listener), &draining, &opened);
-    let proxy = App::Proxy(proxy, shared.clone());
+    let proxy = App::Proxy(current, shared.clone());
     server.add_service(entrance(proxy, addresses.proxy, proxy_listener));
     let admin = App::Admin(admin, shared);
     server.add_service(entrance(admin, addresses.admin, admin_listener));
     let drain = config.server.drain;
-    let signals = Signals { stop: run.stop, draining, tasks: built.tasks, drain };
+    let signals = Signals { stop: run.stop, draining, tasks, live, drain };
     server.run(RunArgs { shutdown_signal: Box::new(signals) });
     // What the tiers still have to write takes no longer than they allow themselves.
     let runtime = runtime::Builder::new_current_thread().enable_time().build();
     let runtime = runtime.map_err(|error| Failure::Start(error.to_string()))?;
-    runtime.block_on(built.service.tiers.close());
+    runtime.block_on(tiers.close());
     Ok(())
 }
 

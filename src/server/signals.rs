@@ -8,23 +8,28 @@ use async_trait::async_trait;
 use pingora_core::server::{ShutdownSignal, ShutdownSignalWatch};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::watch;
+use tokio::task::spawn_blocking;
 use tokio_util::task::TaskTracker;
+
+use super::reload::Live;
 
 /// Waits for the end, and for what is in flight when it comes.
 pub(super) struct Signals {
     pub(super) stop: watch::Receiver<bool>,
     pub(super) draining: Arc<watch::Sender<bool>>,
     pub(super) tasks: TaskTracker,
+    pub(super) live: Arc<Live>,
     pub(super) drain: Duration,
 }
 
 #[async_trait]
 impl ShutdownSignalWatch for Signals {
     async fn recv(&self) -> ShutdownSignal {
-        let (Ok(mut terminate), Ok(mut interrupt), Ok(mut quit)) = (
+        let (Ok(mut terminate), Ok(mut interrupt), Ok(mut quit), Ok(hangup)) = (
             signal(SignalKind::terminate()),
             signal(SignalKind::interrupt()),
             signal(SignalKind::quit()),
+            signal(SignalKind::hangup()),
         ) else {
             tracing::error!("no signal can be received; stopping rather than running unstoppable");
             return ShutdownSignal::FastShutdown;
@@ -41,6 +46,7 @@ impl ShutdownSignalWatch for Signals {
             _ = terminate.recv() => {}
             _ = interrupt.recv() => {}
             () = stopped => {}
+            () = self.reload_at(hangup) => {}
         }
         self.drain(&mut terminate, &mut interrupt).await;
         ShutdownSignal::FastShutdown
@@ -48,6 +54,16 @@ impl ShutdownSignalWatch for Signals {
 }
 
 impl Signals {
+    /// Reloads at each signal.
+    async fn reload_at(&self, mut hangup: Signal) {
+        while hangup.recv().await.is_some() {
+            let live = Arc::clone(&self.live);
+            // What is wrong with it is in the log.
+            drop(spawn_blocking(move || live.reload()).await);
+        }
+        pending::<()>().await;
+    }
+
     async fn drain(&self, terminate: &mut Signal, interrupt: &mut Signal) {
         tracing::info!("draining");
         self.draining.send_replace(true);

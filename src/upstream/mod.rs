@@ -3,33 +3,29 @@
 
 mod breaker;
 mod counted;
+mod exchange;
 mod pool;
 mod retry;
 
-use std::error::Error as _;
 use std::fmt;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use http::uri::{Authority, PathAndQuery, Scheme};
-use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, Uri, Version, header};
-use http_body_util::{BodyExt, Full, Limited};
-use hyper::body::Incoming;
-use hyper_util::client;
+use http::{HeaderMap, StatusCode, Uri};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
-use tokio::time::{error::Elapsed, sleep, timeout};
+use tokio::time::timeout;
 
 use breaker::{Admission, Breaker};
 pub use pool::RequestBody;
 use retry::Budget;
 
-use crate::codec;
 use crate::config::Provider;
 use crate::dialect::Dialect;
 use crate::error::{Error, Kind};
 use crate::key::{Digest, Framer};
-use crate::metrics::{Called, Held, Operation, UpstreamMetrics};
+use crate::metrics::{Held, UpstreamMetrics};
 
 /// The right to make one call now; it counts as under way until it is dropped.
 #[derive(Debug)]
@@ -167,147 +163,6 @@ impl Upstream {
         let room = Arc::clone(&self.waiting_room).try_acquire_many_owned(kibibytes).ok()?;
         Some(Room { _kibibytes: Arc::new(room) })
     }
-
-    /// Makes a whole call and reads the whole answer. A call that nothing came of is made once more,
-    /// if the budget allows: for embeddings that changes nothing at the provider. Dropping the future
-    /// closes the connection.
-    pub async fn call(&self, permit: Permit, call: Call) -> Result<Answer, Error> {
-        let started = Instant::now();
-        self.retries.earn();
-        let calling = async {
-            match self.exchange(&permit, call.clone()).await {
-                Err(error) if error.kind == Kind::UpstreamUnreachable => {
-                    let chance = u64::from(started.elapsed().subsec_nanos());
-                    let Some(wait) = self.retries.spend(chance) else { return Err(error) };
-                    self.metrics.retries.inc();
-                    sleep(wait).await;
-                    self.exchange(&permit, call).await
-                }
-                result => result,
-            }
-        };
-        let result = timeout(self.settings.total_timeout, calling).await;
-        let mut result = result.unwrap_or_else(|_: Elapsed| Err(self.late("a whole answer")));
-        if let Ok(answer) = &mut result {
-            answer.took = started.elapsed();
-        }
-        let called = match &result {
-            Ok(answer) => Called::Answered(answer.status.as_u16()),
-            Err(error) => Called::Failed(error_type(error)),
-        };
-        self.metrics.called(Operation::Embed, called, started.elapsed());
-        result
-    }
-
-    async fn exchange(&self, permit: &Permit, call: Call) -> Result<Answer, Error> {
-        let mut request =
-            Request::new(Full::new(call.body).map_err(|never| match never {}).boxed_unsync());
-        *request.method_mut() = Method::POST;
-        *request.headers_mut() = call.headers;
-        request.headers_mut().remove(header::CONTENT_ENCODING);
-        // Vectors hardly compress, and a provider on the next desk should not try.
-        let identity = HeaderValue::from_static("identity");
-        request.headers_mut().insert(header::ACCEPT_ENCODING, identity);
-        let way = (&self.pools.calls, permit);
-        let response = self.send(way, request, &call.path_and_query).await?;
-        let (head, body) = response.into_parts();
-        let limit = self.settings.max_reply.as_usize();
-        let body =
-            Limited::new(body, limit).collect().await.map_err(|error| self.cut(error.as_ref()))?;
-        let (mut headers, body) = (head.headers, body.to_bytes());
-        let coding = headers.get(header::CONTENT_ENCODING).and_then(|value| value.to_str().ok());
-        let Some(coding) = coding else {
-            return Ok(Answer { status: head.status, headers, body, took: Duration::ZERO });
-        };
-        let body = codec::decode(coding, body, limit).await.map_err(|_| {
-            Error::new(Kind::UpstreamInvalid, "the provider's answer does not decompress")
-        })?;
-        headers.remove(header::CONTENT_ENCODING);
-        headers.remove(header::CONTENT_LENGTH);
-        Ok(Answer { status: head.status, headers, body, took: Duration::ZERO })
-    }
-
-    /// Passes a request on under a permit and gives the answer's head; both bodies stream.
-    pub async fn open(
-        &self,
-        permit: &Permit,
-        (request, path_and_query): (Request<RequestBody>, &str),
-        operation: Operation,
-    ) -> Result<Response<Incoming>, Error> {
-        let started = Instant::now();
-        // A connection that may become another protocol is one for itself.
-        let switches = request.headers().contains_key(header::UPGRADE);
-        let pool = if switches { &self.pools.switches } else { &self.pools.calls };
-        let result = self.send((pool, permit), request, path_and_query).await;
-        let called = match &result {
-            Ok(response) => Called::Answered(response.status().as_u16()),
-            Err(error) => Called::Failed(error_type(error)),
-        };
-        self.metrics.called(operation, called, started.elapsed());
-        result
-    }
-
-    async fn send(
-        &self,
-        (pool, Permit { admission, .. }): (&pool::Pool, &Permit),
-        mut request: Request<RequestBody>,
-        path_and_query: &str,
-    ) -> Result<Response<Incoming>, Error> {
-        *request.uri_mut() = self.uri(path_and_query)?;
-        // A client's version is its own hop's: the connection's is decided by ALPN.
-        *request.version_mut() = Version::HTTP_11;
-        let response = timeout(self.settings.first_byte_timeout, pool.request(request)).await;
-        match response {
-            Ok(Ok(response)) => {
-                admission.answered();
-                Ok(response)
-            }
-            Ok(Err(error)) => {
-                if !is_callers(&error) {
-                    admission.failed(Instant::now());
-                }
-                Err(self.unreachable(&error))
-            }
-            Err(Elapsed { .. }) => {
-                admission.failed(Instant::now());
-                Err(self.late("the head of an answer"))
-            }
-        }
-    }
-
-    /// The URL of a path below the base. Scheme, host and port are the configuration's, always.
-    fn uri(&self, path_and_query: &str) -> Result<Uri, Error> {
-        let path = format!("{}{path_and_query}", self.base_path);
-        let path = if path.starts_with('/') { path } else { format!("/{path}") };
-        Uri::builder()
-            .scheme(self.scheme.clone())
-            .authority(self.authority.clone())
-            .path_and_query(path)
-            .build()
-            .map_err(|_| Error::new(Kind::BadRequest, "the path is not one that a URL can have"))
-    }
-
-    fn broken(&self, left: Duration) -> Error {
-        let message = format!("{} does not answer, and is not called for a moment", self.name);
-        let error = Error::new(Kind::CircuitOpen, message);
-        Error { retry_after: Some(left), ..error }
-    }
-
-    fn late(&self, what: &str) -> Error {
-        Error::new(Kind::UpstreamTimeout, format!("{} did not give {what} in time", self.name))
-    }
-
-    fn cut(&self, error: &(dyn std::error::Error + 'static)) -> Error {
-        tracing::warn!(upstream = self.name, error = innermost(error), "an answer was cut short");
-        Error::new(Kind::UpstreamInvalid, format!("the answer of {} was cut short", self.name))
-    }
-
-    fn unreachable(&self, error: &(dyn std::error::Error + 'static)) -> Error {
-        let reason = innermost(error);
-        tracing::warn!(upstream = self.name, error = reason, "a call failed");
-        let message = format!("{} could not be reached: {reason}", self.name);
-        Error::new(Kind::UpstreamUnreachable, message)
-    }
 }
 
 impl fmt::Debug for Upstream {
@@ -322,28 +177,4 @@ pub fn is_version(segment: &str) -> bool {
     chars.next() == Some('v')
         && chars.next().is_some_and(|c| c.is_ascii_digit())
         && chars.all(|c| c.is_ascii_alphanumeric())
-}
-
-/// Whether a call failed for its own body, which the caller did not send to its end.
-fn is_callers(error: &client::legacy::Error) -> bool {
-    let cause = error.source().and_then(|cause| cause.downcast_ref::<hyper::Error>());
-    cause.is_some_and(hyper::Error::is_user)
-}
-
-/// The cause at the bottom, which says what happened; those above say where.
-fn innermost(error: &(dyn std::error::Error + 'static)) -> String {
-    let mut cause = error;
-    while let Some(deeper) = cause.source() {
-        cause = deeper;
-    }
-    cause.to_string()
-}
-
-fn error_type(error: &Error) -> &'static str {
-    match error.kind {
-        Kind::UpstreamTimeout => "provider_timeout",
-        Kind::UpstreamUnreachable => "provider_unreachable",
-        Kind::UpstreamInvalid => "provider_invalid",
-        _ => "_OTHER",
-    }
 }

@@ -28,6 +28,7 @@ mod life;
 mod memory;
 mod property;
 mod recall;
+mod reload;
 mod replies;
 mod routes;
 mod shapes;

@@ -42,7 +42,9 @@ pub(super) fn run(args: &Args) -> Result<(), Failure> {
             tracing::debug!("the demonstration ended before its sidecar began");
         }
     };
-    let run = Run { upgrade: false, stop: stopped, announce: Box::new(announce) };
+    let read = move || options.resolve().map_err(|failure| failure.to_string());
+    let (read, announce) = (Box::new(read), Box::new(announce));
+    let run = Run { upgrade: false, read, stop: stopped, announce };
     let sidecar = thread::spawn(move || server::run(&config, run));
     let addresses = announced.recv().map_err(|_| failed(&"the sidecar did not start"))?;
 

@@ -18,7 +18,7 @@ pub(crate) struct Sidecar {
     pub(crate) admin: SocketAddr,
     process: Child,
     log: Arc<Mutex<Vec<String>>>,
-    _config: Config,
+    config: Config,
 }
 
 /// A configuration file that is removed when it is dropped.
@@ -103,7 +103,12 @@ impl Sidecar {
         };
         let (proxy, admin) = addresses.split_once(" admin=").unwrap();
         let (proxy, admin) = (proxy.parse().unwrap(), admin.parse().unwrap());
-        Self { proxy, admin, process, log, _config: file }
+        Self { proxy, admin, process, log, config: file }
+    }
+
+    /// Writes its configuration file anew; it does not know of that yet.
+    pub(crate) fn rewrite(&self, text: &str) {
+        fs::write(&self.config.0, text).unwrap();
     }
 
     pub(crate) fn client(&self) -> Client {

@@ -1,0 +1,52 @@
+//! A request as the batcher keeps it: as it came, with what tells it from others.
+
+use std::sync::Arc;
+
+use super::embed::Question;
+use super::identity::subject;
+use super::{Ask, Service};
+use crate::batch::original::Original;
+use crate::headers::to_provider;
+use crate::key::Framer;
+use crate::request::Input;
+
+pub(super) fn original(service: &Service, ask: &Ask, question: &Question<'_>) -> Original {
+    let request = &question.request;
+    let user = request.user.as_deref().map(str::to_owned);
+    // Providers take lists of one kind.
+    let kind = match request.inputs.first() {
+        None | Some(Input::Text(_)) => 0,
+        Some(Input::Tokens(_)) => 1,
+        Some(Input::Json(_)) => 2,
+    };
+    let lane = Framer::new("larder lane")
+        .field(b'f', question.family.as_bytes())
+        .field(b'a', ask.target.path_and_query.as_bytes())
+        .field(b'u', user.as_deref().unwrap_or("").as_bytes())
+        .field(b'k', &[kind])
+        .finish();
+    let fingerprint = Framer::new("larder request")
+        .field(b'l', lane.as_bytes())
+        .field(b'e', question.how.envelope.as_bytes())
+        .field(b'b', &ask.body)
+        .finish();
+    Original {
+        upstream: Arc::clone(&ask.target.upstream),
+        shape: question.how.shape,
+        path_and_query: ask.target.path_and_query.clone(),
+        headers: to_provider(&ask.headers),
+        body: ask.body.clone(),
+        model: request.model.clone().into_owned(),
+        params: request.params.clone(),
+        user,
+        encoding: request.encoding,
+        unity: request.unity,
+        weights: request.inputs.iter().map(Input::weight).collect(),
+        dimensions: request.dimensions,
+        fingerprint,
+        lane,
+        subject: subject(ask, request),
+        ttl: question.how.directives.ttl.or(service.ttl),
+        scope: question.scope,
+    }
+}

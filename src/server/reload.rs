@@ -1,0 +1,104 @@
+//! A new configuration for a running process. It is read and built whole before anything changes; what
+//! is wrong with it changes nothing. Providers that stay as they were keep their connections; entries,
+//! flights and whatever is under way are not touched.
+
+use std::fmt;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use super::{Built, Failure, proxy};
+use crate::config::Config;
+use crate::gate::Current;
+
+/// Reads the configuration anew; an error says what is wrong with it.
+pub type Read = Box<dyn Fn() -> Result<Config, String> + Send + Sync>;
+
+/// The running configuration, and what is built from it.
+pub(super) struct Live {
+    read: Read,
+    running: Mutex<(Config, Built)>,
+    current: Arc<Current>,
+}
+
+impl Live {
+    pub(super) fn new(read: Read, running: (Config, Built), current: Arc<Current>) -> Self {
+        running.1.metrics.reloaded(true, now());
+        Self { read, running: Mutex::new(running), current }
+    }
+
+    /// Takes the configuration over as it is now written.
+    pub(super) fn reload(&self) -> Result<(), String> {
+        let mut running = self.running.lock().unwrap_or_else(PoisonError::into_inner);
+        let (config, built) = &*running;
+        let metrics = built.metrics.clone();
+        let next = (self.read)().and_then(|next| {
+            let rebuilt = built.rebuild(config, &next).map_err(|error| error.to_string())?;
+            let proxy = proxy(&next, &rebuilt).map_err(|error| error.to_string())?;
+            Ok((next, rebuilt, proxy))
+        });
+        match next {
+            Ok((next, rebuilt, proxy)) => {
+                tell_what_waits(config, &next);
+                self.current.set(proxy);
+                *running = (next, rebuilt);
+                metrics.reloaded(true, now());
+                tracing::info!("the configuration was taken over");
+                Ok(())
+            }
+            Err(error) => {
+                metrics.reloaded(false, now());
+                tracing::error!(error, "the configuration was not taken over; the old one stays");
+                Err(error)
+            }
+        }
+    }
+}
+
+impl Built {
+    /// What a new configuration makes of what is there.
+    fn rebuild(&self, old: &Config, new: &Config) -> Result<Self, Failure> {
+        let mut upstreams = super::HashMap::new();
+        for (name, provider) in &new.providers {
+            let kept = self.upstreams.get(name);
+            let kept = kept.filter(|_| old.providers.get(name) == Some(provider));
+            let upstream = match kept {
+                Some(upstream) => Arc::clone(upstream),
+                None => super::upstream(name, provider, &self.metrics)?,
+            };
+            upstreams.insert(name.clone(), upstream);
+        }
+        let service = super::configure(&self.service, new)?;
+        let (metrics, tasks) = (self.metrics.clone(), self.tasks.clone());
+        Ok(Self { service: Arc::new(service), upstreams, metrics, tasks })
+    }
+}
+
+/// Tells which sections have changes that a restart is needed for.
+fn tell_what_waits(old: &Config, new: &Config) {
+    let mut server = new.server.clone();
+    server.default_provider.clone_from(&old.server.default_provider);
+    server.max_body = old.server.max_body;
+    server.body_timeout = old.server.body_timeout;
+    let fixed = |config: &Config| (config.cache.memory, config.cache.secret.clone());
+    let waiting = [
+        ("server", server != old.server),
+        ("cache", fixed(old) != fixed(new)),
+        ("disk", old.disk != new.disk),
+        ("redis", old.redis != new.redis),
+        ("log", old.log != new.log),
+    ];
+    for (section, _) in waiting.into_iter().filter(|(_, changed)| *changed) {
+        tracing::warn!(section, "has changes that only a restart takes over");
+    }
+}
+
+/// Seconds since 1970.
+fn now() -> f64 {
+    SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs_f64()
+}
+
+impl fmt::Debug for Live {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Live").finish_non_exhaustive()
+    }
+}
