@@ -3,6 +3,7 @@
 
 use std::io;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::thread;
 use std::time::Duration;
 
@@ -115,7 +116,25 @@ async fn beat(shared: &Shared, link: &Link, time: Duration) -> Result<(), &'stat
     let beat = beat.map_err(|error| kind_of(&error))?;
     shared.records.line.set(shared.ground.clock.now(), beat.seconds);
     shared.ground.purges.merge(&beat.purged);
+    shared.observe(beat.size);
     Ok(())
+}
+
+impl Shared {
+    /// Sets the gauges of what the server holds.
+    fn observe(&self, (entries, bytes, limit, evicted): (i64, i64, i64, i64)) {
+        let tier = &self.metrics.tier;
+        for (gauge, value) in
+            [(&tier.entries, entries), (&tier.bytes, bytes), (&tier.limit_bytes, limit)]
+        {
+            gauge.set(value.max(0));
+        }
+        let before = self.evicted.swap(evicted, Ordering::Relaxed);
+        // At first there is no before, and a server that was started anew counts anew.
+        if before >= 0 {
+            tier.evicted.inc_by(u64::try_from(evicted.saturating_sub(before)).unwrap_or(0));
+        }
+    }
 }
 
 /// Says of every lease that its holder lives, three times before it would end.

@@ -7,8 +7,9 @@ use redis::{Cmd, FromRedisValue, RedisError, RedisResult, cmd};
 use super::address::Link;
 use crate::tier::purge::Generations;
 
-/// Raises what is higher here, then tells everything, and the time: one answer of one moment. A
-/// name that somebody has put to another use is taken back.
+/// Raises what is higher here, then tells everything, the time, and how large the server is: one answer
+/// of one moment. A name that somebody has put to another use is taken back; what the user has no right
+/// to see is -1.
 const BEAT: &str = "\
 local kind = redis.call('TYPE', KEYS[1]).ok
 if kind ~= 'hash' and kind ~= 'none' then redis.call('DEL', KEYS[1]) end
@@ -19,7 +20,19 @@ for i = 1, #ARGV, 2 do
   end
 end
 local all = redis.call('HGETALL', KEYS[1])
-return {redis.call('TIME'), all}";
+local function told(section)
+  local text = redis.pcall('INFO', section)
+  return type(text) == 'string' and text or ''
+end
+local function number(text, name)
+  return tonumber(string.match(text, name .. ':(%d+)')) or -1
+end
+local entries = redis.pcall('DBSIZE')
+if type(entries) ~= 'number' then entries = -1 end
+local memory, stats = told('memory'), told('stats')
+local size = {entries, number(memory, 'used_memory'), number(memory, 'maxmemory'),
+  number(stats, 'evicted_keys')}
+return {redis.call('TIME'), all, size}";
 
 const RELEASE: &str = "\
 if redis.call('GET', KEYS[1]) == ARGV[1] then return redis.call('DEL', KEYS[1]) end
@@ -29,11 +42,16 @@ const RENEW: &str = "\
 if redis.call('GET', KEYS[1]) == ARGV[1] then return redis.call('PEXPIRE', KEYS[1], ARGV[2]) end
 return 0";
 
+/// The time in seconds and microseconds, what was purged, and how large the server is.
+type Told = ((i64, i64), Vec<(String, String)>, (i64, i64, i64, i64));
+
 /// What the server says of itself.
 pub(super) struct Beat {
     /// Seconds since 1970, by its clock.
     pub(super) seconds: i64,
     pub(super) purged: Generations,
+    /// Entries, bytes, the bound in bytes, and entries evicted so far; in a cluster, of one node.
+    pub(super) size: (i64, i64, i64, i64),
 }
 
 impl Link {
@@ -43,10 +61,9 @@ impl Link {
         for (reach, generation) in purged {
             command.arg(reach).arg(generation);
         }
-        let ((seconds, _), purged): ((i64, i64), Vec<(String, String)>) =
-            self.ask(&command).await?;
+        let ((seconds, _), purged, size): Told = self.ask(&command).await?;
         let known = |(reach, generation): (String, String)| Some((reach, generation.parse().ok()?));
-        Ok(Beat { seconds, purged: purged.into_iter().filter_map(known).collect() })
+        Ok(Beat { seconds, purged: purged.into_iter().filter_map(known).collect(), size })
     }
 
     /// What there is under the names, in their order. What is no string is nothing.

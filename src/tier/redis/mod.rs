@@ -12,6 +12,7 @@ mod names;
 
 use std::collections::HashSet;
 use std::fmt;
+use std::sync::atomic::AtomicI64;
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::time::Duration;
 
@@ -64,6 +65,8 @@ struct Shared {
     /// What tells this process's leases from others'.
     token: String,
     queue: Queue,
+    /// Entries that the server had evicted when it was last listened to; -1 before that.
+    evicted: AtomicI64,
     refusals: Seldom,
     settings: config::Redis,
 }
@@ -91,6 +94,7 @@ impl Redis {
             metrics,
             leases,
             held: Mutex::default(),
+            evicted: AtomicI64::new(-1),
             refusals: Seldom::new(),
             settings: settings.clone(),
         });

@@ -45,6 +45,11 @@ async fn what_one_replica_stored_another_has() {
         client.right(&ask.clone().base64()).await.header("cache-status"),
         "larder; hit; detail=memory"
     );
+    until("it tells what the server holds", || async {
+        other.metric("larder_cache_entries", "redis").await >= 24.0
+            && other.metric("larder_cache_bytes", "redis").await > 24.0 * 100.0
+    })
+    .await;
     // A part of what is asked for is there.
     let more = Ask::of(texts("shared", 32));
     let answer = client.right(&more).await;
