@@ -7,8 +7,8 @@ pytest.register_assert_rewrite("harness", "wire")  # so that a failure there sho
 from harness import Bench, Larder, Sdk  # noqa: E402
 from provider import Provider  # noqa: E402
 
-MERGING = '[providers.openai]\nbatch_gap = "400ms"\n'
-PATIENTLY_MERGING = '[providers.openai]\nbatch_gap = "1s"\n'
+MERGING = '[providers.openai]\nbatch_gap = "800ms"\n'
+PATIENTLY_MERGING = '[providers.openai]\nbatch_gap = "2s"\n'
 FORWARDING = '[providers.openai]\noversize = "forward"\n'
 
 
@@ -93,14 +93,14 @@ def make_bench(provider, start_larder, sdks):
 @pytest.fixture
 def crowd(provider, make_bench):
     """For many callers at once: what comes while a call is under way goes out together."""
-    provider.slow_next(0.4)
+    provider.slow_next(0.8)
     return make_bench(MERGING)
 
 
 @pytest.fixture
 def large_crowd(provider, make_bench):
     """Collects for longer, so that many inputs are sure to go out together."""
-    provider.slow_next(1.0)
+    provider.slow_next(2.0)
     return make_bench(PATIENTLY_MERGING)
 
 
