@@ -17,7 +17,7 @@ const FOLDER: &str = "v1";
 const LOCK: &str = "lock";
 
 /// The largest small file. Ours have some hundred bytes.
-const SMALL: u64 = 64 << 10;
+pub(super) const SMALL: u64 = 64 << 10;
 
 /// The folder that the files of the cache are in.
 #[derive(Debug, Clone)]

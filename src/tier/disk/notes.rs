@@ -3,7 +3,7 @@
 use std::io;
 
 use super::anchor::{Anchor, Clocks};
-use super::directory::Directory;
+use super::directory::{Directory, SMALL};
 use crate::tier::Ground;
 use crate::tier::line::Line;
 use crate::tier::purge::Generations;
@@ -52,5 +52,29 @@ pub(super) fn note_purged(directory: &Directory, purged: &Generations) -> io::Re
     let bytes: Vec<u8> = lines
         .flat_map(|(name, generation)| format!("{generation} {name}\n").into_bytes())
         .collect();
-    directory.write_small(PURGED, &bytes)
+    if bytes.len() as u64 <= SMALL {
+        return directory.write_small(PURGED, &bytes);
+    }
+    // More than would be read again: for whoever opens the directory next, all was purged.
+    let last = purged.values().max().copied().unwrap_or(0);
+    directory.write_small(PURGED, format!("{last} \n").as_bytes())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::tier::disk::log::Scratch;
+
+    #[test]
+    fn more_purges_than_can_be_noted_are_one_of_everything() {
+        let scratch = Scratch::new();
+        let directory = Directory::open(scratch.path()).expect("it opens");
+        let few = Generations::from([("openai/m".to_owned(), 7), ("cohere".to_owned(), 9)]);
+        note_purged(&directory, &few).expect("noted");
+        assert_eq!(purged(&directory).expect("read"), few);
+        let many = (0..5_000).map(|n| (format!("openai/model {n}"), n)).collect();
+        note_purged(&directory, &many).expect("noted");
+        let whole = Generations::from([(String::new(), 4_999)]);
+        assert_eq!(purged(&directory).expect("read"), whole);
+    }
 }
