@@ -2,13 +2,14 @@
 //! wait for what it stores. Whoever has waited in vain asks after all, so that the death of the one
 //! that asks costs a call, and never an error.
 
+use std::collections::HashSet;
 use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::time::sleep;
 
 use super::Batcher;
-use super::original::{Arrival, Outcome, Seat, Submission};
+use super::original::{Arrival, Outcome, Submission};
 use crate::key::CacheKey;
 use crate::tier::redis::Redis;
 use crate::tier::{Deep, Freshness, Look};
@@ -27,16 +28,17 @@ const TURNS: usize = 3;
 pub(super) async fn share(batcher: Arc<Batcher>, redis: Arc<Redis>, submission: Submission) {
     let mut waiting = submission;
     for _ in 0..TURNS {
-        let Some((own, others)) = batcher.divide(&redis, waiting).await else { return };
-        if let Some(own) = own {
+        let Some((taken, lease)) = redis.take(&keys_of(&waiting)).await else { break };
+        let (own, others) = waiting.divide(|at| taken.get(at).copied().unwrap_or(true));
+        // Whoever had the lease before may have stored what it was for.
+        let own = batcher.land_stored(own).await;
+        if let Some(own) = own.map(|own| Submission { lease: Some(Arc::new(lease)), ..own }) {
             batcher.dispatch(own);
         }
-        match others {
-            Others::None => return,
-            Others::Unknown(rest) => return batcher.dispatch(rest),
-            Others::Wait(rest) => waiting = rest,
+        if others.seats.is_empty() {
+            return;
         }
-        let Some(rest) = batcher.wait(&redis, waiting).await else { return };
+        let Some(rest) = batcher.wait(&redis, others).await else { return };
         waiting = rest;
         if !redis.is_well() {
             break;
@@ -45,33 +47,7 @@ pub(super) async fn share(batcher: Arc<Batcher>, redis: Arc<Redis>, submission: 
     batcher.dispatch(waiting);
 }
 
-/// Seats that another replica may be asking for.
-enum Others {
-    None,
-    /// It cannot be said.
-    Unknown(Submission),
-    Wait(Submission),
-}
-
 impl Batcher {
-    /// Takes the leases there are. What was stored in the meantime lands.
-    async fn divide(
-        &self,
-        redis: &Redis,
-        submission: Submission,
-    ) -> Option<(Option<Submission>, Others)> {
-        let keys = keys_of(&submission);
-        let Some((taken, lease)) = redis.take(&keys).await else {
-            return Some((None, Others::Unknown(submission)));
-        };
-        let (own, rest) = submission.divide(|at| taken.get(at).copied().unwrap_or(true));
-        let others = if rest.seats.is_empty() { Others::None } else { Others::Wait(rest) };
-        // Whoever had the lease before may have stored what it was for.
-        let own = self.land_stored(own).await;
-        let own = own.map(|own| Submission { lease: Some(Arc::new(lease)), ..own });
-        Some((own, others)).filter(|(own, others)| own.is_some() || !matches!(others, Others::None))
-    }
-
     /// Waits for other replicas; gives back what none of them asks for any more.
     async fn wait(&self, redis: &Redis, mut waiting: Submission) -> Option<Submission> {
         let mut pause = PAUSE.0;
@@ -87,11 +63,9 @@ impl Batcher {
                 redis.waited(first, 0);
                 return None;
             };
-            let gone = |key: &CacheKey| {
-                let at = keys.iter().position(|other| other == key);
-                at.and_then(|at| taken.get(at)).is_none_or(|taken| !taken)
-            };
-            if rest.seats.iter().any(|seat| gone(&seat.lead.key())) {
+            let asked = keys.into_iter().zip(taken).filter(|(_, taken)| *taken);
+            let asked: HashSet<CacheKey> = asked.map(|(key, _)| key).collect();
+            if !rest.seats.iter().all(|seat| asked.contains(&seat.lead.key())) {
                 redis.waited(first - rest.seats.len(), rest.seats.len());
                 return Some(rest);
             }
@@ -108,18 +82,13 @@ impl Batcher {
         let fresh = Freshness { now: self.clock.now(), max_age };
         let look = Look { keys: &keys, mark, fresh, operation: None };
         let mut found = self.tiers.dig(&look).await.into_iter().map(|deep| deep.and_then(arrival));
-        let (mut rest, mut landed) = (Vec::new(), Vec::new());
         let mut submission = submission;
         for seat in std::mem::take(&mut submission.seats) {
             match found.next().flatten() {
-                Some(arrival) => landed.push((seat, arrival)),
-                None => rest.push(seat),
+                Some(arrival) => seat.lead.land(Outcome::Arrived(arrival)),
+                None => submission.seats.push(seat),
             }
         }
-        for (Seat { lead, .. }, arrival) in landed {
-            lead.land(Outcome::Arrived(arrival));
-        }
-        submission.seats = rest;
         (!submission.seats.is_empty()).then_some(submission)
     }
 }
