@@ -21,6 +21,8 @@ pub enum Kind {
     RequestTimeout,
     /// A queue or a limit is full.
     Overloaded,
+    /// The provider wants no more calls for now.
+    RateLimited,
     /// The provider could not be reached, or the connection broke.
     UpstreamUnreachable,
     /// The provider was not there when it was last called.
@@ -43,6 +45,7 @@ impl Kind {
             Self::BodyTooLarge => "body_too_large",
             Self::RequestTimeout => "request_timeout",
             Self::Overloaded => "overloaded",
+            Self::RateLimited => "rate_limited",
             Self::UpstreamUnreachable => "upstream_unreachable",
             Self::CircuitOpen => "circuit_open",
             Self::UpstreamInvalid => "upstream_invalid",
@@ -59,6 +62,7 @@ impl Kind {
             | Self::UpstreamInvalid
             | Self::UpstreamTimeout
             | Self::CircuitOpen
+            | Self::RateLimited
             | Self::Overloaded => true,
             Self::BadRequest
             | Self::BodyTooLarge
@@ -75,6 +79,7 @@ impl Kind {
             Self::BodyTooLarge => StatusCode::PAYLOAD_TOO_LARGE,
             Self::RequestTimeout => StatusCode::REQUEST_TIMEOUT,
             Self::Internal => StatusCode::INTERNAL_SERVER_ERROR,
+            Self::RateLimited => StatusCode::TOO_MANY_REQUESTS,
             Self::Overloaded | Self::CircuitOpen => StatusCode::SERVICE_UNAVAILABLE,
             Self::UpstreamUnreachable | Self::UpstreamInvalid => StatusCode::BAD_GATEWAY,
             Self::UpstreamTimeout | Self::NotCached => StatusCode::GATEWAY_TIMEOUT,

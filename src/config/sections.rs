@@ -131,8 +131,10 @@ section! {
         idle_connections: u32 = "20",
         /// How long an unused connection is kept open.
         idle_timeout: Duration = "30s",
-        /// How long a call may wait for its turn; then the answer is 503.
-        permit_timeout: Duration = "5s",
+        /// How long a call may wait for its turn, where the client does not say how long it waits for
+        /// the answer (`x-stainless-read-timeout`, `x-stainless-timeout`); then the answer is 503, or
+        /// 429 where the provider wants no more calls for now.
+        permit_timeout: Duration = "30s",
         /// How long opening a connection may take, TLS included.
         connect_timeout: Duration = "5s",
         /// How long the head of the answer may take.

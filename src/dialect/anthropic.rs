@@ -23,6 +23,7 @@ impl Dialect for Anthropic {
             Kind::BadRequest => "invalid_request_error",
             Kind::BodyTooLarge => "request_too_large",
             Kind::Overloaded | Kind::CircuitOpen => "overloaded_error",
+            Kind::RateLimited => "rate_limit_error",
             Kind::RequestTimeout | Kind::UpstreamTimeout | Kind::NotCached => "timeout_error",
             Kind::UpstreamUnreachable | Kind::UpstreamInvalid | Kind::Internal => "api_error",
         };

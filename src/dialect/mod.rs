@@ -172,6 +172,12 @@ pub trait Dialect: Sync + std::fmt::Debug {
         openai::classify(status, body)
     }
 
+    /// Whether a refusal for too many calls means that none will be taken later either, since what was
+    /// paid for is used up.
+    fn is_out_of_quota(&self, body: &[u8]) -> bool {
+        openai::is_out_of_quota(body)
+    }
+
     /// The body of an error that larder itself makes on a path, as JSON.
     fn write_error(&self, _path: &str, error: &Error) -> Vec<u8> {
         openai::write_error(error)

@@ -17,7 +17,7 @@ use std::time::Instant;
 use bytes::Bytes;
 use http::request::Parts;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Response, header};
-use http_body_util::{BodyExt, Full};
+use http_body_util::BodyExt;
 use hyper::body::{Body as _, Incoming};
 use hyper::upgrade::{self, OnUpgrade};
 use tokio_util::task::TaskTracker;
@@ -35,8 +35,7 @@ use crate::error::{Error, Kind};
 use crate::headers::is_json;
 use crate::metrics::{Held, IntCounter, OperationMetrics};
 use crate::serve::reply::{Content, Reply, Verdict};
-use crate::serve::{Ask, Service, Target, relay};
-use crate::upstream::RequestBody;
+use crate::serve::{Ask, Passing, Service, Target, relay};
 
 /// The proxy's side of the gate.
 #[derive(Debug)]
@@ -84,7 +83,7 @@ impl Proxy {
         let reply = match self.unread(&ask, &body) {
             Some(reason) => {
                 let body = body.map_err(Into::into).boxed_unsync();
-                let reply = pass(&mut ask, body, reason).await;
+                let reply = pass(&ask, Passing::Streamed(body), reason).await;
                 self.tunnel(tunnel, reply)
             }
             None => self.whole(&mut ask, body).await,
@@ -131,8 +130,7 @@ impl Proxy {
                 }
             }
         };
-        let unchanged = Full::new(raw).map_err(|never| match never {}).boxed_unsync();
-        pass(ask, unchanged, reason).await
+        pass(ask, Passing::Whole(raw), reason).await
     }
 
     /// Where a provider agrees to another protocol, the connection becomes a tunnel to it.
@@ -171,14 +169,11 @@ impl Proxy {
 /// Passes a request on as it is. Boxed, since the state of a relay would be moved about with that of
 /// every hit.
 fn pass<'a>(
-    ask: &'a mut Ask,
-    body: RequestBody,
+    ask: &'a Ask,
+    body: Passing,
     reason: &'static str,
 ) -> Pin<Box<dyn Future<Output = Reply> + Send + 'a>> {
-    let mut request = Request::new(body);
-    *request.method_mut() = ask.target.method.clone();
-    *request.headers_mut() = std::mem::take(&mut ask.headers);
-    Box::pin(relay(&ask.target, request, reason))
+    Box::pin(relay(&ask.target, &ask.headers, body, reason))
 }
 
 /// What is understood of a request, from its head.

@@ -213,11 +213,8 @@ impl Table {
         original: &Arc<Original>,
         question: &Question<'_>,
     ) -> End {
-        let permit = match original.upstream.permit().await {
-            Ok(permit) => permit,
-            Err(error) => return End::Failed(error),
-        };
-        let answer = match original.upstream.call(permit, original.as_call()).await {
+        let call = original.as_call();
+        let answer = match original.upstream.call_in_turn(&original.ticket, call).await {
             Ok(answer) => answer,
             Err(error) => return End::Failed(error),
         };

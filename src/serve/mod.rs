@@ -9,6 +9,7 @@ mod original;
 mod relay;
 pub mod reply;
 mod stale;
+mod ticket;
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -32,7 +33,7 @@ use crate::metrics::{ChatMetrics, Operation, OperationMetrics, TierMetrics};
 use crate::tier::Tiers;
 use crate::upstream::Upstream;
 
-pub use relay::relay;
+pub use relay::{Passing, relay};
 use reply::Reply;
 
 /// The handles that a request may use.

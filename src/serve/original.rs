@@ -4,11 +4,13 @@ use std::sync::Arc;
 
 use super::embed::Question;
 use super::identity::subject;
+use super::ticket::ticket;
 use super::{Ask, Service};
 use crate::batch::original::Original;
 use crate::headers::to_provider;
 use crate::key::Framer;
 use crate::request::Input;
+use crate::upstream::Priority;
 
 pub(super) fn original(service: &Service, ask: &Ask, question: &Question<'_>) -> Original {
     let request = &question.request;
@@ -19,7 +21,9 @@ pub(super) fn original(service: &Service, ask: &Ask, question: &Question<'_>) ->
         Some(Input::Tokens(_)) => 1,
         Some(Input::Json(_)) => 2,
     };
+    let ticket = ticket(&ask.target, &ask.headers, request.inputs.len());
     let lane = Framer::new("larder lane")
+        .field(b'p', &[u8::from(ticket.priority == Priority::Bulk)])
         .field(b'f', question.family.as_bytes())
         .field(b'a', ask.target.path_and_query.as_bytes())
         .field(b'u', user.as_deref().unwrap_or("").as_bytes())
@@ -48,5 +52,6 @@ pub(super) fn original(service: &Service, ask: &Ask, question: &Question<'_>) ->
         subject: subject(ask, request),
         ttl: question.how.directives.ttl.or(service.ttl),
         scope: question.scope,
+        ticket,
     }
 }

@@ -3,33 +3,73 @@
 use std::error::Error as _;
 use std::time::{Duration, Instant};
 
-use http::{HeaderValue, Method, Request, Response, Uri, Version, header};
+use http::{HeaderValue, Request, Response, Uri, Version, header};
 use http_body_util::{BodyExt, Full, Limited};
 use hyper::body::Incoming;
 use hyper_util::client;
 use tokio::time::{error::Elapsed, sleep, timeout};
 
 use super::pool::{Pool, RequestBody};
-use super::{Answer, Call, Permit, Upstream};
+use super::told::Told;
+use super::{Answer, Call, Patience, Permit, Ticket, Upstream};
 use crate::codec;
 use crate::error::{Error, Kind};
 use crate::metrics::{Called, Operation};
 
+/// How often a call is made again that was one too many, where the provider does not say when.
+const UNTOLD: u32 = 3;
+
 impl Upstream {
+    /// Makes a whole call when its turn comes, for one who takes the future along when it leaves.
+    pub async fn call_in_turn(&self, ticket: &Ticket, call: Call) -> Result<Answer, Error> {
+        let permit = self.permit(ticket).await?;
+        self.call(permit, call, &Patience { until: ticket.until, is_wanted: &|| true }).await
+    }
+
     /// Makes a whole call and reads the whole answer. A call that nothing came of is made once more,
-    /// if the budget allows: for embeddings that changes nothing at the provider. Dropping the future
-    /// closes the connection.
-    pub async fn call(&self, permit: Permit, call: Call) -> Result<Answer, Error> {
+    /// if the budget allows: for embeddings that changes nothing at the provider. One that was one
+    /// too many waits for another turn, as long as somebody waits for it. Dropping the future closes
+    /// the connection.
+    pub async fn call(
+        &self,
+        mut permit: Permit,
+        call: Call,
+        patience: &Patience<'_>,
+    ) -> Result<Answer, Error> {
+        let mut untold = 0;
+        loop {
+            let result = self.call_once(&permit, call.clone()).await;
+            let Ok(answer) = &result else { return result };
+            let told = Told::read(answer.status, &answer.headers);
+            let is_final = told.is_final || told.wait.is_none() && self.is_spent(answer, untold);
+            if !told.throttled || is_final {
+                return result;
+            }
+            untold += u32::from(told.wait.is_none());
+            permit = match self.permit_again(permit, patience.until).await {
+                Ok(permit) if (patience.is_wanted)() => permit,
+                _ => return result,
+            };
+            self.metrics.throttled.inc();
+        }
+    }
+
+    /// Whether a provider that does not say when to come back was asked often enough.
+    fn is_spent(&self, answer: &Answer, untold: u32) -> bool {
+        untold >= UNTOLD || self.dialect.is_out_of_quota(&answer.body)
+    }
+
+    async fn call_once(&self, permit: &Permit, call: Call) -> Result<Answer, Error> {
         let started = Instant::now();
         self.retries.earn();
         let calling = async {
-            match self.exchange(&permit, call.clone()).await {
+            match self.exchange(permit, call.clone()).await {
                 Err(error) if error.kind == Kind::UpstreamUnreachable => {
                     let chance = u64::from(started.elapsed().subsec_nanos());
                     let Some(wait) = self.retries.spend(chance) else { return Err(error) };
                     self.metrics.retries.inc();
                     sleep(wait).await;
-                    self.exchange(&permit, call).await
+                    self.exchange(permit, call).await
                 }
                 result => result,
             }
@@ -48,10 +88,7 @@ impl Upstream {
     }
 
     async fn exchange(&self, permit: &Permit, call: Call) -> Result<Answer, Error> {
-        let mut request =
-            Request::new(Full::new(call.body).map_err(|never| match never {}).boxed_unsync());
-        *request.method_mut() = Method::POST;
-        *request.headers_mut() = call.headers;
+        let mut request = call.as_request();
         request.headers_mut().remove(header::CONTENT_ENCODING);
         // Vectors hardly compress, and a provider on the next desk should not try.
         let identity = HeaderValue::from_static("identity");
@@ -73,6 +110,30 @@ impl Upstream {
         headers.remove(header::CONTENT_ENCODING);
         headers.remove(header::CONTENT_LENGTH);
         Ok(Answer { status: head.status, headers, body, took: Duration::ZERO })
+    }
+
+    /// Makes a call in its turn and gives the answer's head; the body streams. A call that was one too
+    /// many waits for another turn, where the provider says when.
+    pub async fn open_in_turn(
+        &self,
+        ticket: &Ticket,
+        call: &Call,
+        operation: Operation,
+    ) -> Result<(Response<Incoming>, Permit), Error> {
+        let mut permit = self.permit(ticket).await?;
+        loop {
+            let request = (call.as_request(), &*call.path_and_query);
+            let response = self.open(&permit, request, operation).await?;
+            let told = Told::read(response.status(), response.headers());
+            let too_long = self
+                .paused(&ticket.line)
+                .is_some_and(|end| ticket.until.is_some_and(|until| end > until));
+            if !told.throttled || told.is_final || told.wait.is_none() || too_long {
+                return Ok((response, permit));
+            }
+            permit = self.permit_again(permit, ticket.until).await?;
+            self.metrics.throttled.inc();
+        }
     }
 
     /// Passes a request on under a permit and gives the answer's head; both bodies stream.
@@ -97,7 +158,7 @@ impl Upstream {
 
     async fn send(
         &self,
-        (pool, Permit { admission, .. }): (&Pool, &Permit),
+        (pool, Permit { admission, turn, .. }): (&Pool, &Permit),
         mut request: Request<RequestBody>,
         path_and_query: &str,
     ) -> Result<Response<Incoming>, Error> {
@@ -108,6 +169,7 @@ impl Upstream {
         match response {
             Ok(Ok(response)) => {
                 admission.answered();
+                turn.answered(&Told::read(response.status(), response.headers()));
                 Ok(response)
             }
             Ok(Err(error)) => {
@@ -155,6 +217,16 @@ impl Upstream {
         tracing::warn!(upstream = self.name, error = reason, "a call failed");
         let message = format!("{} could not be reached: {reason}", self.name);
         Error::new(Kind::UpstreamUnreachable, message)
+    }
+}
+
+impl Call {
+    fn as_request(&self) -> Request<RequestBody> {
+        let body = Full::new(self.body.clone()).map_err(|never| match never {}).boxed_unsync();
+        let mut request = Request::new(body);
+        *request.method_mut() = self.method.clone();
+        *request.headers_mut() = self.headers.clone();
+        request
     }
 }
 

@@ -26,6 +26,7 @@ mod isolate;
 mod layers;
 mod life;
 mod memory;
+mod pacing;
 mod property;
 mod recall;
 mod reload;

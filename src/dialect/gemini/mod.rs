@@ -56,6 +56,7 @@ impl Dialect for Gemini {
             Kind::BadRequest | Kind::BodyTooLarge => "INVALID_ARGUMENT",
             Kind::RequestTimeout | Kind::UpstreamTimeout | Kind::NotCached => "DEADLINE_EXCEEDED",
             Kind::Overloaded | Kind::CircuitOpen | Kind::UpstreamUnreachable => "UNAVAILABLE",
+            Kind::RateLimited => "RESOURCE_EXHAUSTED",
             Kind::UpstreamInvalid | Kind::Internal => "INTERNAL",
         };
         let code = error.kind.status().as_u16();

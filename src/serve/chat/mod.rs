@@ -10,10 +10,10 @@ mod watcher;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use http::{HeaderMap, HeaderValue, Request, header};
-use http_body_util::{BodyExt, Full};
+use http::{HeaderMap, HeaderValue, header};
 
 use super::reply::{self, Content, Items, Reply, Verdict};
+use super::ticket::ticket;
 use super::{Ask, Directives, Service, Target};
 use crate::broadcast::{Joined, Reader, alone};
 use crate::clock::Moment;
@@ -28,7 +28,7 @@ use crate::request::{ChatRequest, Sharing};
 use crate::tier::purge::Scope;
 use crate::tier::{Freshness, Look, Stored};
 use crate::transcript::Transcript;
-use crate::upstream::{RequestBody, Upstream};
+use crate::upstream::{Call, Upstream};
 use pump::Pump;
 use share::Peers;
 
@@ -173,8 +173,8 @@ impl Service {
         Pump {
             service: Arc::clone(self),
             upstream: Arc::clone(&ask.target.upstream),
-            path_and_query: ask.target.path_and_query.clone(),
             call: call(ask),
+            ticket: ticket(&ask.target, &ask.headers, 1),
             watcher: watcher::Watcher::new(shape, &request, self.chat.max_transcript),
             peers: shares.then(|| Peers { service: Arc::clone(self), key, scope }),
             key,
@@ -210,14 +210,12 @@ fn permit(
 
 /// The request as the provider is to see it. Whoever reads along may not understand the codings
 /// that the first caller does, so the answer is asked for in none.
-fn call(ask: &Ask) -> Request<RequestBody> {
-    let body = Full::new(ask.body.clone()).map_err(|never| match never {}).boxed_unsync();
-    let mut call = Request::new(body);
-    *call.method_mut() = ask.target.method.clone();
-    *call.headers_mut() = to_provider(&ask.headers);
-    call.headers_mut().remove(header::CONTENT_ENCODING);
-    call.headers_mut().insert(header::ACCEPT_ENCODING, HeaderValue::from_static("identity"));
-    call
+fn call(ask: &Ask) -> Call {
+    let (method, path_and_query) = (ask.target.method.clone(), ask.target.path_and_query.clone());
+    let mut headers = to_provider(&ask.headers);
+    headers.remove(header::CONTENT_ENCODING);
+    headers.insert(header::ACCEPT_ENCODING, HeaderValue::from_static("identity"));
+    Call { method, path_and_query, headers, body: ask.body.clone() }
 }
 
 /// The shorter of two times, where `None` is for ever.

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::{HeaderMap, Request};
+use http::HeaderMap;
 use http_body_util::BodyExt;
 use hyper::body::{Body, Incoming};
 use tokio::time::sleep;
@@ -20,7 +20,7 @@ use crate::metrics::{Held, Operation};
 use crate::tier::Stored;
 use crate::tier::purge::Scope;
 use crate::transcript;
-use crate::upstream::{RequestBody, Upstream};
+use crate::upstream::{Call, Ticket, Upstream};
 
 /// How long an answer that nobody reads goes on, if it may be kept. A client that gave up and tries
 /// again finds it, and one that is nearly there is not lost; what it costs beyond that is nobody's
@@ -31,8 +31,8 @@ const GRACE: Duration = Duration::from_secs(10);
 pub(super) struct Pump {
     pub(super) service: Arc<Service>,
     pub(super) upstream: Arc<Upstream>,
-    pub(super) path_and_query: String,
-    pub(super) call: Request<RequestBody>,
+    pub(super) call: Call,
+    pub(super) ticket: Ticket,
     pub(super) watcher: Watcher,
     /// Whose answer will do as well, if anybody's.
     pub(super) peers: Option<Peers>,
@@ -66,15 +66,12 @@ impl Pump {
             Turn::Own(lease) => lease,
             Turn::Answered(kept) => return share::give(source, *kept),
         };
-        let permit = match self.upstream.permit().await {
-            Ok(permit) => permit,
-            Err(error) => return ("failed", End::Failed(error)),
-        };
-        let call = std::mem::take(&mut self.call);
-        let opened =
-            self.upstream.open(&permit, (call, &self.path_and_query), Operation::Chat).await;
-        let (head, body) = match opened {
-            Ok(response) => response.into_parts(),
+        let opened = self.upstream.open_in_turn(&self.ticket, &self.call, Operation::Chat).await;
+        let (head, body, _permit) = match opened {
+            Ok((response, permit)) => {
+                let (head, body) = response.into_parts();
+                (head, body, permit)
+            }
             Err(error) => return ("failed", End::Failed(error)),
         };
         self.watcher.head(head.status, &head.headers);
