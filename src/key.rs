@@ -108,6 +108,11 @@ pub enum Place {
 }
 
 impl CacheKey {
+    /// The digest that it is.
+    pub fn digest(&self) -> Digest {
+        self.0
+    }
+
     /// The key of an answer to a question that is cached as a whole.
     pub fn whole(question: Digest) -> Self {
         Self(question)

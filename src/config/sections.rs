@@ -53,6 +53,12 @@ section! {
         stale_if_error: Duration = "1h",
         /// How long an answer of a model is good; 0 is for ever, until it is evicted or purged.
         chat_ttl: Duration = "24h",
+        /// How long after its end an answer of a model is still given where the provider fails; 0 is not
+        /// at all, unless a request asks for it (`Cache-Control: stale-if-error=SECONDS`).
+        chat_stale_if_error: Duration = "0",
+        /// How long a provider's no to a request that is wrong in itself (400, 404, 413, 422) is given
+        /// again to the same bytes; 0 is not at all.
+        negative_ttl: Duration = "5s",
         /// How large an answer of a model may be that is kept, or joined while it comes. So much is
         /// held for each answer that is on its way.
         max_transcript: ByteSize = "4MiB",
@@ -146,6 +152,11 @@ section! {
         breaker_failures: u32 = "5",
         /// How many of a hundred calls for embeddings may be made again when nothing came of them.
         retry_percent: u32 = "10",
+        /// After how long a call for embeddings is made a second time, on another connection, for the
+        /// answer that comes first; 0 is never.
+        hedge_after: Duration = "0",
+        /// How many of a hundred calls may be made a second time for being slow.
+        hedge_percent: u32 = "5",
         /// How large an answer may be that larder reads to the end, decoded.
         max_reply: ByteSize = "1GiB",
         /// Which answers of models are kept: `off`; `deterministic` is where a request says

@@ -106,6 +106,7 @@ pub struct UpstreamMetrics {
     pub opened: IntCounter,
     pub retries: IntCounter,
     pub throttled: IntCounter,
+    pub hedged: IntCounter,
     pub waiting_interactive: IntGauge,
     pub waiting_bulk: IntGauge,
     pub breaker: IntGauge,

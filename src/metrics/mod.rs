@@ -210,7 +210,7 @@ impl Metrics {
             waiting: declare!(registry, IntGaugeVec, Opts::new("larder_upstream_waiting_calls",
                 "Calls that wait for their turn now. Interactive ones go first. Many: the provider refuses more at once or a minute (see larder_upstream_requests_total with code 429), or max_connections is too low."), &["upstream", "priority"]),
             upstream_retries: declare!(registry, IntCounterVec, Opts::new("larder_upstream_retries_total",
-                "Calls that larder made a second time, by why: unreachable = nothing came of the first, throttled = it was one too many (429), and was made again when the provider said. Rising: the provider, or the way to it, breaks; or more is asked of it than it gives."), &["upstream", "reason"]),
+                "Calls that larder made a second time, by why: unreachable = nothing came of the first, throttled = it was one too many (429), and was made again when the provider said, hedged = the first was slow and a second one was made beside it (hedge_after). Rising: the provider, or the way to it, breaks; or more is asked of it than it gives."), &["upstream", "reason"]),
             upstream_breaker: declare!(registry, IntGaugeVec, Opts::new("larder_upstream_breaker_state",
                 "Whether a provider is called: 0 = yes, 1 = one call tries, 2 = no, since the last ones got no answer. Answers that are kept are served all the same."), &["upstream"]),
             invalid_replies: declare!(registry, IntCounterVec, Opts::new("larder_upstream_invalid_replies_total",

@@ -112,6 +112,7 @@ impl Metrics {
             opened: self.upstream_opened.with_label_values(&[upstream]),
             retries: self.upstream_retries.with_label_values(&[upstream, "unreachable"]),
             throttled: self.upstream_retries.with_label_values(&[upstream, "throttled"]),
+            hedged: self.upstream_retries.with_label_values(&[upstream, "hedged"]),
             waiting_interactive: waiting("interactive"),
             waiting_bulk: waiting("bulk"),
             breaker: self.upstream_breaker.with_label_values(&[upstream]),

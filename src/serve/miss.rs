@@ -68,6 +68,9 @@ pub(super) async fn answer(
 ) -> Reply {
     let started = Instant::now();
     let original = Arc::new(original(service, ask, &question));
+    if let Some(reply) = service.refused(&question.how.directives, &original.fingerprint) {
+        return reply;
+    }
     let mut table = Table::new(&question, found);
     let end = if question.how.directives.no_cache {
         table.ask_alone(service, &original, &question).await
@@ -93,7 +96,10 @@ pub(super) async fn answer(
             table.count(service);
             table.write(service, ask, &question).await
         }
-        End::Refused(answer) => Content::Passed(answer),
+        End::Refused(answer) => {
+            service.refusals.note(original.fingerprint, &answer);
+            Content::Passed(answer)
+        }
         End::Failed(error) => Content::Failed(error),
         End::Again => {
             let message = "the calls that would have brought the vectors all failed";
@@ -213,8 +219,9 @@ impl Table {
         original: &Arc<Original>,
         question: &Question<'_>,
     ) -> End {
-        let call = original.as_call();
-        let answer = match original.upstream.call_in_turn(&original.ticket, call).await {
+        // Boxed, since few ask alone, and everybody's state would have room for it.
+        let call = original.upstream.call_in_turn(&original.ticket, original.as_call());
+        let answer = match Box::pin(call).await {
             Ok(answer) => answer,
             Err(error) => return End::Failed(error),
         };

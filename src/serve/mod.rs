@@ -6,6 +6,7 @@ mod embed;
 mod identity;
 mod miss;
 mod original;
+mod refused;
 mod relay;
 pub mod reply;
 mod stale;
@@ -18,6 +19,7 @@ use bytes::Bytes;
 use http::{HeaderMap, HeaderName, Method};
 
 pub use directives::Directives;
+pub use refused::Refusals;
 
 use tokio_util::task::TaskTracker;
 
@@ -51,6 +53,10 @@ pub struct Service {
     pub ttl: Option<Duration>,
     /// How long after its end an embedding will do where the provider fails.
     pub stale_if_error: Duration,
+    /// What providers said no to of late, and for how long it is held.
+    pub refusals: Arc<Refusals>,
+    /// See [`Service::refusals`]; zero is not at all.
+    pub negative_ttl: Duration,
     /// Headers that change no answer, beside those that are known.
     pub harmless: Vec<HeaderName>,
     /// What digests of credentials are keyed with.
@@ -72,6 +78,8 @@ pub struct ChatHandles {
     pub tasks: TaskTracker,
     /// How long an answer is good; `None` is for ever.
     pub ttl: Option<Duration>,
+    /// How long after its end an answer will do where the provider fails.
+    pub stale_if_error: Duration,
     /// How many bytes of an answer are held, kept or on its way.
     pub max_transcript: usize,
     /// The series.

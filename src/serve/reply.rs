@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::{HeaderMap, HeaderValue, Response};
+use http::{HeaderMap, HeaderValue, Response, StatusCode};
 use hyper::body::Incoming;
 
 use crate::broadcast::{Head, Reader};
@@ -21,6 +21,22 @@ pub struct Reply {
     pub content: Content,
     /// What the cache did.
     pub verdict: Verdict,
+}
+
+impl Reply {
+    /// Whether it is not the request that is at fault: the provider failed, or has no time.
+    pub fn is_providers_failure(&self) -> bool {
+        let fails = |status: StatusCode| {
+            status.is_server_error() || status == StatusCode::TOO_MANY_REQUESTS
+        };
+        match &self.content {
+            Content::Failed(error) => error.kind.is_providers(),
+            Content::Passed(answer) => fails(answer.status),
+            Content::Streamed(response, _) => fails(response.status()),
+            Content::Shared(shared) => fails(shared.0.status),
+            Content::Written(..) | Content::Switched(_) | Content::Replayed(_) => false,
+        }
+    }
 }
 
 /// The answer itself.
@@ -42,6 +58,18 @@ pub enum Content {
     Failed(Error),
 }
 
+/// How an answer came to be, where it is out of the ordinary.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Manner {
+    /// It is not.
+    #[default]
+    Ordinary,
+    /// It had ended, and is given since the provider failed.
+    Stale,
+    /// It is a no that the same question got a moment ago.
+    Negative,
+}
+
 /// What the cache did for a request.
 #[derive(Debug, Clone, Default)]
 pub struct Verdict {
@@ -49,8 +77,8 @@ pub struct Verdict {
     pub items: Option<Items>,
     /// Whether the request is one question, so that counting inputs would say nothing.
     pub undivided: bool,
-    /// Whether the answer had ended, and is given since the provider failed.
-    pub stale: bool,
+    /// Out of the ordinary, how.
+    pub manner: Manner,
     /// Why the cache was not asked, where it was not.
     pub bypass: Option<&'static str>,
     /// The deepest tier that had a part of the answer, where all was there.
@@ -111,7 +139,7 @@ impl Verdict {
     pub fn outcome(&self) -> Outcome {
         match self.items {
             None => Outcome::Bypass,
-            Some(_) if self.stale => Outcome::Stale,
+            Some(_) if self.manner == Manner::Stale => Outcome::Stale,
             Some(Items { collapsed: 0, miss: 0, .. }) => Outcome::Hit,
             Some(Items { hit: 1.., .. }) => Outcome::Partial,
             Some(Items { miss: 0, .. }) => Outcome::Collapsed,
@@ -123,6 +151,9 @@ impl Verdict {
     pub fn cache_status(&self) -> HeaderValue {
         let stored = if self.stored { "; stored" } else { "" };
         let text = match (self.outcome(), self.bypass) {
+            (Outcome::Hit, _) if self.manner == Manner::Negative => {
+                format!("larder; hit; ttl={}; detail=negative", self.ttl.unwrap_or(0))
+            }
             (Outcome::Hit, _) => match (self.layer.label(), self.ttl) {
                 ("memory", None) => return HeaderValue::from_static("larder; hit; detail=memory"),
                 (layer, None) => format!("larder; hit; detail={layer}"),

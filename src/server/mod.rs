@@ -122,6 +122,8 @@ pub fn build(config: &Config) -> Result<Built, Failure> {
         clock,
         ttl: None,
         stale_if_error: Duration::ZERO,
+        refusals: Arc::default(),
+        negative_ttl: Duration::ZERO,
         harmless: Vec::new(),
         secret,
         metrics: embed,
@@ -130,6 +132,7 @@ pub fn build(config: &Config) -> Result<Built, Failure> {
             broadcasts: Broadcasts::new(&hasher),
             tasks: tasks.clone(),
             ttl: None,
+            stale_if_error: Duration::ZERO,
             max_transcript: 0,
             metrics: metrics.chat("memory"),
         },
@@ -155,12 +158,14 @@ fn configure(service: &Service, config: &Config) -> Result<Service, Failure> {
     let lasting = |ttl: Duration| (!ttl.is_zero()).then_some(ttl);
     let chat = ChatHandles {
         ttl: lasting(cache.chat_ttl),
+        stale_if_error: cache.chat_stale_if_error,
         max_transcript: cache.max_transcript.as_usize(),
         ..service.chat.clone()
     };
     Ok(Service {
         ttl: lasting(cache.ttl),
         stale_if_error: cache.stale_if_error,
+        negative_ttl: cache.negative_ttl,
         harmless: harmless.collect::<Result<_, _>>()?,
         chat,
         ..service.clone()

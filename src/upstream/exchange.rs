@@ -1,6 +1,7 @@
 //! Calls: what goes to a provider and what comes back, within bounds and deadlines.
 
 use std::error::Error as _;
+use std::pin::pin;
 use std::time::{Duration, Instant};
 
 use http::{HeaderValue, Request, Response, Uri, Version, header};
@@ -38,7 +39,12 @@ impl Upstream {
     ) -> Result<Answer, Error> {
         let mut untold = 0;
         loop {
-            let result = self.call_once(&permit, call.clone()).await;
+            let result = if self.settings.hedge_after.is_zero() {
+                self.call_once(&permit, call.clone()).await
+            } else {
+                // Boxed, since it has room for two calls, and few want that.
+                Box::pin(self.call_hedged(&permit, &call)).await
+            };
             let Ok(answer) = &result else { return result };
             let told = Told::read(answer.status, &answer.headers);
             let is_final = told.is_final || told.wait.is_none() && self.is_spent(answer, untold);
@@ -57,6 +63,34 @@ impl Upstream {
     /// Whether a provider that does not say when to come back was asked often enough.
     fn is_spent(&self, answer: &Answer, untold: u32) -> bool {
         untold >= UNTOLD || self.dialect.is_out_of_quota(&answer.body)
+    }
+
+    /// Makes a call, and where it is slow the same call beside it, for the answer that comes first.
+    async fn call_hedged(&self, permit: &Permit, call: &Call) -> Result<Answer, Error> {
+        self.hedges.earn();
+        let mut first = pin!(self.call_once(permit, call.clone()));
+        tokio::select! {
+            result = &mut first => return result,
+            () = sleep(self.settings.hedge_after) => {}
+        }
+        let Some(beside) = self.permit_beside(permit).await else { return first.await };
+        self.metrics.hedged.inc();
+        let mut second = pin!(self.call_once(&beside, call.clone()));
+        let is_good = |result: &Result<Answer, Error>| {
+            result.as_ref().is_ok_and(|answer| answer.status.is_success())
+        };
+        tokio::select! {
+            result = &mut first => if is_good(&result) { result } else { second.await },
+            result = &mut second => if is_good(&result) { result } else { first.await },
+        }
+    }
+
+    /// A turn for one call more, if it is there at once and the budget allows it.
+    async fn permit_beside(&self, permit: &Permit) -> Option<Permit> {
+        self.hedges.spend(0)?;
+        let (line, priority) = (permit.turn.line(), permit.turn.priority());
+        let ticket = Ticket { line, priority, until: Some(Instant::now()) };
+        self.permit(&ticket).await.ok()
     }
 
     async fn call_once(&self, permit: &Permit, call: Call) -> Result<Answer, Error> {

@@ -101,6 +101,7 @@ pub struct Upstream {
     queue: Arc<Queue>,
     breaker: Arc<Breaker>,
     retries: Budget,
+    hedges: Budget,
     /// In KiB, since a semaphore counts to 2³².
     waiting_room: Arc<Semaphore>,
 }
@@ -144,6 +145,7 @@ impl Upstream {
             ),
             breaker: Breaker::new(name, settings.breaker_failures, metrics.breaker.clone()),
             retries: Budget::new(settings.retry_percent),
+            hedges: Budget::new(settings.hedge_percent),
             waiting_room: Arc::new(Semaphore::new(settings.max_queued.as_usize() >> 10)),
             metrics,
             settings,

@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 
 use http::{HeaderMap, HeaderValue, header};
 
-use super::reply::{self, Content, Items, Reply, Verdict};
+use super::reply::{self, Content, Items, Manner, Reply, Verdict};
 use super::ticket::ticket;
 use super::{Ask, Directives, Service, Target};
 use crate::broadcast::{Joined, Reader, alone};
@@ -104,25 +104,50 @@ impl Service {
         if directives.only_if_cached {
             return Ok(not_cached());
         }
+        if let Some(reply) = self.refused(&directives, &key.digest()) {
+            return Ok(reply);
+        }
         let pump = self.pump(shape, ask, (request, scope, key, &directives));
+        let reply = self.fetch(pump, &directives, (key, &fresh)).await;
+        if !reply.is_providers_failure() {
+            return Ok(reply);
+        }
+        Ok(self.stale_words(&key, &directives, now).unwrap_or(reply))
+    }
+
+    /// The answer that comes from the provider, for whoever may read it.
+    async fn fetch(
+        &self,
+        pump: Pump,
+        directives: &Directives,
+        (key, fresh): (CacheKey, &Freshness),
+    ) -> Reply {
         let bound = self.chat.max_transcript;
         if directives.no_cache {
             let (source, reader) = alone(bound);
             self.chat.tasks.spawn(pump.run(source));
-            return Ok(await_head(reader, false, Some("no-cache")).await);
+            return await_head(reader, false, Some("no-cache")).await;
         }
-        match self.chat.broadcasts.join(key, bound, || self.kept(&key, &fresh)) {
-            Joined::Found(kept) => Ok(self.replay(kept, now)),
+        match self.chat.broadcasts.join(key, bound, || self.kept(&key, fresh)) {
+            Joined::Found(kept) => self.replay(kept, fresh.now),
             Joined::Leads(source, reader) => {
                 self.chat.tasks.spawn(pump.run(source));
-                Ok(await_head(reader, false, None).await)
+                await_head(reader, false, None).await
             }
             Joined::Follows(reader) => {
                 self.chat.metrics.operation.collapsed_inputs.inc();
                 self.chat.metrics.operation.saved_by_collapsing.inc();
-                Ok(await_head(reader, true, None).await)
+                await_head(reader, true, None).await
             }
         }
+    }
+
+    /// The answer that has ended, given after all where the provider fails.
+    fn stale_words(&self, key: &CacheKey, directives: &Directives, now: Moment) -> Option<Reply> {
+        let seconds = directives.stale_seconds(self.chat.stale_if_error)?;
+        let kept = Kept::of(self.tiers.memory.get_stale(key, now, seconds)?, Layer::Memory)?;
+        let reply = self.replay(kept, now);
+        Some(Reply { verdict: Verdict { manner: Manner::Stale, ..reply.verdict }, ..reply })
     }
 
     fn kept(&self, key: &CacheKey, fresh: &Freshness) -> Option<Kept> {

@@ -6,11 +6,12 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use http::HeaderMap;
+use http::response::Parts;
 use http_body_util::BodyExt;
 use hyper::body::{Body, Incoming};
 use tokio::time::sleep;
 
-use super::super::Service;
+use super::super::{Refusals, Service};
 use super::share::{self, Peers, Turn};
 use super::watcher::Watcher;
 use crate::broadcast::{End, Head, Source};
@@ -20,7 +21,7 @@ use crate::metrics::{Held, Operation};
 use crate::tier::Stored;
 use crate::tier::purge::Scope;
 use crate::transcript;
-use crate::upstream::{Call, Ticket, Upstream};
+use crate::upstream::{Answer, Call, Ticket, Upstream};
 
 /// How long an answer that nobody reads goes on, if it may be kept. A client that gave up and tries
 /// again finds it, and one that is nearly there is not lost; what it costs beyond that is nobody's
@@ -77,7 +78,20 @@ impl Pump {
         self.watcher.head(head.status, &head.headers);
         let storable = self.watcher.unfit().is_none();
         source.head(Head { status: head.status, headers: head.headers.clone(), storable });
+        if Refusals::fits(head.status, &body) {
+            return self.refuse(source, head, body).await;
+        }
         self.flow(source, &head.headers, body).await
+    }
+
+    /// Gives a no to everybody who reads, and remembers it for who asks next.
+    async fn refuse(self, source: &Source, head: Parts, body: Incoming) -> (&'static str, End) {
+        let Ok(body) = body.collect().await else { return ("cut", End::Cut) };
+        let (status, headers, body) = (head.status, head.headers, body.to_bytes());
+        source.push(body.clone());
+        let answer = Answer { status, headers, body, took: Duration::ZERO };
+        self.service.refusals.note(self.key.digest(), &answer);
+        ("status", End::Complete)
     }
 
     async fn flow(
