@@ -22,6 +22,7 @@ mod fuzz;
 mod gate;
 mod generated;
 mod harness;
+mod hostile;
 mod isolate;
 mod layers;
 mod life;

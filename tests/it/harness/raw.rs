@@ -13,7 +13,7 @@ use super::{Answer, Ask, PATIENCE};
 /// A connection.
 #[derive(Debug)]
 pub(crate) struct Raw {
-    stream: TcpStream,
+    pub(crate) stream: TcpStream,
     buffer: Vec<u8>,
 }
 
