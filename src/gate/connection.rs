@@ -69,7 +69,11 @@ impl Door {
             .max_local_error_reset_streams(ERRORS)
             .max_send_buf_size(SEND_BUFFER)
             .max_header_list_size(u32::try_from(settings.max_head.0).unwrap_or(u32::MAX));
-        let patience = Patience { head: settings.head_timeout, idle: settings.idle_timeout };
+        let patience = Patience {
+            head: settings.head_timeout,
+            idle: settings.idle_timeout,
+            write: settings.write_timeout,
+        };
         Self { builder, patience, buffer, tasks }
     }
 
@@ -138,7 +142,7 @@ async fn watch_over(
     };
     let mut last_call = pin!(last_call);
     let mut called = false;
-    let shortest = patience.head.min(patience.idle);
+    let shortest = patience.head.min(patience.idle).min(patience.write);
     let mut tick = interval(shortest.max(Duration::from_millis(20)) / 2);
     tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let mut last = (pulse.movements(), Instant::now());

@@ -12,6 +12,8 @@ pub(super) struct Patience {
     pub(super) head: Duration,
     /// Between an answer and the next head.
     pub(super) idle: Duration,
+    /// For the client to take anything at all of what is written.
+    pub(super) write: Duration,
 }
 
 /// What a connection is told from outside.
@@ -28,6 +30,8 @@ pub(super) enum Order {
 pub(super) struct Pulse {
     start: Instant,
     state: AtomicU64,
+    /// Since when the client takes nothing of what is written, in the same milliseconds, or [`IDLE`].
+    stuck: AtomicU64,
     movements: AtomicU32,
     draining: AtomicBool,
     switched: AtomicBool,
@@ -50,6 +54,7 @@ impl Pulse {
         Self {
             start: Instant::now(),
             state: AtomicU64::new(IDLE),
+            stuck: AtomicU64::new(IDLE),
             movements: AtomicU32::new(0),
             draining: AtomicBool::new(false),
             switched: AtomicBool::new(false),
@@ -78,6 +83,15 @@ impl Pulse {
         self.movements.fetch_add(1, Ordering::Relaxed);
     }
 
+    /// Whether the client takes what is written.
+    pub(super) fn flows(&self, flows: bool) {
+        let is_stuck = self.stuck.load(Ordering::Relaxed) != IDLE;
+        if flows == is_stuck {
+            let since = if flows { IDLE } else { self.milliseconds() };
+            self.stuck.store(since, Ordering::Relaxed);
+        }
+    }
+
     /// Whether the connection speaks another protocol by now.
     pub(super) fn is_switched(&self) -> bool {
         self.switched.load(Ordering::Relaxed)
@@ -89,6 +103,10 @@ impl Pulse {
 
     /// What is to become of the connection now; `last` is the last movement that was seen, and when.
     pub(super) fn order(&self, last: &mut (u32, Instant), patience: Patience) -> Option<Order> {
+        if self.is_over(self.stuck.load(Ordering::Relaxed), patience.write) {
+            tracing::debug!("a client took nothing of its answer for too long");
+            return Some(Order::Leave);
+        }
         let (state, movements) = (self.state.load(Ordering::Relaxed), self.movements());
         if state == IDLE && movements == last.0 {
             let is_over = last.1.elapsed() >= patience.idle;

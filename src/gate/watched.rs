@@ -90,6 +90,13 @@ impl<I: Read + Unpin> Read for Watched<I> {
     }
 }
 
+impl<I: Write + Unpin> Watched<I> {
+    fn wrote<T>(&self, poll: Poll<T>) -> Poll<T> {
+        self.pulse.flows(poll.is_ready());
+        poll
+    }
+}
+
 impl<I: Write + Unpin> Write for Watched<I> {
     fn poll_write(
         mut self: Pin<&mut Self>,
@@ -97,7 +104,8 @@ impl<I: Write + Unpin> Write for Watched<I> {
         bytes: &[u8],
     ) -> Poll<io::Result<usize>> {
         self.pulse.moved();
-        Pin::new(&mut self.io).poll_write(context, bytes)
+        let poll = Pin::new(&mut self.io).poll_write(context, bytes);
+        self.wrote(poll)
     }
 
     fn poll_write_vectored(
@@ -106,7 +114,8 @@ impl<I: Write + Unpin> Write for Watched<I> {
         slices: &[io::IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
         self.pulse.moved();
-        Pin::new(&mut self.io).poll_write_vectored(context, slices)
+        let poll = Pin::new(&mut self.io).poll_write_vectored(context, slices);
+        self.wrote(poll)
     }
 
     fn is_write_vectored(&self) -> bool {
@@ -114,7 +123,8 @@ impl<I: Write + Unpin> Write for Watched<I> {
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.io).poll_flush(context)
+        let poll = Pin::new(&mut self.io).poll_flush(context);
+        self.wrote(poll)
     }
 
     fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {

@@ -21,6 +21,7 @@ mod embed;
 mod fuzz;
 mod gate;
 mod generated;
+mod greedy;
 mod harness;
 mod hostile;
 mod isolate;

@@ -53,6 +53,11 @@ impl Raw {
         (request + "\r\n" + body).into_bytes()
     }
 
+    /// Forgets what has come so far.
+    pub(crate) fn forget(&mut self) {
+        self.buffer.clear();
+    }
+
     /// What comes, until it holds this.
     pub(crate) async fn until(&mut self, part: &[u8]) -> usize {
         loop {
