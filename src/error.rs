@@ -17,6 +17,8 @@ pub enum Kind {
     BadRequest,
     /// The body is larger than larder reads.
     BodyTooLarge,
+    /// The path and the query are longer than larder takes.
+    UriTooLong,
     /// The client took too long to send its request.
     RequestTimeout,
     /// A queue or a limit is full.
@@ -43,6 +45,7 @@ impl Kind {
         match self {
             Self::BadRequest => "bad_request",
             Self::BodyTooLarge => "body_too_large",
+            Self::UriTooLong => "uri_too_long",
             Self::RequestTimeout => "request_timeout",
             Self::Overloaded => "overloaded",
             Self::RateLimited => "rate_limited",
@@ -66,6 +69,7 @@ impl Kind {
             | Self::Overloaded => true,
             Self::BadRequest
             | Self::BodyTooLarge
+            | Self::UriTooLong
             | Self::RequestTimeout
             | Self::NotCached
             | Self::Internal => false,
@@ -77,6 +81,7 @@ impl Kind {
         match self {
             Self::BadRequest => StatusCode::BAD_REQUEST,
             Self::BodyTooLarge => StatusCode::PAYLOAD_TOO_LARGE,
+            Self::UriTooLong => StatusCode::URI_TOO_LONG,
             Self::RequestTimeout => StatusCode::REQUEST_TIMEOUT,
             Self::Internal => StatusCode::INTERNAL_SERVER_ERROR,
             Self::RateLimited => StatusCode::TOO_MANY_REQUESTS,

@@ -30,6 +30,9 @@ section! {
         head_timeout: Duration = "10s",
         /// How long a client may take to send a body that larder reads to the end.
         body_timeout: Duration = "60s",
+        /// How long a client may take nothing at all of an answer that is being written; then its
+        /// connection ends.
+        write_timeout: Duration = "30s",
         /// How long a connection may be idle. Longer than any SDK keeps one, so that the SDK is
         /// the one who closes.
         idle_timeout: Duration = "90s",

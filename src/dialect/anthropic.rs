@@ -20,7 +20,7 @@ impl Dialect for Anthropic {
 
     fn write_error(&self, _path: &str, error: &Error) -> Vec<u8> {
         let kind = match error.kind {
-            Kind::BadRequest => "invalid_request_error",
+            Kind::BadRequest | Kind::UriTooLong => "invalid_request_error",
             Kind::BodyTooLarge => "request_too_large",
             Kind::Overloaded | Kind::CircuitOpen => "overloaded_error",
             Kind::RateLimited => "rate_limit_error",

@@ -1,5 +1,8 @@
 //! One spelling of a JSON value, so that the same question has one key.
 
+use std::fmt;
+
+use serde::de::{Deserializer, Error, SeqAccess, Visitor};
 use serde_json::value::RawValue;
 
 use super::json::{Members, text};
@@ -41,17 +44,39 @@ fn write(out: &mut String, json: &str, (depth, names): (usize, &[&str])) -> Opti
             out.push('}');
         }
         b'[' => {
-            let items: Vec<&RawValue> = serde_json::from_str(json).ok()?;
             out.push('[');
-            for (i, item) in items.iter().enumerate() {
-                separate(out, i);
-                write(out, item.get(), (depth, names))?;
-            }
+            let items = Items { out, inside: (depth, names) };
+            serde_json::Deserializer::from_str(json).deserialize_seq(items).ok()?;
             out.push(']');
         }
         _ => out.push_str(json),
     }
     Some(())
+}
+
+/// An array's items, written as they are read: the list of them may be many times their text.
+struct Items<'o> {
+    out: &'o mut String,
+    inside: (usize, &'o [&'o str]),
+}
+
+impl<'de> Visitor<'de> for Items<'_> {
+    type Value = ();
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("an array")
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<(), A::Error> {
+        let mut place = 0;
+        while let Some(item) = seq.next_element::<&RawValue>()? {
+            separate(self.out, place);
+            place += 1;
+            write(self.out, item.get(), self.inside)
+                .ok_or_else(|| A::Error::custom("an item that cannot be spelt one way"))?;
+        }
+        Ok(())
+    }
 }
 
 fn separate(out: &mut String, place: usize) {

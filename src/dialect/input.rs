@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 use std::fmt;
+use std::marker::PhantomData;
 
 use serde::de::{DeserializeSeed, Deserializer, Error, SeqAccess, Visitor};
 use serde_json::value::RawValue;
@@ -43,7 +44,7 @@ pub(super) fn read_input<'a>(
 /// Lists of texts, each of which is one input.
 pub(super) fn read_units(input: &RawValue) -> Result<Vec<Input<'_>>, Unreadable> {
     const WRONG: Unreadable = Unreadable("inputs that are no lists of texts");
-    let units: Vec<Vec<Cow<'_, str>>> = serde_json::from_str(input.get()).map_err(|_| WRONG)?;
+    let units = json::items(input.get(), &PhantomData::<Vec<Cow<'_, str>>>).ok_or(WRONG)?;
     if units.is_empty() {
         return Err(WRONG);
     }
@@ -56,7 +57,7 @@ fn read_objects<'a>(
     input: &'a RawValue,
     names: &[&str],
 ) -> Option<Result<Vec<Input<'a>>, Unreadable>> {
-    let elements: Vec<&RawValue> = serde_json::from_str(input.get()).ok()?;
+    let elements = json::items(input.get(), &PhantomData::<&RawValue>)?;
     let object = |element: &&RawValue| element.get().starts_with('{');
     let read = |element| read_object(element, names);
     elements.iter().any(object).then(|| elements.into_iter().map(read).collect())
@@ -130,6 +131,9 @@ impl<'de> Visitor<'de> for ElementSeed {
     fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<Self::Value, A::Error> {
         let mut tokens = Vec::new();
         while let Some(element) = seq.next_element_seed(TokenSeed)? {
+            if tokens.len() == json::MOST {
+                return Err(A::Error::custom("too many tokens"));
+            }
             tokens.push(element);
         }
         if tokens.is_empty() {

@@ -76,6 +76,10 @@ pub(super) fn text(json: &str) -> Option<Cow<'_, str>> {
     TextSeed.deserialize(&mut deserializer).ok()
 }
 
+/// How many items an array may have that is taken apart: more than any provider takes in one request,
+/// and so few that what is made of them is not many times the body.
+pub(super) const MOST: usize = 1 << 17;
+
 /// An array's items by a seed for each; the array is read to its end or not at all.
 pub(super) fn items<'a, S>(json: &'a str, seed: &S) -> Option<Vec<S::Value>>
 where
@@ -97,6 +101,9 @@ impl<'de, S: DeserializeSeed<'de> + Clone> Visitor<'de> for Items<'_, S> {
     fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<Self::Value, A::Error> {
         let mut items = Vec::new();
         while let Some(item) = seq.next_element_seed(self.0.clone())? {
+            if items.len() == MOST {
+                return Err(A::Error::custom("too many items"));
+            }
             items.push(item);
         }
         Ok(items)

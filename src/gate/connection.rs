@@ -23,7 +23,8 @@ use tokio::time::{MissedTickBehavior, interval, sleep};
 use tokio_util::task::{AbortOnDropHandle, TaskTracker};
 
 use super::body::Body;
-use super::pulse::{Next, Order, Patience, Pulse, Watched};
+use super::pulse::{Next, Order, Patience, Pulse};
+use super::watched::Watched;
 use crate::config::Server;
 
 /// How long an HTTP/1 connection may stay open when the server drains. A client that is about to
@@ -31,11 +32,25 @@ use crate::config::Server;
 /// answered, and told to close.
 const LAST_CALL: Duration = Duration::from_millis(500);
 
+/// How many requests of one HTTP/2 connection are served at once. So many, each with a body, are what a
+/// single connection may cost.
+const STREAMS: u32 = 200;
+
+/// How many requests a client may take back before they are looked at; beyond it the connection ends.
+const RESETS: usize = 20;
+
+/// How many requests larder may break off for errors of one client's before the connection ends.
+const ERRORS: usize = 256;
+
+/// How much of an answer is held for an HTTP/2 request that does not take it.
+const SEND_BUFFER: usize = 256 << 10;
+
 /// Serves connections as the settings say.
 #[derive(Clone)]
 pub struct Door {
     builder: Builder<TokioExecutor>,
     patience: Patience,
+    buffer: usize,
     tasks: TaskTracker,
 }
 
@@ -43,18 +58,23 @@ impl Door {
     /// Everything that all connections have in common.
     pub fn new(settings: &Server, tasks: TaskTracker) -> Self {
         let mut builder = Builder::new(TokioExecutor::new());
-        builder
-            .http1()
-            .timer(TokioTimer::new())
-            .header_read_timeout(None)
-            .max_buf_size(settings.max_head.as_usize().max(8_192));
+        let buffer = settings.max_head.as_usize().max(8_192);
+        builder.http1().timer(TokioTimer::new()).header_read_timeout(None).max_buf_size(buffer);
         builder
             .http2()
             .timer(TokioTimer::new())
             .keep_alive_interval(settings.idle_timeout / 2)
+            .max_concurrent_streams(STREAMS)
+            .max_pending_accept_reset_streams(RESETS)
+            .max_local_error_reset_streams(ERRORS)
+            .max_send_buf_size(SEND_BUFFER)
             .max_header_list_size(u32::try_from(settings.max_head.0).unwrap_or(u32::MAX));
-        let patience = Patience { head: settings.head_timeout, idle: settings.idle_timeout };
-        Self { builder, patience, tasks }
+        let patience = Patience {
+            head: settings.head_timeout,
+            idle: settings.idle_timeout,
+            write: settings.write_timeout,
+        };
+        Self { builder, patience, buffer, tasks }
     }
 
     /// Serves one connection to its end. When the server drains, the connection is told so and ends
@@ -66,12 +86,12 @@ impl Door {
         F: Future<Output = Response<Body>> + Send + 'static,
     {
         let pulse = Arc::new(Pulse::new());
-        let io = Watched::new(io, &pulse);
+        let io = Watched::new(io, &pulse, self.buffer);
         let service = service_fn(|request: Request<Incoming>| {
             pulse.head_came(request.version());
             let pulse = Arc::clone(&pulse);
             serve(request).map(move |mut response| {
-                if pulse.answered() == Next::Close {
+                if pulse.answered(response.status()) == Next::Close {
                     let close = HeaderValue::from_static("close");
                     response.headers_mut().insert(header::CONNECTION, close);
                 }
@@ -122,7 +142,8 @@ async fn watch_over(
     };
     let mut last_call = pin!(last_call);
     let mut called = false;
-    let mut tick = interval(patience.head.min(patience.idle).max(Duration::from_millis(20)) / 2);
+    let shortest = patience.head.min(patience.idle).min(patience.write);
+    let mut tick = interval(shortest.max(Duration::from_millis(20)) / 2);
     tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let mut last = (pulse.movements(), Instant::now());
     loop {

@@ -7,7 +7,10 @@ mod contain;
 mod current;
 mod pulse;
 pub mod route;
+mod strict;
+mod target;
 mod tunnel;
+mod watched;
 mod write;
 
 use std::pin::Pin;
@@ -64,11 +67,11 @@ impl Proxy {
         let received = Instant::now();
         let tunnel = tunnel::asked(&mut request);
         let (mut head, body) = request.into_parts();
-        let Some(path_and_query) = head.uri.path_and_query() else {
-            let error = Error::new(Kind::BadRequest, "a request needs a path");
-            return write::failed(&Voice(self.routes.find("/").0.dialect, "/"), &error);
+        let path_and_query = match target::of(&head.method, &head.uri) {
+            Ok(path_and_query) => path_and_query,
+            Err(error) => return self.refused(&error),
         };
-        let (upstream, rest) = self.routes.find(path_and_query.as_str());
+        let (upstream, rest) = self.routes.find(path_and_query);
         let endpoint = understood(upstream.dialect, &head, endpoint(rest));
         let metrics = self.metrics(endpoint);
         let exchange = Exchange { metrics, received, in_flight: Held::one(&metrics.in_flight) };
@@ -90,6 +93,15 @@ impl Proxy {
         };
         leaving.stays();
         write::respond(&voice, reply, exchange)
+    }
+
+    /// The answer to a request that has no place here, and the last of its connection.
+    fn refused(&self, error: &Error) -> Response<Body> {
+        let voice = Voice(self.routes.find("/").0.dialect, "/");
+        let mut response = write::failed(&voice, error);
+        let close = HeaderValue::from_static("close");
+        response.headers_mut().insert(header::CONNECTION, close);
+        response
     }
 
     /// Why a request's body need not be known.

@@ -1,14 +1,9 @@
 //! What moves on a connection, and since when it does not.
 
-use std::io;
-use std::pin::Pin;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
-use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 
-use http::Version;
-use hyper::rt::{Read, ReadBufCursor, Write};
+use http::{StatusCode, Version};
 
 /// How long a connection may keep larder waiting.
 #[derive(Debug, Clone, Copy)]
@@ -17,6 +12,8 @@ pub(super) struct Patience {
     pub(super) head: Duration,
     /// Between an answer and the next head.
     pub(super) idle: Duration,
+    /// For the client to take anything at all of what is written.
+    pub(super) write: Duration,
 }
 
 /// What a connection is told from outside.
@@ -33,8 +30,11 @@ pub(super) enum Order {
 pub(super) struct Pulse {
     start: Instant,
     state: AtomicU64,
+    /// Since when the client takes nothing of what is written, in the same milliseconds, or [`IDLE`].
+    stuck: AtomicU64,
     movements: AtomicU32,
     draining: AtomicBool,
+    switched: AtomicBool,
 }
 
 /// What becomes of a connection after an answer.
@@ -54,12 +54,14 @@ impl Pulse {
         Self {
             start: Instant::now(),
             state: AtomicU64::new(IDLE),
+            stuck: AtomicU64::new(IDLE),
             movements: AtomicU32::new(0),
             draining: AtomicBool::new(false),
+            switched: AtomicBool::new(false),
         }
     }
 
-    fn bytes_came(&self) {
+    pub(super) fn bytes_came(&self) {
         if self.state.load(Ordering::Relaxed) == IDLE {
             self.state.store(self.milliseconds(), Ordering::Relaxed);
         }
@@ -77,8 +79,22 @@ impl Pulse {
     }
 
     /// Something went in or out.
-    fn moved(&self) {
+    pub(super) fn moved(&self) {
         self.movements.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// Whether the client takes what is written.
+    pub(super) fn flows(&self, flows: bool) {
+        let is_stuck = self.stuck.load(Ordering::Relaxed) != IDLE;
+        if flows == is_stuck {
+            let since = if flows { IDLE } else { self.milliseconds() };
+            self.stuck.store(since, Ordering::Relaxed);
+        }
+    }
+
+    /// Whether the connection speaks another protocol by now.
+    pub(super) fn is_switched(&self) -> bool {
+        self.switched.load(Ordering::Relaxed)
     }
 
     pub(super) fn movements(&self) -> u32 {
@@ -87,20 +103,27 @@ impl Pulse {
 
     /// What is to become of the connection now; `last` is the last movement that was seen, and when.
     pub(super) fn order(&self, last: &mut (u32, Instant), patience: Patience) -> Option<Order> {
+        if self.is_over(self.stuck.load(Ordering::Relaxed), patience.write) {
+            tracing::debug!("a client took nothing of its answer for too long");
+            return Some(Order::Leave);
+        }
         let (state, movements) = (self.state.load(Ordering::Relaxed), self.movements());
         if state == IDLE && movements == last.0 {
             let is_over = last.1.elapsed() >= patience.idle;
             return is_over.then_some(Order::Finish);
         }
         *last = (movements, Instant::now());
-        if self.head_is_late(patience.head) {
+        if self.is_over(state, patience.head) {
             tracing::debug!("a request head took too long to come");
             return Some(Order::Leave);
         }
         None
     }
 
-    pub(super) fn answered(&self) -> Next {
+    pub(super) fn answered(&self, status: StatusCode) -> Next {
+        if status == StatusCode::SWITCHING_PROTOCOLS {
+            self.switched.store(true, Ordering::Relaxed);
+        }
         if self.state.load(Ordering::Relaxed) == ANSWERING {
             self.state.store(IDLE, Ordering::Relaxed);
         }
@@ -112,71 +135,13 @@ impl Pulse {
         self.state.load(Ordering::Relaxed) == MULTIPLEXED
     }
 
-    fn head_is_late(&self, timeout: Duration) -> bool {
-        let since = self.state.load(Ordering::Relaxed);
+    /// Whether what has lasted since then has lasted too long.
+    fn is_over(&self, since: u64, patience: Duration) -> bool {
         since < MULTIPLEXED
-            && u128::from(self.milliseconds().saturating_sub(since)) > timeout.as_millis()
+            && u128::from(self.milliseconds().saturating_sub(since)) > patience.as_millis()
     }
 
     fn milliseconds(&self) -> u64 {
         u64::try_from(self.start.elapsed().as_millis()).unwrap_or(0)
-    }
-}
-
-/// A stream that tells when bytes come in.
-pub(super) struct Watched<I> {
-    io: I,
-    pulse: Arc<Pulse>,
-}
-
-impl<I> Watched<I> {
-    pub(super) fn new(io: I, pulse: &Arc<Pulse>) -> Self {
-        Self { io, pulse: Arc::clone(pulse) }
-    }
-}
-
-impl<I: Read + Unpin> Read for Watched<I> {
-    fn poll_read(
-        mut self: Pin<&mut Self>,
-        context: &mut Context<'_>,
-        buffer: ReadBufCursor<'_>,
-    ) -> Poll<io::Result<()>> {
-        let poll = Pin::new(&mut self.io).poll_read(context, buffer);
-        if matches!(poll, Poll::Ready(Ok(()))) {
-            self.pulse.bytes_came();
-        }
-        poll
-    }
-}
-
-impl<I: Write + Unpin> Write for Watched<I> {
-    fn poll_write(
-        mut self: Pin<&mut Self>,
-        context: &mut Context<'_>,
-        bytes: &[u8],
-    ) -> Poll<io::Result<usize>> {
-        self.pulse.moved();
-        Pin::new(&mut self.io).poll_write(context, bytes)
-    }
-
-    fn poll_write_vectored(
-        mut self: Pin<&mut Self>,
-        context: &mut Context<'_>,
-        slices: &[io::IoSlice<'_>],
-    ) -> Poll<io::Result<usize>> {
-        self.pulse.moved();
-        Pin::new(&mut self.io).poll_write_vectored(context, slices)
-    }
-
-    fn is_write_vectored(&self) -> bool {
-        self.io.is_write_vectored()
-    }
-
-    fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.io).poll_flush(context)
-    }
-
-    fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.io).poll_shutdown(context)
     }
 }

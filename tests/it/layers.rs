@@ -16,6 +16,7 @@ const ROOMS: &[(&str, &[&str])] = &[
     ("prometheus", &["metrics/"]),
     ("redis", &["tier/redis/"]),
     ("blake3", &["key.rs"]),
+    ("memchr", &["gate/strict/"]),
     ("toml", &["config/"]),
     ("strsim", &["config/"]),
     ("clap", &["cli/", "simulate/settings.rs", "simulate/faults.rs"]),

@@ -53,7 +53,7 @@ impl Dialect for Gemini {
             return openai::write_error(error);
         }
         let status = match error.kind {
-            Kind::BadRequest | Kind::BodyTooLarge => "INVALID_ARGUMENT",
+            Kind::BadRequest | Kind::BodyTooLarge | Kind::UriTooLong => "INVALID_ARGUMENT",
             Kind::RequestTimeout | Kind::UpstreamTimeout | Kind::NotCached => "DEADLINE_EXCEEDED",
             Kind::Overloaded | Kind::CircuitOpen | Kind::UpstreamUnreachable => "UNAVAILABLE",
             Kind::RateLimited => "RESOURCE_EXHAUSTED",

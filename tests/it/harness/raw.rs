@@ -13,7 +13,7 @@ use super::{Answer, Ask, PATIENCE};
 /// A connection.
 #[derive(Debug)]
 pub(crate) struct Raw {
-    stream: TcpStream,
+    pub(crate) stream: TcpStream,
     buffer: Vec<u8>,
 }
 
@@ -51,6 +51,11 @@ impl Raw {
             request.extend([*name, ": ", *value, "\r\n"]);
         }
         (request + "\r\n" + body).into_bytes()
+    }
+
+    /// Forgets what has come so far.
+    pub(crate) fn forget(&mut self) {
+        self.buffer.clear();
     }
 
     /// What comes, until it holds this.

@@ -69,6 +69,16 @@ impl Sidecar {
         Self::start(&["--listen", "127.0.0.1:0", "--admin-listen", "127.0.0.1:0"], upstream, config)
     }
 
+    /// With so few file descriptors.
+    pub(crate) fn poor(upstream: SocketAddr, descriptors: u32) -> Self {
+        let mut command = Command::new("sh");
+        let script = format!("ulimit -n {descriptors}; exec \"$0\" \"$@\"");
+        command.args(["-c", &script, env!("CARGO_BIN_EXE_larder")]);
+        command.env_clear().stdin(Stdio::null());
+        let arguments = ["--listen", "127.0.0.1:0", "--admin-listen", "127.0.0.1:0"];
+        Self::run(command, &arguments, upstream, "")
+    }
+
     /// A new process that takes this one's listeners over; the old one is told a moment later.
     pub(crate) fn successor(&self, upstream: SocketAddr, config: &str) -> Self {
         let pid = self.process.id().to_string();
@@ -82,9 +92,13 @@ impl Sidecar {
     }
 
     fn start(arguments: &[&str], upstream: SocketAddr, config: &str) -> Self {
+        Self::run(larder(&[]), arguments, upstream, config)
+    }
+
+    fn run(mut command: Command, arguments: &[&str], upstream: SocketAddr, config: &str) -> Self {
         let file = config_file(config);
         let upstream = format!("http://{upstream}/v1");
-        let mut command = larder(&["serve", "--upstream", &upstream, "--config", file.name()]);
+        command.args(["serve", "--upstream", &upstream, "--config", file.name()]);
         let mut process = command.args(arguments).stderr(Stdio::piped()).spawn().unwrap();
         let log = Arc::new(Mutex::new(Vec::new()));
         let (told, listening) = mpsc::channel();
@@ -160,6 +174,16 @@ impl Sidecar {
         let status = fs::read_to_string(format!("/proc/{}/status", self.process.id())).unwrap();
         let line = status.lines().find(|text| text.starts_with(line)).unwrap();
         line.split_whitespace().nth(1).unwrap().parse::<u64>().unwrap() * 1024
+    }
+}
+
+impl Sidecar {
+    /// How much of a processor it has had so far.
+    pub(crate) fn processor(&self) -> Duration {
+        let stat = fs::read_to_string(format!("/proc/{}/stat", self.process.id())).unwrap();
+        let fields = stat.rsplit(')').next().unwrap().split_whitespace();
+        let ticks: u64 = fields.skip(11).take(2).map(|ticks| ticks.parse::<u64>().unwrap()).sum();
+        Duration::from_millis(ticks * 10)
     }
 }
 
