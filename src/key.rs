@@ -123,6 +123,12 @@ impl CacheKey {
         self.0.as_bytes()
     }
 
+    /// The same question in one caller's own calls, which nobody else's are put together with.
+    #[must_use]
+    pub fn called(&self, caller: &Digest) -> Self {
+        Self(Digest(*blake3::keyed_hash(caller.as_bytes(), self.as_bytes()).as_bytes()))
+    }
+
     /// The key of one input among all questions that differ in nothing else (`family`).
     pub fn of(family: &Digest, input: &Input<'_>, place: Place) -> Self {
         let mut hasher = blake3::Hasher::new_keyed(family.as_bytes());

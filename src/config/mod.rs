@@ -8,6 +8,7 @@ mod models;
 mod read;
 pub mod reference;
 mod sections;
+pub mod sharers;
 pub mod units;
 pub mod words;
 

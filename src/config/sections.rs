@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use super::models::ModelRules;
 use super::read::{Key, Reader, Section, Table, section};
+use super::sharers::Sharers;
 use super::units::{ByteSize, Secret, Setting};
 use super::words::{CachedRoutes, ChatCache, LogFormat, LogLevel, Oversize};
 
@@ -56,6 +57,10 @@ section! {
         /// How large an answer of a model may be that is kept, or joined while it comes. So much is
         /// held for each answer that is on its way.
         max_transcript: ByteSize = "4MiB",
+        /// Who shares stored answers: `credential` is who asks with the same one; `shared` is everybody;
+        /// `header:NAME` is who sends the same value of that header, which the provider does not see.
+        /// Whoever asks for what is not stored does so with its own credential, in calls of its own.
+        scope: Sharers = "credential",
         /// Request headers that change no answer, beside those that larder knows (tracing, user
         /// agents, SDK telemetry). Every other header is part of the cache key.
         harmless_headers: Vec<String> = "",

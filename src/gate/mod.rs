@@ -79,8 +79,9 @@ impl Proxy {
         let path_and_query = rest.to_owned();
         let (upstream, method) = (Arc::clone(upstream), head.method);
         let target = Target { upstream, endpoint, method, path_and_query, received };
-        let headers = std::mem::take(&mut head.headers);
-        let mut ask = Ask { target, headers, body: Bytes::new() };
+        let mut headers = std::mem::take(&mut head.headers);
+        let group = self.service.group(&mut headers);
+        let mut ask = Ask { target, headers, group, body: Bytes::new() };
         let reply = match self.unread(&ask, &body) {
             Some(reason) => {
                 let body = body.map_err(Into::into).boxed_unsync();

@@ -3,6 +3,7 @@
 mod chat;
 mod directives;
 mod embed;
+mod envelope;
 mod identity;
 mod miss;
 mod original;
@@ -14,7 +15,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
-use http::{HeaderMap, HeaderName, Method};
+use http::{HeaderMap, HeaderName, HeaderValue, Method};
 
 pub use directives::Directives;
 
@@ -24,10 +25,9 @@ use crate::batch::Batcher;
 use crate::batch::original::Outcome;
 use crate::broadcast::Broadcasts;
 use crate::clock::Clock;
+use crate::config::sharers::Sharers;
 use crate::dialect::Endpoint;
 use crate::flight::Flights;
-use crate::headers::is_harmless;
-use crate::key::{Digest, Framer};
 use crate::metrics::{ChatMetrics, Operation, OperationMetrics, TierMetrics};
 use crate::tier::Tiers;
 use crate::upstream::Upstream;
@@ -52,6 +52,8 @@ pub struct Service {
     pub stale_if_error: Duration,
     /// Headers that change no answer, beside those that are known.
     pub harmless: Vec<HeaderName>,
+    /// Who shares stored answers.
+    pub sharers: Sharers,
     /// What digests of credentials are keyed with.
     pub secret: [u8; 32],
     /// The series of embeddings.
@@ -107,8 +109,10 @@ impl Target {
 pub struct Ask {
     /// Where it goes.
     pub target: Target,
-    /// As they came.
+    /// As they came, without those that `group` was taken from.
     pub headers: HeaderMap,
+    /// What it is shared by, where a header says so.
+    pub group: Vec<HeaderValue>,
     /// As it came, decoded.
     pub body: Bytes,
 }
@@ -122,35 +126,5 @@ impl Service {
             Endpoint::Chat(shape) => Box::pin(self.words(shape, ask)).await,
             Endpoint::Other => Err("relay"),
         }
-    }
-
-    /// What a request says beside its body that may change its answer: who asks, every header that
-    /// is not known to be harmless, and the query, which may hold a credential too. Keyed, so that
-    /// nobody can tell a credential from it.
-    fn envelope(&self, ask: &Ask) -> Digest {
-        let mut telling: Vec<(&HeaderName, &[u8])> = ask
-            .headers
-            .iter()
-            .map(|(name, value)| (name, value.as_bytes()))
-            .filter(|(name, value)| self.tells(name, value))
-            .collect();
-        telling.sort_unstable_by(|(a, _), (b, _)| a.as_str().cmp(b.as_str()));
-        let mut envelope = Framer::keyed(&self.secret, "larder envelope");
-        if let Some((_, query)) = ask.target.path_and_query.split_once('?') {
-            envelope.field(b'q', query.as_bytes());
-        }
-        if !ask.headers.contains_key(http::header::CONTENT_TYPE) {
-            // What a provider makes of a body that does not say what it is, is its own affair.
-            envelope.field(b't', b"");
-        }
-        for (name, value) in telling {
-            envelope.field(b'n', name.as_str().as_bytes()).field(b'v', value);
-        }
-        envelope.finish()
-    }
-
-    fn tells(&self, name: &HeaderName, value: &[u8]) -> bool {
-        let empty_cookie = value.is_empty() && name == http::header::COOKIE;
-        !is_harmless(name) && !self.harmless.contains(name) && !empty_cookie
     }
 }

@@ -25,12 +25,15 @@ use tokio_util::task::TaskTracker;
 use crate::batch::Batcher;
 use crate::broadcast::Broadcasts;
 use crate::clock::Clock;
+use crate::config::sharers::Sharers;
 use crate::config::{Config, Provider};
+use crate::credential;
 use crate::dialect;
 use crate::flight::Flights;
 use crate::gate::connection::Door;
 use crate::gate::route::Routes;
 use crate::gate::{Admin, Current, Proxy};
+use crate::headers::is_of_message;
 use crate::metrics::{Metrics, Operation};
 use crate::serve::{ChatHandles, Service};
 use crate::tier::Ground;
@@ -123,6 +126,7 @@ pub fn build(config: &Config) -> Result<Built, Failure> {
         ttl: None,
         stale_if_error: Duration::ZERO,
         harmless: Vec::new(),
+        sharers: Sharers::Credential,
         secret,
         metrics: embed,
         lookups: metrics.tier("memory"),
@@ -162,9 +166,21 @@ fn configure(service: &Service, config: &Config) -> Result<Service, Failure> {
         ttl: lasting(cache.ttl),
         stale_if_error: cache.stale_if_error,
         harmless: harmless.collect::<Result<_, _>>()?,
+        sharers: sharers(config)?,
         chat,
         ..service.clone()
     })
+}
+
+/// Who shares stored answers. A header that says so never reaches the provider, so it must not be one
+/// that the call needs.
+fn sharers(config: &Config) -> Result<Sharers, Failure> {
+    match &config.cache.scope {
+        Sharers::Header(name) if credential::is_header(name) || is_of_message(name) => {
+            Err(Failure::Config(format!("cache.scope: {name} is what the call itself needs")))
+        }
+        sharers => Ok(sharers.clone()),
+    }
 }
 
 /// The cache directory of a configuration, and what its entries stand on, for whoever moves them.

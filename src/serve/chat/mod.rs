@@ -111,7 +111,9 @@ impl Service {
             self.chat.tasks.spawn(pump.run(source));
             return Ok(await_head(reader, false, Some("no-cache")).await);
         }
-        match self.chat.broadcasts.join(key, bound, || self.kept(&key, &fresh)) {
+        let (caller, envelope) = (self.caller(ask), self.envelope(ask));
+        let broadcast = if caller == envelope { key } else { key.called(&caller) };
+        match self.chat.broadcasts.join(broadcast, bound, || self.kept(&key, &fresh)) {
             Joined::Found(kept) => Ok(self.replay(kept, now)),
             Joined::Leads(source, reader) => {
                 self.chat.tasks.spawn(pump.run(source));
@@ -156,7 +158,7 @@ impl Service {
         let key = Framer::new("larder chat 1")
             .field(b'e', self.envelope(ask).as_bytes())
             .field(b'u', ask.target.upstream.identity.as_bytes())
-            .field(b'a', ask.target.path_and_query.as_bytes())
+            .field(b'a', self.place(ask).as_bytes())
             .field(b'q', question)
             .finish();
         CacheKey::whole(key)

@@ -15,6 +15,8 @@ use super::share::{self, Peers, Turn};
 use super::watcher::Watcher;
 use crate::broadcast::{End, Head, Source};
 use crate::clock::Moment;
+use crate::config::sharers::Sharers;
+use crate::headers::of_no_account;
 use crate::key::CacheKey;
 use crate::metrics::{Held, Operation};
 use crate::tier::Stored;
@@ -126,7 +128,10 @@ impl Pump {
         }
         let stored = self.service.clock.now();
         let expires = self.ttl.map_or(Moment::NEVER, |ttl| stored.after(ttl));
-        let value = transcript::write(headers, &whole);
+        let value = match self.service.sharers {
+            Sharers::Credential => transcript::write(headers, &whole),
+            _ => transcript::write(&of_no_account(headers.clone()), &whole),
+        };
         let mark = self.scope.mark();
         self.service.tiers.put(self.key, Stored { value, stored, expires, mark });
         "stored"
