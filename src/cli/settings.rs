@@ -39,6 +39,9 @@ pub(super) struct ServeArgs {
     /// [config: cache.secret]
     #[arg(long, env = "LARDER_SECRET", value_name = "TEXT", hide_env_values = true)]
     secret: Option<String>,
+    /// Who is answered: off, verify or allowlist [config: access.auth] [default: off]
+    #[arg(long, env = "LARDER_AUTH", value_name = "WHO")]
+    auth: Option<String>,
     /// How log lines look: text or json [config: log.format] [default: text]
     #[arg(long, env = "LARDER_LOG_FORMAT", value_name = "FORMAT")]
     log_format: Option<String>,
@@ -77,6 +80,7 @@ impl ServeArgs {
             ("server.admin_listen", "--admin-listen", self.admin_listen.as_ref()),
             ("disk.dir", "--cache-dir", self.cache_dir.as_ref()),
             ("cache.secret", "--secret", self.secret.as_ref()),
+            ("access.auth", "--auth", self.auth.as_ref()),
             ("redis.url", "--redis", self.redis.as_ref()),
             ("log.format", "--log-format", self.log_format.as_ref()),
             ("log.level", "--log-level", self.log_level.as_ref()),

@@ -20,7 +20,7 @@ pub use built_in::{BUILT_IN, BuiltIn, DIALECTS};
 pub use models::ModelRules;
 pub use read::{Key, Override, Problem, Section};
 use read::{Reader, Table, unknown};
-pub use sections::{Cache, Disk, Log, Provider, Redis, Server};
+pub use sections::{Access, Cache, Disk, Log, Provider, Redis, Server};
 use units::is_loopback;
 
 /// The whole configuration, valid.
@@ -30,6 +30,8 @@ pub struct Config {
     pub server: Server,
     /// What is kept.
     pub cache: Cache,
+    /// Who is answered.
+    pub access: Access,
     /// What lasts.
     pub disk: Disk,
     /// What is shared.
@@ -57,6 +59,7 @@ impl Config {
         let config = Self {
             server: Server::read(&mut reader, &table(root, "server")),
             cache: Cache::read(&mut reader, &table(root, "cache")),
+            access: Access::read(&mut reader, &table(root, "access")),
             disk: Disk::read(&mut reader, &table(root, "disk")),
             redis: Redis::read(&mut reader, &table(root, "redis")),
             log: Log::read(&mut reader, &table(root, "log")),
@@ -100,7 +103,7 @@ impl Config {
 }
 
 fn refuse_unknown_sections(reader: &mut Reader<'_>, root: &DeTable<'_>) {
-    const KNOWN: [&str; 6] = ["server", "cache", "disk", "redis", "log", "providers"];
+    const KNOWN: [&str; 7] = ["server", "cache", "access", "disk", "redis", "log", "providers"];
     for (name, value) in root {
         if !KNOWN.contains(&name.get_ref().as_ref()) {
             let message = unknown("section", name.get_ref(), &KNOWN);

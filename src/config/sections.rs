@@ -7,7 +7,7 @@ use super::models::ModelRules;
 use super::read::{Key, Reader, Section, Table, section};
 use super::sharers::Sharers;
 use super::units::{ByteSize, Secret, Setting};
-use super::words::{CachedRoutes, ChatCache, LogFormat, LogLevel, Oversize};
+use super::words::{Auth, CachedRoutes, ChatCache, LogFormat, LogLevel, Oversize};
 
 section! {
     /// The listeners, and what a client may ask of them.
@@ -68,6 +68,21 @@ section! {
         /// Empty is one made from the password of `redis.url`, or else one that is kept in `disk.dir`, or
         /// else one that ends with the process.
         secret: Secret = "",
+    }
+}
+
+section! {
+    /// Who is answered.
+    Access {
+        /// `off` is whoever reaches the listener. `verify` gives a stored answer only to a credential
+        /// that the provider accepts; where it has not been seen to do so of late, the provider is asked,
+        /// by its list of models. Where a provider has no such list for known callers only, the request
+        /// goes there.
+        auth: Auth = "off",
+        /// How long it holds that a provider has accepted a credential (`verify`). From half of that on
+        /// it is asked again, while requests go on; where it does not answer, `cache.stale_if_error`
+        /// longer.
+        verify_every: Duration = "5m",
     }
 }
 

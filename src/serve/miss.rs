@@ -221,6 +221,7 @@ impl Table {
         original: &Arc<Original>,
         question: &Question<'_>,
     ) -> End {
+        self.items = Items { miss: self.keys.len(), ..Items::default() };
         let permit = match original.upstream.permit().await {
             Ok(permit) => permit,
             Err(error) => return End::Failed(error),
@@ -229,7 +230,6 @@ impl Table {
             Ok(answer) => answer,
             Err(error) => return End::Failed(error),
         };
-        self.items = Items { miss: self.keys.len(), ..Items::default() };
         match service.batcher.keep(original, &question.keys, &answer).await {
             Some(arrivals) => {
                 self.found = vec![None; self.keys.len()];

@@ -10,6 +10,7 @@ mod original;
 mod relay;
 pub mod reply;
 mod stale;
+mod vouch;
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -30,10 +31,11 @@ use crate::dialect::Endpoint;
 use crate::flight::Flights;
 use crate::metrics::{ChatMetrics, Operation, OperationMetrics, TierMetrics};
 use crate::tier::Tiers;
-use crate::upstream::Upstream;
+use crate::upstream::{Finding, Upstream};
 
 pub use relay::relay;
 use reply::Reply;
+pub use vouch::Vouching;
 
 /// The handles that a request may use.
 #[derive(Debug, Clone)]
@@ -56,6 +58,11 @@ pub struct Service {
     pub sharers: Sharers,
     /// What digests of credentials are keyed with.
     pub secret: [u8; 32],
+    /// How long it holds what a provider thinks of a credential, where that is asked before a stored
+    /// answer is given.
+    pub vouching: Option<Vouching>,
+    /// The credentials that providers are being asked about.
+    pub checks: Arc<Flights<Finding>>,
     /// The series of embeddings.
     pub metrics: OperationMetrics,
     /// The series of the memory tier's look-ups.
@@ -80,7 +87,7 @@ pub struct ChatHandles {
 }
 
 /// Where a request goes.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct Target {
     /// Whom it is for.
     pub upstream: Arc<Upstream>,
@@ -105,7 +112,7 @@ impl Target {
 }
 
 /// A request that was read to its end.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct Ask {
     /// Where it goes.
     pub target: Target,
@@ -118,8 +125,8 @@ pub struct Ask {
 }
 
 impl Service {
-    /// Answers a request. An error says why it has to be relayed as it came.
-    pub async fn answer(self: &Arc<Self>, ask: &Ask) -> Result<Reply, &'static str> {
+    /// Answers a request, whoever asks. An error says why it has to be relayed as it came.
+    async fn answer_anybody(self: &Arc<Self>, ask: &Ask) -> Result<Reply, &'static str> {
         match ask.target.endpoint {
             Endpoint::Embed(shape) => self.embed(shape, ask).await,
             // Boxed, since a hit for embeddings should not carry the state of it.

@@ -4,43 +4,28 @@
 //! pingora's own way down sleeps its whole grace period, even when nothing is open. So a drain is
 //! done here: the listeners stop, every connection is told, and the process leaves with the last.
 
+mod build;
 mod entrance;
 mod kept;
 mod reload;
 mod signals;
 
-use std::collections::HashMap;
 use std::fmt;
 use std::io;
 use std::net::{SocketAddr, TcpListener};
 use std::sync::Arc;
-use std::time::Duration;
 
 use pingora_core::server::configuration::{Opt, ServerConf};
 use pingora_core::server::{RunArgs, Server};
 use tokio::runtime;
 use tokio::sync::{Semaphore, watch};
-use tokio_util::task::TaskTracker;
 
-use crate::batch::Batcher;
-use crate::broadcast::Broadcasts;
-use crate::clock::Clock;
-use crate::config::sharers::Sharers;
-use crate::config::{Config, Provider};
-use crate::credential;
-use crate::dialect;
-use crate::flight::Flights;
+use crate::config::Config;
 use crate::gate::connection::Door;
-use crate::gate::route::Routes;
-use crate::gate::{Admin, Current, Proxy};
-use crate::headers::is_of_message;
-use crate::metrics::{Metrics, Operation};
-use crate::serve::{ChatHandles, Service};
-use crate::tier::Ground;
-use crate::tier::disk::directory::Directory;
-use crate::upstream::Upstream;
+use crate::gate::{Admin, Current};
+use build::proxy;
+pub use build::{Built, build, cache_directory};
 use entrance::{App, Entrance, Opened, Shared};
-use kept::Kept;
 use reload::Live;
 pub use reload::Read;
 use signals::Signals;
@@ -95,101 +80,6 @@ impl fmt::Debug for Run {
     }
 }
 
-/// Everything behind the listeners.
-#[derive(Debug)]
-pub struct Built {
-    /// The use cases.
-    pub service: Arc<Service>,
-    /// The providers by name.
-    pub upstreams: HashMap<String, Arc<Upstream>>,
-    metrics: Metrics,
-    tasks: TaskTracker,
-}
-
-/// Builds everything behind the listeners; opens nothing.
-pub fn build(config: &Config) -> Result<Built, Failure> {
-    let metrics = Metrics::new().map_err(|error| Failure::Start(error.to_string()))?;
-    let upstreams = config.providers.iter().map(|(name, provider)| {
-        upstream(name, provider, &metrics).map(|upstream| (name.clone(), upstream))
-    });
-    let upstreams = upstreams.collect::<Result<_, _>>()?;
-    let clock = Clock::start();
-    let tasks = TaskTracker::new();
-    let Kept { tiers, hasher, secret } = kept::build(config, clock, &metrics)?;
-    let embed = metrics.operation(Operation::Embed);
-    let batcher = Batcher::new(Arc::clone(&tiers), clock, embed.clone(), tasks.clone());
-    let service = Service {
-        tiers,
-        flights: Flights::new(&hasher),
-        batcher,
-        clock,
-        ttl: None,
-        stale_if_error: Duration::ZERO,
-        harmless: Vec::new(),
-        sharers: Sharers::Credential,
-        secret,
-        metrics: embed,
-        lookups: metrics.tier("memory"),
-        chat: ChatHandles {
-            broadcasts: Broadcasts::new(&hasher),
-            tasks: tasks.clone(),
-            ttl: None,
-            max_transcript: 0,
-            metrics: metrics.chat("memory"),
-        },
-    };
-    let service = Arc::new(configure(&service, config)?);
-    Ok(Built { service, upstreams, metrics, tasks })
-}
-
-fn upstream(name: &str, provider: &Provider, metrics: &Metrics) -> Result<Arc<Upstream>, Failure> {
-    let wrong = |message: String| Failure::Config(format!("providers.{name}: {message}"));
-    let dialect =
-        dialect::named(&provider.dialect).ok_or_else(|| wrong("an unknown dialect".to_owned()))?;
-    let upstream = Upstream::new(name, dialect, provider.clone(), metrics.upstream(name));
-    upstream.map(Arc::new).map_err(wrong)
-}
-
-/// The same use cases as a configuration wants them.
-fn configure(service: &Service, config: &Config) -> Result<Service, Failure> {
-    let cache = &config.cache;
-    let harmless = cache.harmless_headers.iter().map(|name| {
-        name.parse().map_err(|_| Failure::Config(format!("cache.harmless_headers: {name:?}")))
-    });
-    let lasting = |ttl: Duration| (!ttl.is_zero()).then_some(ttl);
-    let chat = ChatHandles {
-        ttl: lasting(cache.chat_ttl),
-        max_transcript: cache.max_transcript.as_usize(),
-        ..service.chat.clone()
-    };
-    Ok(Service {
-        ttl: lasting(cache.ttl),
-        stale_if_error: cache.stale_if_error,
-        harmless: harmless.collect::<Result<_, _>>()?,
-        sharers: sharers(config)?,
-        chat,
-        ..service.clone()
-    })
-}
-
-/// Who shares stored answers. A header that says so never reaches the provider, so it must not be one
-/// that the call needs.
-fn sharers(config: &Config) -> Result<Sharers, Failure> {
-    match &config.cache.scope {
-        Sharers::Header(name) if credential::is_header(name) || is_of_message(name) => {
-            Err(Failure::Config(format!("cache.scope: {name} is what the call itself needs")))
-        }
-        sharers => Ok(sharers.clone()),
-    }
-}
-
-/// The cache directory of a configuration, and what its entries stand on, for whoever moves them.
-pub fn cache_directory(config: &Config) -> Result<(Directory, Ground), Failure> {
-    let kept::Base { directory, ground, .. } = kept::base(config, Clock::start())?;
-    let missing = || Failure::Config("disk.dir: is not set, and neither is --cache-dir".to_owned());
-    Ok((directory.ok_or_else(missing)?, ground))
-}
-
 /// Runs the sidecar until a signal, or the caller, ends it.
 pub fn run(config: &Config, run: Run) -> Result<(), Failure> {
     let built = build(config)?;
@@ -236,23 +126,6 @@ pub fn run(config: &Config, run: Run) -> Result<(), Failure> {
     let runtime = runtime.map_err(|error| Failure::Start(error.to_string()))?;
     runtime.block_on(tiers.close());
     Ok(())
-}
-
-fn proxy(config: &Config, built: &Built) -> Result<Proxy, Failure> {
-    let default = built
-        .upstreams
-        .get(&config.server.default_provider)
-        .ok_or_else(|| Failure::Config("server.default_provider: is not configured".to_owned()))?;
-    Ok(Proxy {
-        service: Arc::clone(&built.service),
-        routes: Routes::new(built.upstreams.clone(), Arc::clone(default)),
-        settings: config.server.clone(),
-        embed: Arc::new(built.metrics.operation(Operation::Embed)),
-        chat: Arc::new(built.metrics.operation(Operation::Chat)),
-        relay: Arc::new(built.metrics.operation(Operation::Relay)),
-        panics: built.metrics.panics.clone(),
-        tasks: built.tasks.clone(),
-    })
 }
 
 fn pingora(config: &Config, upgrade: bool) -> Server {

@@ -2,10 +2,12 @@
 //! names the HTTP client; it never reads what a provider says.
 
 mod breaker;
+mod check;
 mod counted;
 mod exchange;
 mod pool;
 mod retry;
+mod standings;
 
 use std::fmt;
 use std::sync::Arc;
@@ -18,8 +20,10 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::timeout;
 
 use breaker::{Admission, Breaker};
+pub use check::Finding;
 pub use pool::RequestBody;
 use retry::Budget;
+pub use standings::{Standing, Standings};
 
 use crate::config::Provider;
 use crate::dialect::Dialect;
@@ -77,6 +81,8 @@ pub struct Upstream {
     pub identity: Digest,
     /// Its series.
     pub metrics: UpstreamMetrics,
+    /// What it thinks of the credentials it was called with, where that is asked.
+    pub standings: Option<Standings>,
     scheme: Scheme,
     authority: Authority,
     base_path: String,
@@ -122,9 +128,16 @@ impl Upstream {
             breaker: Breaker::new(name, settings.breaker_failures, metrics.breaker.clone()),
             retries: Budget::new(settings.retry_percent),
             waiting_room: Arc::new(Semaphore::new(settings.max_queued.as_usize() >> 10)),
+            standings: None,
             metrics,
             settings,
         })
+    }
+
+    /// The same, noting what it thinks of the credentials it is called with.
+    #[must_use]
+    pub fn with_standings(self, standings: Standings) -> Self {
+        Self { standings: Some(standings), ..self }
     }
 
     /// A path below the base URL, without a version segment that the base has already.

@@ -1,6 +1,7 @@
 //! Who may ask, who shares stored answers, and that no call is ever made with another's credential.
 
 mod scope;
+mod verify;
 
 use bytes::Bytes;
 use http::{Method, Response};
