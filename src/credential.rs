@@ -45,6 +45,22 @@ pub fn digest(secret: &[u8; 32], headers: &HeaderMap, path_and_query: &str) -> D
     digest.finish()
 }
 
+/// The credentials that a request shows, each by itself.
+pub fn shown<'a>(
+    headers: &'a HeaderMap,
+    path_and_query: &'a str,
+) -> impl Iterator<Item = &'a [u8]> {
+    let headers = HEADERS.iter().flat_map(|name| headers.get_all(*name)).map(|value| {
+        let value = value.as_bytes();
+        match value.split_at_checked("Bearer ".len()) {
+            Some((scheme, key)) if scheme.eq_ignore_ascii_case(b"Bearer ") => key.trim_ascii(),
+            _ => value,
+        }
+    });
+    let value = |parameter: &'a str| parameter.split_once('=').unwrap_or_default().1.as_bytes();
+    headers.chain(parameters(path_and_query).map(value))
+}
+
 /// The parameters of a query that carry credentials, as written.
 fn parameters(path_and_query: &str) -> impl Iterator<Item = &str> {
     let (_, query) = path_and_query.split_once('?').unwrap_or_default();

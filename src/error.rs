@@ -15,6 +15,8 @@ use http::StatusCode;
 pub enum Kind {
     /// The request is not well formed.
     BadRequest,
+    /// The caller shows no key that larder lets in.
+    Unauthorized,
     /// The body is larger than larder reads.
     BodyTooLarge,
     /// The client took too long to send its request.
@@ -40,6 +42,7 @@ impl Kind {
     pub fn code(self) -> &'static str {
         match self {
             Self::BadRequest => "bad_request",
+            Self::Unauthorized => "unauthorized",
             Self::BodyTooLarge => "body_too_large",
             Self::RequestTimeout => "request_timeout",
             Self::Overloaded => "overloaded",
@@ -61,6 +64,7 @@ impl Kind {
             | Self::CircuitOpen
             | Self::Overloaded => true,
             Self::BadRequest
+            | Self::Unauthorized
             | Self::BodyTooLarge
             | Self::RequestTimeout
             | Self::NotCached
@@ -72,6 +76,7 @@ impl Kind {
     pub fn status(self) -> StatusCode {
         match self {
             Self::BadRequest => StatusCode::BAD_REQUEST,
+            Self::Unauthorized => StatusCode::UNAUTHORIZED,
             Self::BodyTooLarge => StatusCode::PAYLOAD_TOO_LARGE,
             Self::RequestTimeout => StatusCode::REQUEST_TIMEOUT,
             Self::Internal => StatusCode::INTERNAL_SERVER_ERROR,

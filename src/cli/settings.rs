@@ -42,6 +42,12 @@ pub(super) struct ServeArgs {
     /// Who is answered: off, verify or allowlist [config: access.auth] [default: off]
     #[arg(long, env = "LARDER_AUTH", value_name = "WHO")]
     auth: Option<String>,
+    /// A file of the keys that are let in, one a line [config: `access.keys_file`]
+    #[arg(long, env = "LARDER_KEYS_FILE", value_name = "FILE")]
+    keys_file: Option<String>,
+    /// The keys that are let in, with commas; better in the environment [config: access.keys]
+    #[arg(long, env = "LARDER_KEYS", value_name = "KEYS", hide_env_values = true)]
+    keys: Option<String>,
     /// How log lines look: text or json [config: log.format] [default: text]
     #[arg(long, env = "LARDER_LOG_FORMAT", value_name = "FORMAT")]
     log_format: Option<String>,
@@ -81,6 +87,8 @@ impl ServeArgs {
             ("disk.dir", "--cache-dir", self.cache_dir.as_ref()),
             ("cache.secret", "--secret", self.secret.as_ref()),
             ("access.auth", "--auth", self.auth.as_ref()),
+            ("access.keys_file", "--keys-file", self.keys_file.as_ref()),
+            ("access.keys", "--keys", self.keys.as_ref()),
             ("redis.url", "--redis", self.redis.as_ref()),
             ("log.format", "--log-format", self.log_format.as_ref()),
             ("log.level", "--log-level", self.log_level.as_ref()),

@@ -4,6 +4,7 @@
 //! reference are rendered from those (`config/reference.rs`).
 
 mod built_in;
+pub mod keys;
 mod models;
 mod read;
 pub mod reference;
@@ -22,6 +23,7 @@ pub use read::{Key, Override, Problem, Section};
 use read::{Reader, Table, unknown};
 pub use sections::{Access, Cache, Disk, Log, Provider, Redis, Server};
 use units::is_loopback;
+use words::Auth;
 
 /// The whole configuration, valid.
 #[derive(Debug, Clone)]
@@ -86,6 +88,7 @@ impl Config {
                 "the admin listener has no password yet, and must stay on loopback".to_owned(),
             );
         }
+        self.check_access(&mut wrong);
         for (name, provider) in &self.providers {
             if let Err(message) = check_base_url(&provider.base_url) {
                 wrong(format!("providers.{name}.base_url"), message);
@@ -99,6 +102,23 @@ impl Config {
             }
         }
         problems
+    }
+}
+
+impl Config {
+    /// Who is answered, and by whom: a list that nothing is on lets nobody in, and one that nothing is
+    /// held against lets everybody in.
+    fn check_access(&self, wrong: &mut impl FnMut(String, String)) {
+        let keys = self.access.all_keys().count();
+        if self.access.auth == Auth::Allowlist && keys == 0 {
+            let message = "needs keys: set access.keys_file or access.keys (LARDER_KEYS)";
+            wrong("access.auth".to_owned(), message.to_owned());
+        }
+        if self.access.auth != Auth::Allowlist && keys > 0 {
+            let message =
+                "is not \"allowlist\", so that the keys that are listed would let everybody in";
+            wrong("access.auth".to_owned(), message.to_owned());
+        }
     }
 }
 

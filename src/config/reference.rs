@@ -62,7 +62,7 @@ fn sections() -> [Entry; 7] {
 
 fn literal(key: &Key) -> String {
     match (key.kind, key.quoted) {
-        ("list of texts", _) => "[]".to_owned(),
+        ("list of texts" | "list of secrets", _) => "[]".to_owned(),
         (_, true) => format!("{:?}", key.default),
         (_, false) => key.default.to_owned(),
     }

@@ -3,6 +3,7 @@
 use std::net::SocketAddr;
 use std::time::Duration;
 
+use super::keys::KeyFile;
 use super::models::ModelRules;
 use super::read::{Key, Reader, Section, Table, section};
 use super::sharers::Sharers;
@@ -77,12 +78,17 @@ section! {
         /// `off` is whoever reaches the listener. `verify` gives a stored answer only to a credential
         /// that the provider accepts; where it has not been seen to do so of late, the provider is asked,
         /// by its list of models. Where a provider has no such list for known callers only, the request
-        /// goes there.
+        /// goes there. `allowlist` answers only who shows one of the keys that are listed below, where
+        /// the provider's key would be; everybody else is told 401.
         auth: Auth = "off",
         /// How long it holds that a provider has accepted a credential (`verify`). From half of that on
         /// it is asked again, while requests go on; where it does not answer, `cache.stale_if_error`
         /// longer.
         verify_every: Duration = "5m",
+        /// A file of keys, one a line (`allowlist`). It is read again at each reload.
+        keys_file: KeyFile = "",
+        /// Keys, beside those of the file; best from the environment (`LARDER_KEYS`, with commas).
+        keys: Vec<Secret> = "",
     }
 }
 
@@ -192,5 +198,12 @@ section! {
         max_tokens: u32 = "0",
         /// Bytes of input that the provider takes in one call; 0 is what is known of its dialect.
         max_bytes: ByteSize = "0",
+    }
+}
+
+impl Access {
+    /// The keys that are listed.
+    pub fn all_keys(&self) -> impl Iterator<Item = &Secret> {
+        self.keys_file.keys().iter().chain(&self.keys)
     }
 }

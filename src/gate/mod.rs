@@ -1,6 +1,7 @@
 //! Where a client's bytes become a request, and a reply becomes bytes.
 
 mod admin;
+mod allowed;
 mod body;
 pub mod connection;
 mod contain;
@@ -23,6 +24,7 @@ use hyper::upgrade::{self, OnUpgrade};
 use tokio_util::task::TaskTracker;
 
 pub use admin::{Admin, Reload};
+pub use allowed::Allowed;
 pub use body::Body;
 use contain::contain;
 pub use current::Current;
@@ -43,6 +45,8 @@ use crate::upstream::RequestBody;
 pub struct Proxy {
     /// The use cases.
     pub service: Arc<Service>,
+    /// Who may ask, where that is not everybody.
+    pub allowed: Option<Allowed>,
     /// From paths to providers.
     pub routes: Routes,
     /// Bounds on what a client may send.
@@ -70,12 +74,17 @@ impl Proxy {
             return write::failed(&Voice(self.routes.find("/").0.dialect, "/"), &error);
         };
         let (upstream, rest) = self.routes.find(path_and_query.as_str());
+        let allowed = self.allowed.as_ref();
+        let refused = allowed.and_then(|keys| keys.refuses(&head.headers, path_and_query.as_str()));
         let endpoint = understood(upstream.dialect, &head, endpoint(rest));
         let metrics = self.metrics(endpoint);
         let exchange = Exchange { metrics, received, in_flight: Held::one(&metrics.in_flight) };
+        let voice = Voice(upstream.dialect, rest);
+        if let Some(error) = refused {
+            return write::respond(&voice, failed(error), exchange);
+        }
         count_retry(metrics, &head.headers);
         let leaving = Leaving(Some(metrics));
-        let voice = Voice(upstream.dialect, rest);
         let path_and_query = rest.to_owned();
         let (upstream, method) = (Arc::clone(upstream), head.method);
         let target = Target { upstream, endpoint, method, path_and_query, received };
@@ -117,9 +126,7 @@ impl Proxy {
         let read = body::read(body, &ask.headers, limit, self.settings.body_timeout).await;
         let body::Whole { raw, plain } = match read {
             Ok(whole) => whole,
-            Err(error) => {
-                return Reply { content: Content::Failed(error), verdict: Verdict::default() };
-            }
+            Err(error) => return failed(error),
         };
         let reason = match plain {
             None => "unreadable",
@@ -157,7 +164,7 @@ impl Proxy {
     fn broken(&self) -> Reply {
         self.panics.inc();
         let error = Error::new(Kind::Internal, "larder failed at this request; its log says where");
-        Reply { content: Content::Failed(error), verdict: Verdict::default() }
+        failed(error)
     }
 
     fn metrics(&self, endpoint: Endpoint) -> &Arc<OperationMetrics> {
@@ -167,6 +174,10 @@ impl Proxy {
             Endpoint::Other => &self.relay,
         }
     }
+}
+
+fn failed(error: Error) -> Reply {
+    Reply { content: Content::Failed(error), verdict: Verdict::default() }
 }
 
 /// Passes a request on as it is. Boxed, since the state of a relay would be moved about with that of

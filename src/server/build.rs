@@ -17,8 +17,8 @@ use crate::config::{Config, Provider};
 use crate::credential;
 use crate::dialect;
 use crate::flight::Flights;
-use crate::gate::Proxy;
 use crate::gate::route::Routes;
+use crate::gate::{Allowed, Proxy};
 use crate::headers::is_of_message;
 use crate::metrics::{Metrics, Operation};
 use crate::serve::{ChatHandles, Service, Vouching};
@@ -147,7 +147,10 @@ pub(super) fn proxy(config: &Config, built: &Built) -> Result<Proxy, Failure> {
         .upstreams
         .get(&config.server.default_provider)
         .ok_or_else(|| Failure::Config("server.default_provider: is not configured".to_owned()))?;
+    let allowlist = config.access.auth == Auth::Allowlist;
+    let allowed = || Allowed::new(built.service.secret, &config.access);
     Ok(Proxy {
+        allowed: allowlist.then(allowed),
         service: Arc::clone(&built.service),
         routes: Routes::new(built.upstreams.clone(), Arc::clone(default)),
         settings: config.server.clone(),
