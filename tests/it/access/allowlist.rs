@@ -11,7 +11,10 @@ fn open() -> Scripted {
 }
 
 fn listed(file: &std::path::Path) -> String {
-    format!("[access]\nauth = \"allowlist\"\nkeys_file = {file:?}\nkeys = [\"third\"]\n")
+    format!(
+        "[access]\nauth = \"allowlist\"\nkeys_file = \"{}\"\nkeys = [\"third\"]\n",
+        file.display()
+    )
 }
 
 #[tokio::test]
