@@ -22,6 +22,9 @@ pub(super) struct ServeArgs {
     /// Where metrics and health are [config: `server.admin_listen`] [default: 127.0.0.1:5274]
     #[arg(long, env = "LARDER_ADMIN_LISTEN", value_name = "ADDR")]
     admin_listen: Option<String>,
+    /// What an administrator has to show; better in the environment [config: `server.admin_token`]
+    #[arg(long, env = "LARDER_ADMIN_TOKEN", value_name = "TEXT", hide_env_values = true)]
+    admin_token: Option<String>,
     /// Base URL of the default provider, with its version segment
     /// [config: `providers.NAME.base_url`]
     #[arg(long, env = "LARDER_UPSTREAM", value_name = "URL")]
@@ -84,6 +87,7 @@ impl ServeArgs {
         let plain = [
             ("server.listen", "--listen", self.listen.as_ref()),
             ("server.admin_listen", "--admin-listen", self.admin_listen.as_ref()),
+            ("server.admin_token", "--admin-token", self.admin_token.as_ref()),
             ("disk.dir", "--cache-dir", self.cache_dir.as_ref()),
             ("cache.secret", "--secret", self.secret.as_ref()),
             ("access.auth", "--auth", self.auth.as_ref()),

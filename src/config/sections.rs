@@ -17,6 +17,10 @@ section! {
         listen: SocketAddr = "127.0.0.1:5273",
         /// Where metrics, health and the admin API are. Port 0 picks a free port.
         admin_listen: SocketAddr = "127.0.0.1:5274",
+        /// What an administrator has to show (`Authorization: Bearer`), except at `/healthz` and
+        /// `/readyz`. Empty is nothing, and then the listener must be on loopback, and is only answered
+        /// under a name of this machine.
+        admin_token: Secret = "",
         /// The provider of every path that does not begin with a provider's name.
         default_provider: String = "openai",
         /// Threads that serve requests; 0 is one for each core.

@@ -6,6 +6,7 @@ mod body;
 pub mod connection;
 mod contain;
 mod current;
+mod guard;
 mod pulse;
 pub mod route;
 mod tunnel;
@@ -28,6 +29,7 @@ pub use allowed::Allowed;
 pub use body::Body;
 use contain::contain;
 pub use current::Current;
+pub use guard::Guard;
 use route::{Routes, endpoint};
 use write::{Exchange, Voice};
 

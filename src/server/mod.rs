@@ -22,7 +22,7 @@ use tokio::sync::{Semaphore, watch};
 
 use crate::config::Config;
 use crate::gate::connection::Door;
-use crate::gate::{Admin, Current};
+use crate::gate::{Admin, Current, Guard};
 use build::proxy;
 pub use build::{Built, build, cache_directory};
 use entrance::{App, Entrance, Opened, Shared};
@@ -97,12 +97,6 @@ pub fn run(config: &Config, run: Run) -> Result<(), Failure> {
     let metrics = built.metrics.clone();
     let live = Arc::new(Live::new(run.read, (config.clone(), built), Arc::clone(&current)));
     let reloading = Arc::clone(&live);
-    let admin = Arc::new(Admin {
-        metrics,
-        current: Arc::clone(&current),
-        reload: Box::new(move || reloading.reload()),
-        draining: draining.subscribe(),
-    });
     let bind = |address| if run.upgrade { Ok(None) } else { bind(address).map(Some) };
     let (proxy_listener, admin_listener) =
         (bind(config.server.listen)?, bind(config.server.admin_listen)?);
@@ -110,6 +104,13 @@ pub fn run(config: &Config, run: Run) -> Result<(), Failure> {
         proxy: real_address(proxy_listener.as_ref(), config.server.listen),
         admin: real_address(admin_listener.as_ref(), config.server.admin_listen),
     };
+    let admin = Arc::new(Admin {
+        guard: Guard::new(&config.server.admin_token, addresses.admin),
+        metrics,
+        current: Arc::clone(&current),
+        reload: Box::new(move || reloading.reload()),
+        draining: draining.subscribe(),
+    });
     let mut server = pingora(config, run.upgrade);
     let opened = Arc::new(Opened::new(2, addresses, run.announce));
     let entrance =

@@ -1,5 +1,6 @@
 //! Who may ask, who shares stored answers, and that no call is ever made with another's credential.
 
+mod admin;
 mod allowlist;
 mod scope;
 mod verify;
