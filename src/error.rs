@@ -15,6 +15,8 @@ use http::StatusCode;
 pub enum Kind {
     /// The request is not well formed.
     BadRequest,
+    /// The caller shows no key that larder lets in.
+    Unauthorized,
     /// The body is larger than larder reads.
     BodyTooLarge,
     /// The path and the query are longer than larder takes.
@@ -44,6 +46,7 @@ impl Kind {
     pub fn code(self) -> &'static str {
         match self {
             Self::BadRequest => "bad_request",
+            Self::Unauthorized => "unauthorized",
             Self::BodyTooLarge => "body_too_large",
             Self::UriTooLong => "uri_too_long",
             Self::RequestTimeout => "request_timeout",
@@ -68,6 +71,7 @@ impl Kind {
             | Self::RateLimited
             | Self::Overloaded => true,
             Self::BadRequest
+            | Self::Unauthorized
             | Self::BodyTooLarge
             | Self::UriTooLong
             | Self::RequestTimeout
@@ -80,6 +84,7 @@ impl Kind {
     pub fn status(self) -> StatusCode {
         match self {
             Self::BadRequest => StatusCode::BAD_REQUEST,
+            Self::Unauthorized => StatusCode::UNAUTHORIZED,
             Self::BodyTooLarge => StatusCode::PAYLOAD_TOO_LARGE,
             Self::UriTooLong => StatusCode::URI_TOO_LONG,
             Self::RequestTimeout => StatusCode::REQUEST_TIMEOUT,

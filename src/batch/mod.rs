@@ -174,7 +174,7 @@ impl Batcher {
         let settings = &original.upstream.settings;
         let or = |setting: usize, known: usize| if setting == 0 { known } else { setting };
         let inputs = or(settings.max_inputs as usize, known.inputs);
-        let learned = self.lessons.of(&original.subject).max_inputs.unwrap_or(usize::MAX);
+        let learned = self.lessons.of(&original.allowance).max_inputs.unwrap_or(usize::MAX);
         Size {
             inputs: inputs.min(learned),
             tokens: or(settings.max_tokens as usize, known.tokens),

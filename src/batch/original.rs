@@ -10,7 +10,7 @@ use crate::clock::Moment;
 use crate::dialect::{EmbedCall, EmbedShape};
 use crate::error::Error;
 use crate::flight::Lead;
-use crate::key::Digest;
+use crate::key::{CacheKey, Digest};
 use crate::request::{Encoding, Input, Unity};
 use crate::tier::purge::Scope;
 use crate::tier::redis::Lease;
@@ -50,6 +50,9 @@ pub struct Original {
     pub lane: Digest,
     /// The same for requests whose vectors can be compared.
     pub subject: Digest,
+    /// The same for requests that one limit of the provider's holds for: of one subject, with one
+    /// credential.
+    pub allowance: Digest,
     /// How long its answers are good; `None` is for ever.
     pub ttl: Option<Duration>,
     /// What its answers are purged with.
@@ -77,8 +80,10 @@ impl Original {
 /// One input that waits for its vector.
 #[derive(Debug)]
 pub struct Seat {
-    /// Its flight.
+    /// Its flight, of its caller's own.
     pub lead: Lead<Outcome>,
+    /// What its vector is kept under.
+    pub key: CacheKey,
     /// The input itself.
     pub input: Input<'static>,
     /// Where it stands in its request.

@@ -4,10 +4,12 @@
 //! reference are rendered from those (`config/reference.rs`).
 
 mod built_in;
+pub mod keys;
 mod models;
 mod read;
 pub mod reference;
 mod sections;
+pub mod sharers;
 pub mod units;
 pub mod words;
 
@@ -19,8 +21,9 @@ pub use built_in::{BUILT_IN, BuiltIn, DIALECTS};
 pub use models::ModelRules;
 pub use read::{Key, Override, Problem, Section};
 use read::{Reader, Table, unknown};
-pub use sections::{Cache, Disk, Log, Provider, Redis, Server};
+pub use sections::{Access, Cache, Disk, Log, Provider, Redis, Server};
 use units::is_loopback;
+use words::Auth;
 
 /// The whole configuration, valid.
 #[derive(Debug, Clone)]
@@ -29,6 +32,8 @@ pub struct Config {
     pub server: Server,
     /// What is kept.
     pub cache: Cache,
+    /// Who is answered.
+    pub access: Access,
     /// What lasts.
     pub disk: Disk,
     /// What is shared.
@@ -56,6 +61,7 @@ impl Config {
         let config = Self {
             server: Server::read(&mut reader, &table(root, "server")),
             cache: Cache::read(&mut reader, &table(root, "cache")),
+            access: Access::read(&mut reader, &table(root, "access")),
             disk: Disk::read(&mut reader, &table(root, "disk")),
             redis: Redis::read(&mut reader, &table(root, "redis")),
             log: Log::read(&mut reader, &table(root, "log")),
@@ -76,12 +82,12 @@ impl Config {
             let message = unknown("provider", &self.server.default_provider, &names);
             wrong("server.default_provider".to_owned(), message);
         }
-        if !is_loopback(self.server.admin_listen.ip()) {
-            wrong(
-                "server.admin_listen".to_owned(),
-                "the admin listener has no password yet, and must stay on loopback".to_owned(),
-            );
+        let token = self.server.admin_token.expose();
+        if token.is_empty() && !is_loopback(self.server.admin_listen.ip()) {
+            let message = "is not on loopback, and needs server.admin_token (LARDER_ADMIN_TOKEN)";
+            wrong("server.admin_listen".to_owned(), message.to_owned());
         }
+        self.check_access(&mut wrong);
         for (name, provider) in &self.providers {
             if let Err(message) = check_base_url(&provider.base_url) {
                 wrong(format!("providers.{name}.base_url"), message);
@@ -98,8 +104,25 @@ impl Config {
     }
 }
 
+impl Config {
+    /// Who is answered, and by whom: a list that nothing is on lets nobody in, and one that nothing is
+    /// held against lets everybody in.
+    fn check_access(&self, wrong: &mut impl FnMut(String, String)) {
+        let keys = self.access.all_keys().count();
+        if self.access.auth == Auth::Allowlist && keys == 0 {
+            let message = "needs keys: set access.keys_file or access.keys (LARDER_KEYS)";
+            wrong("access.auth".to_owned(), message.to_owned());
+        }
+        if self.access.auth != Auth::Allowlist && keys > 0 {
+            let message =
+                "is not \"allowlist\", so that the keys that are listed would let everybody in";
+            wrong("access.auth".to_owned(), message.to_owned());
+        }
+    }
+}
+
 fn refuse_unknown_sections(reader: &mut Reader<'_>, root: &DeTable<'_>) {
-    const KNOWN: [&str; 6] = ["server", "cache", "disk", "redis", "log", "providers"];
+    const KNOWN: [&str; 7] = ["server", "cache", "access", "disk", "redis", "log", "providers"];
     for (name, value) in root {
         if !KNOWN.contains(&name.get_ref().as_ref()) {
             let message = unknown("section", name.get_ref(), &KNOWN);
@@ -249,6 +272,6 @@ mod tests {
     #[test]
     fn an_admin_listener_off_loopback_is_refused() {
         let found = problems("[server]\nadmin_listen = \"0.0.0.0:5274\"\n");
-        assert!(found[0].contains("must stay on loopback"), "{found:?}");
+        assert!(found[0].contains("needs server.admin_token"), "{found:?}");
     }
 }

@@ -3,10 +3,12 @@
 use std::net::SocketAddr;
 use std::time::Duration;
 
+use super::keys::KeyFile;
 use super::models::ModelRules;
 use super::read::{Key, Reader, Section, Table, section};
+use super::sharers::Sharers;
 use super::units::{ByteSize, Secret, Setting};
-use super::words::{CachedRoutes, ChatCache, LogFormat, LogLevel, Oversize};
+use super::words::{Auth, CachedRoutes, ChatCache, LogFormat, LogLevel, Oversize};
 
 section! {
     /// The listeners, and what a client may ask of them.
@@ -15,6 +17,10 @@ section! {
         listen: SocketAddr = "127.0.0.1:5273",
         /// Where metrics, health and the admin API are. Port 0 picks a free port.
         admin_listen: SocketAddr = "127.0.0.1:5274",
+        /// What an administrator has to show (`Authorization: Bearer`), except at `/healthz` and
+        /// `/readyz`. Empty is nothing, and then the listener must be on loopback, and is only answered
+        /// under a name of this machine.
+        admin_token: Secret = "",
         /// The provider of every path that does not begin with a provider's name.
         default_provider: String = "openai",
         /// Threads that serve requests; 0 is one for each core.
@@ -65,6 +71,10 @@ section! {
         /// How large an answer of a model may be that is kept, or joined while it comes. So much is
         /// held for each answer that is on its way.
         max_transcript: ByteSize = "4MiB",
+        /// Who shares stored answers: `credential` is who asks with the same one; `shared` is everybody;
+        /// `header:NAME` is who sends the same value of that header, which the provider does not see.
+        /// Whoever asks for what is not stored does so with its own credential, in calls of its own.
+        scope: Sharers = "credential",
         /// Request headers that change no answer, beside those that larder knows (tracing, user
         /// agents, SDK telemetry). Every other header is part of the cache key.
         harmless_headers: Vec<String> = "",
@@ -72,6 +82,26 @@ section! {
         /// Empty is one made from the password of `redis.url`, or else one that is kept in `disk.dir`, or
         /// else one that ends with the process.
         secret: Secret = "",
+    }
+}
+
+section! {
+    /// Who is answered.
+    Access {
+        /// `off` is whoever reaches the listener. `verify` gives a stored answer only to a credential
+        /// that the provider accepts; where it has not been seen to do so of late, the provider is asked,
+        /// by its list of models. Where a provider has no such list for known callers only, the request
+        /// goes there. `allowlist` answers only who shows one of the keys that are listed below, where
+        /// the provider's key would be; everybody else is told 401.
+        auth: Auth = "off",
+        /// How long it holds that a provider has accepted a credential (`verify`). From half of that on
+        /// it is asked again, while requests go on; where it does not answer, `cache.stale_if_error`
+        /// longer.
+        verify_every: Duration = "5m",
+        /// A file of keys, one a line (`allowlist`). It is read again at each reload.
+        keys_file: KeyFile = "",
+        /// Keys, beside those of the file; best from the environment (`LARDER_KEYS`, with commas).
+        keys: Vec<Secret> = "",
     }
 }
 
@@ -188,5 +218,12 @@ section! {
         max_tokens: u32 = "0",
         /// Bytes of input that the provider takes in one call; 0 is what is known of its dialect.
         max_bytes: ByteSize = "0",
+    }
+}
+
+impl Access {
+    /// The keys that are listed.
+    pub fn all_keys(&self) -> impl Iterator<Item = &Secret> {
+        self.keys_file.keys().iter().chain(&self.keys)
     }
 }

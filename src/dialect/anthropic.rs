@@ -21,6 +21,7 @@ impl Dialect for Anthropic {
     fn write_error(&self, _path: &str, error: &Error) -> Vec<u8> {
         let kind = match error.kind {
             Kind::BadRequest | Kind::UriTooLong => "invalid_request_error",
+            Kind::Unauthorized => "authentication_error",
             Kind::BodyTooLarge => "request_too_large",
             Kind::Overloaded | Kind::CircuitOpen => "overloaded_error",
             Kind::RateLimited => "rate_limit_error",

@@ -8,6 +8,7 @@ mod anthropic;
 mod azure;
 mod canonical;
 pub mod chat;
+mod check;
 mod cohere;
 mod compatible;
 mod dashscope;
@@ -165,6 +166,12 @@ pub trait Dialect: Sync + std::fmt::Debug {
     fn endpoint(&self, method: &Method, path: &str) -> Endpoint {
         let chat = || chat::shape(self.name(), method, path).map(Endpoint::Chat);
         self.embed(method, path).map(Endpoint::Embed).or_else(chat).unwrap_or(Endpoint::Other)
+    }
+
+    /// Where it can be asked whether the provider knows the credential of a request, by path and query
+    /// below the base URL; `None` where there is nothing that only those see whom it knows.
+    fn check_path(&self, path_and_query: &str) -> Option<String> {
+        check::path(self.name(), path_and_query)
     }
 
     /// What a refused call was refused for.

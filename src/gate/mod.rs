@@ -1,10 +1,12 @@
 //! Where a client's bytes become a request, and a reply becomes bytes.
 
 mod admin;
+mod allowed;
 mod body;
 pub mod connection;
 mod contain;
 mod current;
+mod guard;
 mod pulse;
 pub mod route;
 mod strict;
@@ -26,9 +28,11 @@ use hyper::upgrade::{self, OnUpgrade};
 use tokio_util::task::TaskTracker;
 
 pub use admin::{Admin, Reload};
+pub use allowed::Allowed;
 pub use body::Body;
 use contain::contain;
 pub use current::Current;
+pub use guard::Guard;
 use route::{Routes, endpoint};
 use write::{Exchange, Voice};
 
@@ -45,6 +49,8 @@ use crate::serve::{Ask, Passing, Service, Target, relay};
 pub struct Proxy {
     /// The use cases.
     pub service: Arc<Service>,
+    /// Who may ask, where that is not everybody.
+    pub allowed: Option<Allowed>,
     /// From paths to providers.
     pub routes: Routes,
     /// Bounds on what a client may send.
@@ -72,17 +78,23 @@ impl Proxy {
             Err(error) => return self.refused(&error),
         };
         let (upstream, rest) = self.routes.find(path_and_query);
+        let allowed = self.allowed.as_ref();
+        let refused = allowed.and_then(|keys| keys.refuses(&head.headers, path_and_query));
         let endpoint = understood(upstream.dialect, &head, endpoint(rest));
         let metrics = self.metrics(endpoint);
         let exchange = Exchange { metrics, received, in_flight: Held::one(&metrics.in_flight) };
+        let voice = Voice(upstream.dialect, rest);
+        if let Some(error) = refused {
+            return write::respond(&voice, failed(error), exchange);
+        }
         count_retry(metrics, &head.headers);
         let leaving = Leaving(Some(metrics));
-        let voice = Voice(upstream.dialect, rest);
         let path_and_query = rest.to_owned();
         let (upstream, method) = (Arc::clone(upstream), head.method);
         let target = Target { upstream, endpoint, method, path_and_query, received };
-        let headers = std::mem::take(&mut head.headers);
-        let mut ask = Ask { target, headers, body: Bytes::new() };
+        let mut headers = std::mem::take(&mut head.headers);
+        let group = self.service.group(&mut headers);
+        let mut ask = Ask { target, headers, group, body: Bytes::new() };
         let reply = match self.unread(&ask, &body) {
             Some(reason) => {
                 let body = body.map_err(Into::into).boxed_unsync();
@@ -127,9 +139,7 @@ impl Proxy {
         let read = body::read(body, &ask.headers, limit, self.settings.body_timeout).await;
         let body::Whole { raw, plain } = match read {
             Ok(whole) => whole,
-            Err(error) => {
-                return Reply { content: Content::Failed(error), verdict: Verdict::default() };
-            }
+            Err(error) => return failed(error),
         };
         let reason = match plain {
             None => "unreadable",
@@ -166,7 +176,7 @@ impl Proxy {
     fn broken(&self) -> Reply {
         self.panics.inc();
         let error = Error::new(Kind::Internal, "larder failed at this request; its log says where");
-        Reply { content: Content::Failed(error), verdict: Verdict::default() }
+        failed(error)
     }
 
     fn metrics(&self, endpoint: Endpoint) -> &Arc<OperationMetrics> {
@@ -176,6 +186,10 @@ impl Proxy {
             Endpoint::Other => &self.relay,
         }
     }
+}
+
+fn failed(error: Error) -> Reply {
+    Reply { content: Content::Failed(error), verdict: Verdict::default() }
 }
 
 /// Passes a request on as it is. Boxed, since the state of a relay would be moved about with that of

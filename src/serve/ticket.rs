@@ -2,10 +2,9 @@
 
 use std::time::{Duration, Instant};
 
-use http::{HeaderMap, HeaderName, HeaderValue, header};
+use http::{HeaderMap, HeaderName, HeaderValue};
 
 use super::Target;
-use crate::key::{Digest, Framer};
 use crate::upstream::{Priority, Ticket};
 
 static PRIORITY: HeaderName = HeaderName::from_static("x-larder-priority");
@@ -15,15 +14,6 @@ const PATIENCE: [&str; 2] = ["x-stainless-read-timeout", "x-stainless-timeout"];
 
 /// The longest patience that is believed: a day.
 const LONGEST: f64 = 86_400.0;
-
-/// The headers that providers know their customers by.
-const CREDENTIALS: [HeaderName; 5] = [
-    header::AUTHORIZATION,
-    HeaderName::from_static("x-api-key"),
-    HeaderName::from_static("api-key"),
-    HeaderName::from_static("x-goog-api-key"),
-    HeaderName::from_static("ocp-apim-subscription-key"),
-];
 
 /// The ticket of a request with so many inputs.
 pub(super) fn ticket(target: &Target, headers: &HeaderMap, inputs: usize) -> Ticket {
@@ -37,28 +27,14 @@ pub(super) fn ticket(target: &Target, headers: &HeaderMap, inputs: usize) -> Tic
     };
     let patience = patience(headers).unwrap_or(settings.permit_timeout);
     let until: Option<Instant> = target.received.checked_add(patience);
-    Ticket { line: line(target, headers), priority, until }
+    let line = Ticket::line(headers, &target.path_and_query);
+    Ticket { line, priority, until }
 }
 
 fn patience(headers: &HeaderMap) -> Option<Duration> {
     let said = PATIENCE.iter().find_map(|name| headers.get(*name)?.to_str().ok()?.parse().ok());
     said.filter(|seconds| *seconds > 0.0)
         .and_then(|seconds: f64| Duration::try_from_secs_f64(seconds.min(LONGEST)).ok())
-}
-
-/// The same for everybody with the same credential; a provider counts calls by that.
-fn line(target: &Target, headers: &HeaderMap) -> Digest {
-    let mut line = Framer::new("larder line");
-    for name in &CREDENTIALS {
-        for value in headers.get_all(name) {
-            line.field(b'n', name.as_str().as_bytes()).field(b'v', value.as_bytes());
-        }
-    }
-    let query = target.path_and_query.split_once('?').map_or("", |(_, query)| query);
-    for part in query.split('&').filter(|part| part.starts_with("key=")) {
-        line.field(b'q', part.as_bytes());
-    }
-    line.finish()
 }
 
 #[cfg(test)]

@@ -4,7 +4,7 @@ use std::error::Error as _;
 use std::pin::pin;
 use std::time::{Duration, Instant};
 
-use http::{HeaderValue, Request, Response, Uri, Version, header};
+use http::{HeaderValue, Request, Response, StatusCode, Uri, Version, header};
 use http_body_util::{BodyExt, Full, Limited};
 use hyper::body::Incoming;
 use hyper_util::client;
@@ -15,6 +15,7 @@ use super::told::Told;
 use super::{Answer, Call, Patience, Permit, Ticket, Upstream};
 use crate::codec;
 use crate::error::{Error, Kind};
+use crate::key::Digest;
 use crate::metrics::{Called, Operation};
 
 /// How often a call is made again that was one too many, where the provider does not say when.
@@ -95,6 +96,8 @@ impl Upstream {
 
     async fn call_once(&self, permit: &Permit, call: Call) -> Result<Answer, Error> {
         let started = Instant::now();
+        let standings = self.standings.as_ref();
+        let who = standings.map(|standings| standings.who(&call.headers, &call.path_and_query));
         self.retries.earn();
         let calling = async {
             match self.exchange(permit, call.clone()).await {
@@ -112,6 +115,7 @@ impl Upstream {
         let mut result = result.unwrap_or_else(|_: Elapsed| Err(self.late("a whole answer")));
         if let Ok(answer) = &mut result {
             answer.took = started.elapsed();
+            self.note(who.as_ref(), answer.status);
         }
         let called = match &result {
             Ok(answer) => Called::Answered(answer.status.as_u16()),
@@ -181,13 +185,25 @@ impl Upstream {
         // A connection that may become another protocol is one for itself.
         let switches = request.headers().contains_key(header::UPGRADE);
         let pool = if switches { &self.pools.switches } else { &self.pools.calls };
+        // What is only passed on may be answered to just anybody.
+        let standings = self.standings.as_ref().filter(|_| operation == Operation::Chat);
+        let who = standings.map(|standings| standings.who(request.headers(), path_and_query));
         let result = self.send((pool, permit), request, path_and_query).await;
+        if let Ok(response) = &result {
+            self.note(who.as_ref(), response.status());
+        }
         let called = match &result {
             Ok(response) => Called::Answered(response.status().as_u16()),
             Err(error) => Called::Failed(error_type(error)),
         };
         self.metrics.called(operation, called, started.elapsed());
         result
+    }
+
+    fn note(&self, who: Option<&Digest>, status: StatusCode) {
+        if let (Some(standings), Some(who)) = (&self.standings, who) {
+            standings.answered(who, status);
+        }
     }
 
     async fn send(

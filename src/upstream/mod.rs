@@ -2,12 +2,14 @@
 //! names the HTTP client; it never reads what a provider says.
 
 mod breaker;
+mod check;
 mod counted;
 mod exchange;
 mod pace;
 mod pool;
 mod queue;
 mod retry;
+mod standings;
 mod ticket;
 mod told;
 
@@ -22,9 +24,11 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::timeout_at;
 
 use breaker::{Admission, Breaker};
+pub use check::Finding;
 pub use pool::RequestBody;
 use queue::{Queue, Turn};
 use retry::Budget;
+pub use standings::{Standing, Standings};
 use ticket::Each;
 pub use ticket::{Priority, Ticket};
 
@@ -94,6 +98,8 @@ pub struct Upstream {
     pub identity: Digest,
     /// Its series.
     pub metrics: UpstreamMetrics,
+    /// What it thinks of the credentials it was called with, where that is asked.
+    pub standings: Option<Standings>,
     scheme: Scheme,
     authority: Authority,
     base_path: String,
@@ -147,9 +153,16 @@ impl Upstream {
             retries: Budget::new(settings.retry_percent),
             hedges: Budget::new(settings.hedge_percent),
             waiting_room: Arc::new(Semaphore::new(settings.max_queued.as_usize() >> 10)),
+            standings: None,
             metrics,
             settings,
         })
+    }
+
+    /// The same, noting what it thinks of the credentials it is called with.
+    #[must_use]
+    pub fn with_standings(self, standings: Standings) -> Self {
+        Self { standings: Some(standings), ..self }
     }
 
     /// A path below the base URL, without a version segment that the base has already.

@@ -12,6 +12,7 @@
     reason = "a test fails by panicking, and tells its figures"
 )]
 
+mod access;
 mod bounds;
 mod chat;
 mod coalesce;

@@ -54,6 +54,7 @@ impl Dialect for Gemini {
         }
         let status = match error.kind {
             Kind::BadRequest | Kind::BodyTooLarge | Kind::UriTooLong => "INVALID_ARGUMENT",
+            Kind::Unauthorized => "UNAUTHENTICATED",
             Kind::RequestTimeout | Kind::UpstreamTimeout | Kind::NotCached => "DEADLINE_EXCEEDED",
             Kind::Overloaded | Kind::CircuitOpen | Kind::UpstreamUnreachable => "UNAVAILABLE",
             Kind::RateLimited => "RESOURCE_EXHAUSTED",

@@ -104,9 +104,6 @@ impl Service {
         if directives.only_if_cached {
             return Ok(not_cached());
         }
-        if let Some(reply) = self.refused(&directives, &key.digest()) {
-            return Ok(reply);
-        }
         let pump = self.pump(shape, ask, (request, scope, key, &directives));
         let reply = self.fetch(pump, &directives, (key, &fresh)).await;
         if !reply.is_providers_failure() {
@@ -122,13 +119,16 @@ impl Service {
         directives: &Directives,
         (key, fresh): (CacheKey, &Freshness),
     ) -> Reply {
+        if let Some(reply) = self.refused(directives, &pump.question.digest()) {
+            return reply;
+        }
         let bound = self.chat.max_transcript;
         if directives.no_cache {
             let (source, reader) = alone(bound);
             self.chat.tasks.spawn(pump.run(source));
             return await_head(reader, false, Some("no-cache")).await;
         }
-        match self.chat.broadcasts.join(key, bound, || self.kept(&key, fresh)) {
+        match self.chat.broadcasts.join(pump.question, bound, || self.kept(&key, fresh)) {
             Joined::Found(kept) => self.replay(kept, fresh.now),
             Joined::Leads(source, reader) => {
                 self.chat.tasks.spawn(pump.run(source));
@@ -181,7 +181,7 @@ impl Service {
         let key = Framer::new("larder chat 1")
             .field(b'e', self.envelope(ask).as_bytes())
             .field(b'u', ask.target.upstream.identity.as_bytes())
-            .field(b'a', ask.target.path_and_query.as_bytes())
+            .field(b'a', self.place(ask).as_bytes())
             .field(b'q', question)
             .finish();
         CacheKey::whole(key)
@@ -193,6 +193,8 @@ impl Service {
         ask: &Ask,
         (request, scope, key, directives): (ChatRequest, &'static Scope, CacheKey, &Directives),
     ) -> Pump {
+        let (caller, envelope) = (self.caller(ask), self.envelope(ask));
+        let question = if caller == envelope { key } else { key.called(&caller) };
         let plain = request.framing.is_none();
         let shares = plain && directives.max_age.is_none() && !directives.no_cache;
         Pump {
@@ -203,6 +205,7 @@ impl Service {
             watcher: watcher::Watcher::new(shape, &request, self.chat.max_transcript),
             peers: shares.then(|| Peers { service: Arc::clone(self), key, scope }),
             key,
+            question,
             scope,
             ttl: shortest(directives.ttl.or(self.chat.ttl), shape.most_ttl()),
         }

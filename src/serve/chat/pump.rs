@@ -16,6 +16,8 @@ use super::share::{self, Peers, Turn};
 use super::watcher::Watcher;
 use crate::broadcast::{End, Head, Source};
 use crate::clock::Moment;
+use crate::config::sharers::Sharers;
+use crate::headers::of_no_account;
 use crate::key::CacheKey;
 use crate::metrics::{Held, Operation};
 use crate::tier::Stored;
@@ -38,6 +40,8 @@ pub(super) struct Pump {
     /// Whose answer will do as well, if anybody's.
     pub(super) peers: Option<Peers>,
     pub(super) key: CacheKey,
+    /// The key of what is on its way, which is one caller's.
+    pub(super) question: CacheKey,
     pub(super) scope: &'static Scope,
     pub(super) ttl: Option<Duration>,
 }
@@ -90,7 +94,7 @@ impl Pump {
         let (status, headers, body) = (head.status, head.headers, body.to_bytes());
         source.push(body.clone());
         let answer = Answer { status, headers, body, took: Duration::ZERO };
-        self.service.refusals.note(self.key.digest(), &answer);
+        self.service.refusals.note(self.question.digest(), &answer);
         ("status", End::Complete)
     }
 
@@ -137,7 +141,10 @@ impl Pump {
         }
         let stored = self.service.clock.now();
         let expires = self.ttl.map_or(Moment::NEVER, |ttl| stored.after(ttl));
-        let value = transcript::write(headers, &whole);
+        let value = match self.service.sharers {
+            Sharers::Credential => transcript::write(headers, &whole),
+            _ => transcript::write(&of_no_account(headers.clone()), &whole),
+        };
         let mark = self.scope.mark();
         self.service.tiers.put(self.key, Stored { value, stored, expires, mark });
         "stored"
