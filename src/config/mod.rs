@@ -96,6 +96,11 @@ impl Config {
                 let message = unknown("dialect", &provider.dialect, DIALECTS);
                 wrong(format!("providers.{name}.dialect"), message);
             }
+            if provider.api_key_env.key().is_some() && self.is_open() {
+                let message = "would be for whoever reaches server.listen, which is not on loopback; \
+                               set access.auth = \"allowlist\"";
+                wrong(format!("providers.{name}.api_key_env"), message.to_owned());
+            }
             if provider.max_connections == 0 {
                 wrong(format!("providers.{name}.max_connections"), "must be at least 1".to_owned());
             }
@@ -105,6 +110,11 @@ impl Config {
 }
 
 impl Config {
+    /// Whether whoever reaches this machine is answered.
+    fn is_open(&self) -> bool {
+        self.access.auth != Auth::Allowlist && !is_loopback(self.server.listen.ip())
+    }
+
     /// Who is answered, and by whom: a list that nothing is on lets nobody in, and one that nothing is
     /// held against lets everybody in.
     fn check_access(&self, wrong: &mut impl FnMut(String, String)) {

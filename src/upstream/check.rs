@@ -68,7 +68,8 @@ impl Upstream {
         let body = Limited::new(body, MOST).collect().await;
         let body = body.map_err(|_| Error::new(Kind::UpstreamInvalid, "a list that has no end"))?;
         let (status, headers) = (head.status, head.headers);
-        Ok(Answer { status, headers, body: body.to_bytes(), took: Duration::ZERO })
+        let body = self.struck(body.to_bytes());
+        Ok(Answer { status, headers, body, took: Duration::ZERO })
     }
 }
 

@@ -3,8 +3,10 @@
 
 mod breaker;
 mod check;
+mod coming;
 mod counted;
 mod exchange;
+mod own_key;
 mod pool;
 mod retry;
 mod standings;
@@ -21,6 +23,8 @@ use tokio::time::timeout;
 
 use breaker::{Admission, Breaker};
 pub use check::Finding;
+pub use coming::Coming;
+use own_key::OwnKey;
 pub use pool::RequestBody;
 use retry::Budget;
 pub use standings::{Standing, Standings};
@@ -83,6 +87,7 @@ pub struct Upstream {
     pub metrics: UpstreamMetrics,
     /// What it thinks of the credentials it was called with, where that is asked.
     pub standings: Option<Standings>,
+    own_key: Option<OwnKey>,
     scheme: Scheme,
     authority: Authority,
     base_path: String,
@@ -129,6 +134,7 @@ impl Upstream {
             retries: Budget::new(settings.retry_percent),
             waiting_room: Arc::new(Semaphore::new(settings.max_queued.as_usize() >> 10)),
             standings: None,
+            own_key: settings.api_key_env.key().cloned().map(OwnKey::new),
             metrics,
             settings,
         })
@@ -138,6 +144,11 @@ impl Upstream {
     #[must_use]
     pub fn with_standings(self, standings: Standings) -> Self {
         Self { standings: Some(standings), ..self }
+    }
+
+    /// Whether it is called with a key of larder's own, whoever asks.
+    pub fn has_own_key(&self) -> bool {
+        self.own_key.is_some()
     }
 
     /// A path below the base URL, without a version segment that the base has already.

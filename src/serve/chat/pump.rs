@@ -7,7 +7,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use http::{HeaderMap, Request};
 use http_body_util::BodyExt;
-use hyper::body::{Body, Incoming};
+use hyper::body::Body;
 use tokio::time::sleep;
 
 use super::super::Service;
@@ -22,7 +22,7 @@ use crate::metrics::{Held, Operation};
 use crate::tier::Stored;
 use crate::tier::purge::Scope;
 use crate::transcript;
-use crate::upstream::{RequestBody, Upstream};
+use crate::upstream::{Coming, RequestBody, Upstream};
 
 /// How long an answer that nobody reads goes on, if it may be kept. A client that gave up and tries
 /// again finds it, and one that is nearly there is not lost; what it costs beyond that is nobody's
@@ -89,7 +89,7 @@ impl Pump {
         mut self,
         source: &Source,
         headers: &HeaderMap,
-        mut body: Incoming,
+        mut body: Coming,
     ) -> (&'static str, End) {
         loop {
             if self.watcher.unfit().is_some() {

@@ -66,7 +66,13 @@ impl Sidecar {
 
     /// Before a provider, with a configuration file.
     pub(crate) fn with(upstream: SocketAddr, config: &str) -> Self {
-        Self::start(&["--listen", "127.0.0.1:0", "--admin-listen", "127.0.0.1:0"], upstream, config)
+        Self::within(upstream, config, &[])
+    }
+
+    /// The same with an environment.
+    pub(crate) fn within(upstream: SocketAddr, config: &str, environment: &[(&str, &str)]) -> Self {
+        let arguments = ["--listen", "127.0.0.1:0", "--admin-listen", "127.0.0.1:0"];
+        Self::start((&arguments, environment), upstream, config)
     }
 
     /// A new process that takes this one's listeners over; the old one is told a moment later.
@@ -78,14 +84,19 @@ impl Sidecar {
         });
         let (proxy, admin) = (self.proxy.to_string(), self.admin.to_string());
         let arguments = ["--upgrade", "--listen", &proxy, "--admin-listen", &admin];
-        Self::start(&arguments, upstream, config)
+        Self::start((&arguments, &[]), upstream, config)
     }
 
-    fn start(arguments: &[&str], upstream: SocketAddr, config: &str) -> Self {
+    fn start(
+        (arguments, environment): (&[&str], &[(&str, &str)]),
+        upstream: SocketAddr,
+        config: &str,
+    ) -> Self {
         let file = config_file(config);
         let upstream = format!("http://{upstream}/v1");
         let mut command = larder(&["serve", "--upstream", &upstream, "--config", file.name()]);
-        let mut process = command.args(arguments).stderr(Stdio::piped()).spawn().unwrap();
+        command.args(arguments).envs(environment.iter().copied());
+        let mut process = command.stderr(Stdio::piped()).spawn().unwrap();
         let log = Arc::new(Mutex::new(Vec::new()));
         let (told, listening) = mpsc::channel();
         let lines = BufReader::new(process.stderr.take().unwrap()).lines();
