@@ -73,6 +73,13 @@ impl Setting for KeyVariable {
         if name.is_empty() {
             return Ok(Self { name, key: Secret::parse("")? });
         }
+        let in_name = |byte: u8| byte.is_ascii_uppercase() || byte.is_ascii_digit() || byte == b'_';
+        if !name.bytes().all(in_name) {
+            // It may well be the key itself.
+            return Err(
+                "expected a variable's name, in capitals, such as OPENAI_API_KEY".to_owned()
+            );
+        }
         let key = env::var(&name).unwrap_or_default();
         if key.trim().is_empty() {
             return Err(format!("the environment variable {name} is not set"));

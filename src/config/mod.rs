@@ -3,6 +3,7 @@
 //! Each section is declared once, with its doc comments; the commented default file and the
 //! reference are rendered from those (`config/reference.rs`).
 
+mod base_url;
 mod built_in;
 pub mod keys;
 mod models;
@@ -89,12 +90,17 @@ impl Config {
         }
         self.check_access(&mut wrong);
         for (name, provider) in &self.providers {
-            if let Err(message) = check_base_url(&provider.base_url) {
+            if let Err(message) = base_url::check(&provider.base_url) {
                 wrong(format!("providers.{name}.base_url"), message);
             }
             if !DIALECTS.contains(&provider.dialect.as_str()) {
                 let message = unknown("dialect", &provider.dialect, DIALECTS);
                 wrong(format!("providers.{name}.dialect"), message);
+            }
+            if provider.api_key_env.key().is_some() && self.is_open() {
+                let message = "would be for whoever reaches server.listen, which is not on loopback; \
+                               set access.auth = \"allowlist\"";
+                wrong(format!("providers.{name}.api_key_env"), message.to_owned());
             }
             if provider.max_connections == 0 {
                 wrong(format!("providers.{name}.max_connections"), "must be at least 1".to_owned());
@@ -105,6 +111,11 @@ impl Config {
 }
 
 impl Config {
+    /// Whether whoever reaches this machine is answered.
+    fn is_open(&self) -> bool {
+        self.access.auth != Auth::Allowlist && !is_loopback(self.server.listen.ip())
+    }
+
     /// Who is answered, and by whom: a list that nothing is on lets nobody in, and one that nothing is
     /// held against lets everybody in.
     fn check_access(&self, wrong: &mut impl FnMut(String, String)) {
@@ -175,19 +186,6 @@ fn fill(value: &mut String, known: &str) {
     }
 }
 
-fn check_base_url(url: &str) -> Result<(), String> {
-    if url.is_empty() {
-        return Err("is missing: this provider is not built in".to_owned());
-    }
-    let uri: http::Uri = url.parse().map_err(|_| format!("is not a URL: {url:?}"))?;
-    let scheme = matches!(uri.scheme_str(), Some("http" | "https"));
-    let plain = uri.query().is_none() && !uri.authority().is_some_and(|a| a.as_str().contains('@'));
-    if scheme && plain && uri.host().is_some() {
-        return Ok(());
-    }
-    Err(format!("must be http(s)://HOST[:PORT][/PATH], without credentials or query: {url:?}"))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -242,6 +240,19 @@ mod tests {
         let found = problems(text);
         assert_eq!(found.len(), 3, "{found:?}");
         assert!(found[2].contains("did you mean `openai`"), "{found:?}");
+    }
+
+    #[test]
+    fn a_credential_in_the_wrong_place_is_not_printed() {
+        for (key, value) in [
+            ("base_url", "https://user:canary@host/v1"),
+            ("base_url", "https://host/v1?key=canary"),
+            ("base_url", "user:canary@host"),
+            ("api_key_env", "sk-canary"),
+        ] {
+            let found = problems(&format!("[providers.openai]\n{key} = \"{value}\"\n"));
+            assert!(!format!("{found:?}").contains("canary"), "{found:?}");
+        }
     }
 
     #[test]

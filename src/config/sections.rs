@@ -3,7 +3,7 @@
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use super::keys::KeyFile;
+use super::keys::{KeyFile, KeyVariable};
 use super::models::ModelRules;
 use super::read::{Key, Reader, Section, Table, section};
 use super::sharers::Sharers;
@@ -162,6 +162,10 @@ section! {
         /// Whose wire shapes it speaks. Empty is the dialect of the provider's own name, where there
         /// is one, and otherwise `openai`.
         dialect: String = "",
+        /// The environment variable that holds the key to call it with, in place of whatever credential a
+        /// client sends. Off loopback that needs `access.auth = "allowlist"`. The key is struck out of
+        /// whatever the provider answers; what an agreed other protocol carries is not looked at.
+        api_key_env: KeyVariable = "",
         /// Roots to trust besides the platform's: a file of PEM certificates.
         ca_file: String = "",
         /// How many calls may be under way at once, each on a connection of its own over HTTP/1.1.

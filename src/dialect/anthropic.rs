@@ -1,8 +1,8 @@
 //! Anthropic, which gives no embeddings.
 
-use http::Method;
+use http::{HeaderMap, HeaderName, Method, header};
 
-use super::{Dialect, EmbedShape};
+use super::{BEARER, Dialect, EmbedShape};
 use crate::error::{Error, Kind};
 
 /// Anthropic.
@@ -16,6 +16,12 @@ impl Dialect for Anthropic {
 
     fn embed(&self, _method: &Method, _path: &str) -> Option<&'static dyn EmbedShape> {
         None
+    }
+
+    fn credential(&self, _path: &str, headers: &HeaderMap) -> (HeaderName, &'static str) {
+        // Newer SDKs, for newer versions of the API, send theirs as a bearer's.
+        let bearer = headers.contains_key(header::AUTHORIZATION);
+        if bearer { BEARER } else { (HeaderName::from_static("x-api-key"), "") }
     }
 
     fn write_error(&self, _path: &str, error: &Error) -> Vec<u8> {

@@ -41,7 +41,7 @@ mod voyage;
 
 use std::borrow::Cow;
 
-use http::{Method, StatusCode};
+use http::{HeaderMap, HeaderName, Method, StatusCode, header};
 
 pub use chat::ChatShape;
 pub use reply::{EmbedReply, Item};
@@ -81,6 +81,9 @@ pub const ALL: &[&dyn Dialect] = &[
 pub fn named(name: &str) -> Option<&'static dyn Dialect> {
     ALL.iter().copied().find(|dialect| dialect.name() == name)
 }
+
+/// Where most providers look for a credential.
+const BEARER: (HeaderName, &str) = (header::AUTHORIZATION, "Bearer ");
 
 /// What one provider call carries.
 #[derive(Debug, Clone, Copy)]
@@ -166,6 +169,12 @@ pub trait Dialect: Sync + std::fmt::Debug {
     fn endpoint(&self, method: &Method, path: &str) -> Endpoint {
         let chat = || chat::shape(self.name(), method, path).map(Endpoint::Chat);
         self.embed(method, path).map(Endpoint::Embed).or_else(chat).unwrap_or(Endpoint::Other)
+    }
+
+    /// The header that the provider looks for a credential in, and what stands before it there, by a
+    /// request's path and headers.
+    fn credential(&self, _path: &str, _headers: &HeaderMap) -> (HeaderName, &'static str) {
+        BEARER
     }
 
     /// Where it can be asked whether the provider knows the credential of a request, by path and query

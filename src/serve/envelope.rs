@@ -39,10 +39,18 @@ impl Service {
     /// What a call depends on beside the body: as above, with the credential, whoever shares what it
     /// brings. Calls and answers on their way are one caller's.
     pub(super) fn caller(&self, ask: &Ask) -> Digest {
+        let path = &ask.target.path_and_query;
+        if ask.target.upstream.has_own_key() {
+            // The provider sees larder's, whoever asks.
+            let counts = |name: &HeaderName, value: &HeaderValue| {
+                !credential::is_header(name) && self.tells(name, value)
+            };
+            return self.sealed(ask, &credential::without(path), counts).finish();
+        }
         let counts = |name: &HeaderName, value: &HeaderValue| {
             credential::is_header(name) || self.tells(name, value)
         };
-        self.sealed(ask, &ask.target.path_and_query, counts).finish()
+        self.sealed(ask, path, counts).finish()
     }
 
     /// Where a stored answer was asked for.

@@ -5,14 +5,13 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, Response, StatusCode};
-use hyper::body::Incoming;
 
 use crate::broadcast::{Head, Reader};
 use crate::clock::Moment;
 use crate::error::Error;
 use crate::metrics::{Layer, Outcome};
 use crate::transcript::Transcript;
-use crate::upstream::{Answer, Permit};
+use crate::upstream::{Answer, Coming, Permit};
 
 /// An answer on its way to the gate.
 #[derive(Debug)]
@@ -47,7 +46,7 @@ pub enum Content {
     /// A provider's own answer, whole.
     Passed(Arc<Answer>),
     /// A provider's own answer as it comes; the permit is held to its end.
-    Streamed(Box<Response<Incoming>>, Permit),
+    Streamed(Box<Response<Coming>>, Permit),
     /// Agreement to another protocol, with its headers.
     Switched(HeaderMap),
     /// A provider's answer that others may be reading too, as it comes.

@@ -27,7 +27,7 @@ pub(super) fn ticket(target: &Target, headers: &HeaderMap, inputs: usize) -> Tic
     };
     let patience = patience(headers).unwrap_or(settings.permit_timeout);
     let until: Option<Instant> = target.received.checked_add(patience);
-    let line = Ticket::line(headers, &target.path_and_query);
+    let line = target.upstream.line(headers, &target.path_and_query);
     Ticket { line, priority, until }
 }
 

@@ -60,7 +60,7 @@ impl Upstream {
         for name in [header::CONTENT_TYPE, header::CONTENT_ENCODING, header::ACCEPT_ENCODING] {
             headers.remove(name);
         }
-        let ticket = Ticket::patient(Ticket::line(&headers, path));
+        let ticket = Ticket::patient(self.line(&headers, path));
         let (path_and_query, body) = (path.to_owned(), Bytes::new());
         let call = Call { method: Method::GET, path_and_query, headers, body };
         let (response, _permit) = self.open_in_turn(&ticket, &call, Operation::Relay).await?;
@@ -68,7 +68,8 @@ impl Upstream {
         let body = Limited::new(body, MOST).collect().await;
         let body = body.map_err(|_| Error::new(Kind::UpstreamInvalid, "a list that has no end"))?;
         let (status, headers) = (head.status, head.headers);
-        Ok(Answer { status, headers, body: body.to_bytes(), took: Duration::ZERO })
+        let body = self.struck(body.to_bytes());
+        Ok(Answer { status, headers, body, took: Duration::ZERO })
     }
 }
 

@@ -1,19 +1,24 @@
 //! Calls: what goes to a provider and what comes back, within bounds and deadlines.
 
+use std::borrow::Cow;
 use std::error::Error as _;
 use std::pin::pin;
 use std::time::{Duration, Instant};
 
+use bytes::Bytes;
 use http::{HeaderValue, Request, Response, StatusCode, Uri, Version, header};
 use http_body_util::{BodyExt, Full, Limited};
 use hyper::body::Incoming;
 use hyper_util::client;
 use tokio::time::{error::Elapsed, sleep, timeout};
 
+use super::coming::Coming;
+use super::own_key::Striker;
 use super::pool::{Pool, RequestBody};
 use super::told::Told;
 use super::{Answer, Call, Patience, Permit, Ticket, Upstream};
 use crate::codec;
+use crate::credential;
 use crate::error::{Error, Kind};
 use crate::key::Digest;
 use crate::metrics::{Called, Operation};
@@ -140,6 +145,7 @@ impl Upstream {
         let (mut headers, body) = (head.headers, body.to_bytes());
         let coding = headers.get(header::CONTENT_ENCODING).and_then(|value| value.to_str().ok());
         let Some(coding) = coding else {
+            let body = self.struck(body);
             return Ok(Answer { status: head.status, headers, body, took: Duration::ZERO });
         };
         let body = codec::decode(coding, body, limit).await.map_err(|_| {
@@ -147,6 +153,7 @@ impl Upstream {
         })?;
         headers.remove(header::CONTENT_ENCODING);
         headers.remove(header::CONTENT_LENGTH);
+        let body = self.struck(body);
         Ok(Answer { status: head.status, headers, body, took: Duration::ZERO })
     }
 
@@ -157,7 +164,7 @@ impl Upstream {
         ticket: &Ticket,
         call: &Call,
         operation: Operation,
-    ) -> Result<(Response<Incoming>, Permit), Error> {
+    ) -> Result<(Response<Coming>, Permit), Error> {
         let mut permit = self.permit(ticket).await?;
         loop {
             let request = (call.as_request(), &*call.path_and_query);
@@ -180,7 +187,7 @@ impl Upstream {
         permit: &Permit,
         (request, path_and_query): (Request<RequestBody>, &str),
         operation: Operation,
-    ) -> Result<Response<Incoming>, Error> {
+    ) -> Result<Response<Coming>, Error> {
         let started = Instant::now();
         // A connection that may become another protocol is one for itself.
         let switches = request.headers().contains_key(header::UPGRADE);
@@ -197,7 +204,16 @@ impl Upstream {
             Err(error) => Called::Failed(error_type(error)),
         };
         self.metrics.called(operation, called, started.elapsed());
-        result
+        let striker = self.own_key.clone().map(Striker::new);
+        result.map(|response| response.map(|body| Coming::new(body, striker)))
+    }
+
+    /// A body without larder's own key.
+    pub(super) fn struck(&self, body: Bytes) -> Bytes {
+        match &self.own_key {
+            Some(key) => key.strike_whole(body),
+            None => body,
+        }
     }
 
     fn note(&self, who: Option<&Digest>, status: StatusCode) {
@@ -212,14 +228,22 @@ impl Upstream {
         mut request: Request<RequestBody>,
         path_and_query: &str,
     ) -> Result<Response<Incoming>, Error> {
-        *request.uri_mut() = self.uri(path_and_query)?;
+        let mut path = Cow::Borrowed(path_and_query);
+        if let Some(key) = &self.own_key {
+            key.put(self.dialect, path_and_query, request.headers_mut());
+            path = credential::without(path_and_query);
+        }
+        *request.uri_mut() = self.uri(&path)?;
         // A client's version is its own hop's: the connection's is decided by ALPN.
         *request.version_mut() = Version::HTTP_11;
         let response = timeout(self.settings.first_byte_timeout, pool.request(request)).await;
         match response {
-            Ok(Ok(response)) => {
+            Ok(Ok(mut response)) => {
                 admission.answered();
                 turn.answered(&Told::read(response.status(), response.headers()));
+                if let Some(key) = &self.own_key {
+                    key.strike_headers(response.headers_mut());
+                }
                 Ok(response)
             }
             Ok(Err(error)) => {

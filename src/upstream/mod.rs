@@ -3,8 +3,10 @@
 
 mod breaker;
 mod check;
+mod coming;
 mod counted;
 mod exchange;
+mod own_key;
 mod pace;
 mod pool;
 mod queue;
@@ -25,6 +27,8 @@ use tokio::time::timeout_at;
 
 use breaker::{Admission, Breaker};
 pub use check::Finding;
+pub use coming::Coming;
+use own_key::OwnKey;
 pub use pool::RequestBody;
 use queue::{Queue, Turn};
 use retry::Budget;
@@ -33,6 +37,7 @@ use ticket::Each;
 pub use ticket::{Priority, Ticket};
 
 use crate::config::Provider;
+use crate::credential;
 use crate::dialect::Dialect;
 use crate::error::{Error, Kind};
 use crate::key::{Digest, Framer};
@@ -100,6 +105,7 @@ pub struct Upstream {
     pub metrics: UpstreamMetrics,
     /// What it thinks of the credentials it was called with, where that is asked.
     pub standings: Option<Standings>,
+    own_key: Option<OwnKey>,
     scheme: Scheme,
     authority: Authority,
     base_path: String,
@@ -154,6 +160,7 @@ impl Upstream {
             hedges: Budget::new(settings.hedge_percent),
             waiting_room: Arc::new(Semaphore::new(settings.max_queued.as_usize() >> 10)),
             standings: None,
+            own_key: settings.api_key_env.key().cloned().map(OwnKey::new),
             metrics,
             settings,
         })
@@ -163,6 +170,11 @@ impl Upstream {
     #[must_use]
     pub fn with_standings(self, standings: Standings) -> Self {
         Self { standings: Some(standings), ..self }
+    }
+
+    /// Whether it is called with a key of larder's own, whoever asks.
+    pub fn has_own_key(&self) -> bool {
+        self.own_key.is_some()
     }
 
     /// A path below the base URL, without a version segment that the base has already.
@@ -178,6 +190,15 @@ impl Upstream {
             path_and_query = rest;
         }
         path_and_query
+    }
+
+    /// The line of a request: that of the credential it is called with.
+    pub fn line(&self, headers: &HeaderMap, path_and_query: &str) -> Digest {
+        if self.has_own_key() {
+            return Digest::of(b"larder's own key");
+        }
+        // It stays in this process, so there is nothing to key it with.
+        credential::digest(&[0; 32], headers, path_and_query)
     }
 
     /// The right to make one call now, waiting for it as long as the ticket says; not at all where the

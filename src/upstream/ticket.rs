@@ -2,9 +2,6 @@
 
 use std::time::Instant;
 
-use http::HeaderMap;
-
-use crate::credential;
 use crate::key::Digest;
 
 /// Who is asked by people, and who works in bulk.
@@ -52,11 +49,6 @@ pub struct Ticket {
 }
 
 impl Ticket {
-    /// The line of a credential. It stays in this process, so there is nothing to key it with.
-    pub fn line(headers: &HeaderMap, path_and_query: &str) -> Digest {
-        credential::digest(&[0; 32], headers, path_and_query)
-    }
-
     /// Of one who waits as long as it takes.
     pub fn patient(line: Digest) -> Self {
         Self { line, priority: Priority::Interactive, until: None }

@@ -7,12 +7,13 @@ mod question;
 
 use std::borrow::Cow;
 
-use http::Method;
+use http::{HeaderMap, HeaderName, Method};
 
 use super::listed::{self, Form};
 use super::shape::{Encodings, Shape};
 use super::{
-    Asked, Dialect, EmbedCall, EmbedReply, EmbedShape, Invalid, Limits, Unreadable, json, openai,
+    Asked, BEARER, Dialect, EmbedCall, EmbedReply, EmbedShape, Invalid, Limits, Unreadable, json,
+    openai,
 };
 use crate::error::{Error, Kind};
 use crate::request::{EmbedRequest, Input};
@@ -45,6 +46,14 @@ impl Dialect for Gemini {
             _ if path.ends_with(ONE) => Some(&One),
             _ if path.ends_with(BATCH) => Some(&Batch),
             _ => None,
+        }
+    }
+
+    fn credential(&self, path: &str, _headers: &HeaderMap) -> (HeaderName, &'static str) {
+        if path.contains("/openai/") {
+            BEARER
+        } else {
+            (HeaderName::from_static("x-goog-api-key"), "")
         }
     }
 

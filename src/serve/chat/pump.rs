@@ -8,7 +8,7 @@ use bytes::Bytes;
 use http::HeaderMap;
 use http::response::Parts;
 use http_body_util::BodyExt;
-use hyper::body::{Body, Incoming};
+use hyper::body::Body;
 use tokio::time::sleep;
 
 use super::super::{Refusals, Service};
@@ -23,7 +23,7 @@ use crate::metrics::{Held, Operation};
 use crate::tier::Stored;
 use crate::tier::purge::Scope;
 use crate::transcript;
-use crate::upstream::{Answer, Call, Ticket, Upstream};
+use crate::upstream::{Answer, Call, Coming, Ticket, Upstream};
 
 /// How long an answer that nobody reads goes on, if it may be kept. A client that gave up and tries
 /// again finds it, and one that is nearly there is not lost; what it costs beyond that is nobody's
@@ -89,7 +89,7 @@ impl Pump {
     }
 
     /// Gives a no to everybody who reads, and remembers it for who asks next.
-    async fn refuse(self, source: &Source, head: Parts, body: Incoming) -> (&'static str, End) {
+    async fn refuse(self, source: &Source, head: Parts, body: Coming) -> (&'static str, End) {
         let Ok(body) = body.collect().await else { return ("cut", End::Cut) };
         let (status, headers, body) = (head.status, head.headers, body.to_bytes());
         source.push(body.clone());
@@ -102,7 +102,7 @@ impl Pump {
         mut self,
         source: &Source,
         headers: &HeaderMap,
-        mut body: Incoming,
+        mut body: Coming,
     ) -> (&'static str, End) {
         loop {
             if self.watcher.unfit().is_some() {

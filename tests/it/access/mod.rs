@@ -2,6 +2,7 @@
 
 mod admin;
 mod allowlist;
+mod own_key;
 mod scope;
 mod verify;
 
