@@ -5,6 +5,7 @@
 
 mod base_url;
 mod built_in;
+mod check;
 pub mod keys;
 mod models;
 mod read;
@@ -23,8 +24,6 @@ pub use models::ModelRules;
 pub use read::{Key, Override, Problem, Section};
 use read::{Reader, Table, unknown};
 pub use sections::{Access, Cache, Disk, Log, Provider, Redis, Server};
-use units::is_loopback;
-use words::Auth;
 
 /// The whole configuration, valid.
 #[derive(Debug, Clone)]
@@ -70,65 +69,6 @@ impl Config {
         };
         reader.problems.extend(config.check());
         if reader.problems.is_empty() { Ok(config) } else { Err(reader.problems) }
-    }
-
-    /// What is wrong with values that are well formed by themselves.
-    fn check(&self) -> Vec<Problem> {
-        let mut problems = Vec::new();
-        let mut wrong = |key: String, message: String| {
-            problems.push(Problem { place: "config".to_owned(), key, message });
-        };
-        if !self.providers.contains_key(&self.server.default_provider) {
-            let names: Vec<&str> = self.providers.keys().map(String::as_str).collect();
-            let message = unknown("provider", &self.server.default_provider, &names);
-            wrong("server.default_provider".to_owned(), message);
-        }
-        let token = self.server.admin_token.expose();
-        if token.is_empty() && !is_loopback(self.server.admin_listen.ip()) {
-            let message = "is not on loopback, and needs server.admin_token (LARDER_ADMIN_TOKEN)";
-            wrong("server.admin_listen".to_owned(), message.to_owned());
-        }
-        self.check_access(&mut wrong);
-        for (name, provider) in &self.providers {
-            if let Err(message) = base_url::check(&provider.base_url) {
-                wrong(format!("providers.{name}.base_url"), message);
-            }
-            if !DIALECTS.contains(&provider.dialect.as_str()) {
-                let message = unknown("dialect", &provider.dialect, DIALECTS);
-                wrong(format!("providers.{name}.dialect"), message);
-            }
-            if provider.api_key_env.key().is_some() && self.is_open() {
-                let message = "would be for whoever reaches server.listen, which is not on loopback; \
-                               set access.auth = \"allowlist\"";
-                wrong(format!("providers.{name}.api_key_env"), message.to_owned());
-            }
-            if provider.max_connections == 0 {
-                wrong(format!("providers.{name}.max_connections"), "must be at least 1".to_owned());
-            }
-        }
-        problems
-    }
-}
-
-impl Config {
-    /// Whether whoever reaches this machine is answered.
-    fn is_open(&self) -> bool {
-        self.access.auth != Auth::Allowlist && !is_loopback(self.server.listen.ip())
-    }
-
-    /// Who is answered, and by whom: a list that nothing is on lets nobody in, and one that nothing is
-    /// held against lets everybody in.
-    fn check_access(&self, wrong: &mut impl FnMut(String, String)) {
-        let keys = self.access.all_keys().count();
-        if self.access.auth == Auth::Allowlist && keys == 0 {
-            let message = "needs keys: set access.keys_file or access.keys (LARDER_KEYS)";
-            wrong("access.auth".to_owned(), message.to_owned());
-        }
-        if self.access.auth != Auth::Allowlist && keys > 0 {
-            let message =
-                "is not \"allowlist\", so that the keys that are listed would let everybody in";
-            wrong("access.auth".to_owned(), message.to_owned());
-        }
     }
 }
 

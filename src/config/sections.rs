@@ -189,6 +189,11 @@ section! {
         breaker_failures: u32 = "5",
         /// How many of a hundred calls for embeddings may be made again when nothing came of them.
         retry_percent: u32 = "10",
+        /// Other providers, in this order, that requests go to while this one fails: the same models
+        /// elsewhere, in the same dialect. Each is at the same host or has `api_key_env`, so that nobody is
+        /// shown another's credential. What comes from there is kept as theirs. Bodies that larder does not
+        /// read to the end are not sent twice.
+        fallback: Vec<String> = "",
         /// After how long a call for embeddings is made a second time, on another connection, for the
         /// answer that comes first; 0 is never.
         hedge_after: Duration = "0",

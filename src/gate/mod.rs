@@ -41,7 +41,7 @@ use crate::dialect::{Dialect, Endpoint};
 use crate::error::{Error, Kind};
 use crate::headers::is_json;
 use crate::metrics::{Held, IntCounter, OperationMetrics};
-use crate::serve::reply::{Content, Reply, Verdict};
+use crate::serve::reply::{Content, Manner, Reply, Verdict};
 use crate::serve::{Ask, Passing, Service, Target, relay};
 
 /// The proxy's side of the gate.
@@ -141,18 +141,45 @@ impl Proxy {
             Ok(whole) => whole,
             Err(error) => return failed(error),
         };
-        let reason = match plain {
-            None => "unreadable",
-            Some(plain) => {
-                ask.body = plain;
-                match contain(self.service.answer(ask)).await {
-                    Some(Ok(reply)) => return reply,
-                    Some(Err(reason)) => reason,
-                    None => return self.broken(),
-                }
+        let is_readable = plain.is_some();
+        ask.body = plain.unwrap_or_default();
+        let reply = self.ask_one(ask, (&raw, is_readable)).await;
+        if !reply.is_providers_failure() || ask.target.upstream.settings.fallback.is_empty() {
+            return reply;
+        }
+        // Boxed, since few requests are asked twice.
+        Box::pin(self.ask_others(ask, (&raw, is_readable), reply)).await
+    }
+
+    /// Answers a request for one provider.
+    async fn ask_one(&self, ask: &Ask, (raw, is_readable): (&Bytes, bool)) -> Reply {
+        let mut reason = "unreadable";
+        if is_readable {
+            match contain(self.service.answer(ask)).await {
+                Some(Ok(reply)) => return reply,
+                Some(Err(other)) => reason = other,
+                None => return self.broken(),
             }
-        };
-        pass(ask, Passing::Whole(raw), reason).await
+        }
+        pass(ask, Passing::Whole(raw.clone()), reason).await
+    }
+
+    /// Asks where a failing provider's requests are to go instead. What comes from there is that
+    /// provider's, and is kept as such; where none does better, the first failure is the answer.
+    async fn ask_others(&self, ask: &mut Ask, body: (&Bytes, bool), failure: Reply) -> Reply {
+        let failing = Arc::clone(&ask.target.upstream);
+        let path_and_query = ask.target.path_and_query.clone();
+        for upstream in self.routes.fallbacks(&failing) {
+            failing.metrics.fallbacks.inc();
+            ask.target.upstream = Arc::clone(upstream);
+            upstream.below_base(&path_and_query).clone_into(&mut ask.target.path_and_query);
+            let mut reply = self.ask_one(ask, body).await;
+            if !reply.is_providers_failure() {
+                reply.verdict.manner = Manner::Fallback;
+                return reply;
+            }
+        }
+        failure
     }
 
     /// Where a provider agrees to another protocol, the connection becomes a tunnel to it.

@@ -30,6 +30,11 @@ impl Routes {
         (upstream, upstream.below_base(rest))
     }
 
+    /// Where a provider's requests go while it fails, in the order of the settings.
+    pub fn fallbacks(&self, upstream: &Upstream) -> impl Iterator<Item = &Arc<Upstream>> {
+        upstream.settings.fallback.iter().filter_map(|name| self.by_name.get(name))
+    }
+
     fn named<'p>(&self, path_and_query: &'p str) -> Option<(&Arc<Upstream>, &'p str)> {
         let path = path_and_query.strip_prefix('/')?;
         let end = path.find(['/', '?']).unwrap_or(path.len());

@@ -107,6 +107,7 @@ pub struct UpstreamMetrics {
     pub retries: IntCounter,
     pub throttled: IntCounter,
     pub hedged: IntCounter,
+    pub fallbacks: IntCounter,
     pub waiting_interactive: IntGauge,
     pub waiting_bulk: IntGauge,
     pub breaker: IntGauge,

@@ -113,6 +113,7 @@ impl Metrics {
             retries: self.upstream_retries.with_label_values(&[upstream, "unreachable"]),
             throttled: self.upstream_retries.with_label_values(&[upstream, "throttled"]),
             hedged: self.upstream_retries.with_label_values(&[upstream, "hedged"]),
+            fallbacks: self.fallbacks.with_label_values(&[upstream]),
             waiting_interactive: waiting("interactive"),
             waiting_bulk: waiting("bulk"),
             breaker: self.upstream_breaker.with_label_values(&[upstream]),

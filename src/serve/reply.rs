@@ -67,6 +67,8 @@ pub enum Manner {
     Stale,
     /// It is a no that the same question got a moment ago.
     Negative,
+    /// It is another provider's, since the one that was asked failed.
+    Fallback,
 }
 
 /// What the cache did for a request.
@@ -148,6 +150,15 @@ impl Verdict {
 
     /// The value of `Cache-Status`.
     pub fn cache_status(&self) -> HeaderValue {
+        let status = self.status();
+        if self.manner != Manner::Fallback {
+            return status;
+        }
+        let text = [status.as_bytes(), b"; fallback"].concat();
+        HeaderValue::from_bytes(&text).expect("words and numbers are a header value")
+    }
+
+    fn status(&self) -> HeaderValue {
         let stored = if self.stored { "; stored" } else { "" };
         let text = match (self.outcome(), self.bypass) {
             (Outcome::Hit, _) if self.manner == Manner::Negative => {

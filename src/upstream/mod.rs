@@ -1,6 +1,7 @@
 //! One provider: calls under permits and deadlines, over pooled connections. The only room that
 //! names the HTTP client; it never reads what a provider says.
 
+mod again;
 mod breaker;
 mod check;
 mod coming;

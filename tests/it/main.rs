@@ -19,6 +19,7 @@ mod coalesce;
 mod dialects;
 mod disk;
 mod embed;
+mod fallback;
 mod fuzz;
 mod gate;
 mod generated;

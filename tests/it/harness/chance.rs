@@ -29,4 +29,9 @@ impl Chance {
     pub(crate) fn index(&mut self, count: usize) -> usize {
         usize::try_from(self.below(count as u64)).unwrap()
     }
+
+    /// Numbers of its own for somebody else, the same for the same seed.
+    pub(crate) fn another(&mut self) -> Self {
+        Self(self.below(u64::MAX))
+    }
 }

@@ -1,0 +1,111 @@
+//! Calls that may be made again: when the provider has room for them, or beside one that is slow.
+
+use std::pin::pin;
+use std::time::Instant;
+
+use http::Response;
+use tokio::time::sleep;
+
+use super::told::Told;
+use super::{Answer, Call, Coming, Patience, Permit, Ticket, Upstream};
+use crate::error::Error;
+use crate::metrics::Operation;
+
+/// How often a call is made again that was one too many, where the provider does not say when.
+const UNTOLD: u32 = 3;
+
+impl Upstream {
+    /// Makes a whole call when its turn comes, for one who takes the future along when it leaves.
+    pub async fn call_in_turn(&self, ticket: &Ticket, call: Call) -> Result<Answer, Error> {
+        let permit = self.permit(ticket).await?;
+        self.call(permit, call, &Patience { until: ticket.until, is_wanted: &|| true }).await
+    }
+
+    /// Makes a whole call and reads the whole answer. One that was one too many waits for another turn,
+    /// as long as somebody waits for it. Dropping the future closes the connection.
+    pub async fn call(
+        &self,
+        mut permit: Permit,
+        call: Call,
+        patience: &Patience<'_>,
+    ) -> Result<Answer, Error> {
+        let mut untold = 0;
+        loop {
+            let result = if self.settings.hedge_after.is_zero() {
+                self.call_once(&permit, call.clone()).await
+            } else {
+                // Boxed, since it has room for two calls, and few want that.
+                Box::pin(self.call_hedged(&permit, &call)).await
+            };
+            let Ok(answer) = &result else { return result };
+            let told = Told::read(answer.status, &answer.headers);
+            let is_final = told.is_final || told.wait.is_none() && self.is_spent(answer, untold);
+            if !told.throttled || is_final {
+                return result;
+            }
+            untold += u32::from(told.wait.is_none());
+            permit = match self.permit_again(permit, patience.until).await {
+                Ok(permit) if (patience.is_wanted)() => permit,
+                _ => return result,
+            };
+            self.metrics.throttled.inc();
+        }
+    }
+
+    /// Whether a provider that does not say when to come back was asked often enough.
+    fn is_spent(&self, answer: &Answer, untold: u32) -> bool {
+        untold >= UNTOLD || self.dialect.is_out_of_quota(&answer.body)
+    }
+
+    /// Makes a call, and where it is slow the same call beside it, for the answer that comes first.
+    async fn call_hedged(&self, permit: &Permit, call: &Call) -> Result<Answer, Error> {
+        self.hedges.earn();
+        let mut first = pin!(self.call_once(permit, call.clone()));
+        tokio::select! {
+            result = &mut first => return result,
+            () = sleep(self.settings.hedge_after) => {}
+        }
+        let Some(beside) = self.permit_beside(permit).await else { return first.await };
+        self.metrics.hedged.inc();
+        let mut second = pin!(self.call_once(&beside, call.clone()));
+        let is_good = |result: &Result<Answer, Error>| {
+            result.as_ref().is_ok_and(|answer| answer.status.is_success())
+        };
+        tokio::select! {
+            result = &mut first => if is_good(&result) { result } else { second.await },
+            result = &mut second => if is_good(&result) { result } else { first.await },
+        }
+    }
+
+    /// A turn for one call more, if it is there at once and the budget allows it.
+    async fn permit_beside(&self, permit: &Permit) -> Option<Permit> {
+        self.hedges.spend(0)?;
+        let (line, priority) = (permit.turn.line(), permit.turn.priority());
+        let ticket = Ticket { line, priority, until: Some(Instant::now()) };
+        self.permit(&ticket).await.ok()
+    }
+
+    /// Makes a call in its turn and gives the answer's head; the body streams. A call that was one too
+    /// many waits for another turn, where the provider says when.
+    pub async fn open_in_turn(
+        &self,
+        ticket: &Ticket,
+        call: &Call,
+        operation: Operation,
+    ) -> Result<(Response<Coming>, Permit), Error> {
+        let mut permit = self.permit(ticket).await?;
+        loop {
+            let request = (call.as_request(), &*call.path_and_query);
+            let response = self.open(&permit, request, operation).await?;
+            let told = Told::read(response.status(), response.headers());
+            let too_long = self
+                .paused(&ticket.line)
+                .is_some_and(|end| ticket.until.is_some_and(|until| end > until));
+            if !told.throttled || told.is_final || told.wait.is_none() || too_long {
+                return Ok((response, permit));
+            }
+            permit = self.permit_again(permit, ticket.until).await?;
+            self.metrics.throttled.inc();
+        }
+    }
+}
