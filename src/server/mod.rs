@@ -30,7 +30,7 @@ use crate::dialect;
 use crate::flight::Flights;
 use crate::gate::connection::Door;
 use crate::gate::route::Routes;
-use crate::gate::{Admin, Current, Proxy};
+use crate::gate::{Admin, Budget, Current, Proxy};
 use crate::metrics::{Metrics, Operation};
 use crate::serve::{ChatHandles, Service};
 use crate::tier::Ground;
@@ -99,6 +99,7 @@ pub struct Built {
     pub service: Arc<Service>,
     /// The providers by name.
     pub upstreams: HashMap<String, Arc<Upstream>>,
+    bodies: Arc<Budget>,
     metrics: Metrics,
     tasks: TaskTracker,
 }
@@ -135,7 +136,8 @@ pub fn build(config: &Config) -> Result<Built, Failure> {
         },
     };
     let service = Arc::new(configure(&service, config)?);
-    Ok(Built { service, upstreams, metrics, tasks })
+    let bodies = Arc::new(Budget::new(&config.server));
+    Ok(Built { service, upstreams, bodies, metrics, tasks })
 }
 
 fn upstream(name: &str, provider: &Provider, metrics: &Metrics) -> Result<Arc<Upstream>, Failure> {
@@ -231,6 +233,7 @@ fn proxy(config: &Config, built: &Built) -> Result<Proxy, Failure> {
         service: Arc::clone(&built.service),
         routes: Routes::new(built.upstreams.clone(), Arc::clone(default)),
         settings: config.server.clone(),
+        bodies: Arc::clone(&built.bodies),
         embed: Arc::new(built.metrics.operation(Operation::Embed)),
         chat: Arc::new(built.metrics.operation(Operation::Chat)),
         relay: Arc::new(built.metrics.operation(Operation::Relay)),
