@@ -15,6 +15,8 @@ use http::StatusCode;
 pub enum Kind {
     /// The request is not well formed.
     BadRequest,
+    /// The caller shows no key that larder lets in.
+    Unauthorized,
     /// The body is larger than larder reads.
     BodyTooLarge,
     /// The path and the query are longer than larder takes.
@@ -23,6 +25,8 @@ pub enum Kind {
     RequestTimeout,
     /// A queue or a limit is full.
     Overloaded,
+    /// The provider wants no more calls for now.
+    RateLimited,
     /// The provider could not be reached, or the connection broke.
     UpstreamUnreachable,
     /// The provider was not there when it was last called.
@@ -42,10 +46,12 @@ impl Kind {
     pub fn code(self) -> &'static str {
         match self {
             Self::BadRequest => "bad_request",
+            Self::Unauthorized => "unauthorized",
             Self::BodyTooLarge => "body_too_large",
             Self::UriTooLong => "uri_too_long",
             Self::RequestTimeout => "request_timeout",
             Self::Overloaded => "overloaded",
+            Self::RateLimited => "rate_limited",
             Self::UpstreamUnreachable => "upstream_unreachable",
             Self::CircuitOpen => "circuit_open",
             Self::UpstreamInvalid => "upstream_invalid",
@@ -62,8 +68,10 @@ impl Kind {
             | Self::UpstreamInvalid
             | Self::UpstreamTimeout
             | Self::CircuitOpen
+            | Self::RateLimited
             | Self::Overloaded => true,
             Self::BadRequest
+            | Self::Unauthorized
             | Self::BodyTooLarge
             | Self::UriTooLong
             | Self::RequestTimeout
@@ -76,10 +84,12 @@ impl Kind {
     pub fn status(self) -> StatusCode {
         match self {
             Self::BadRequest => StatusCode::BAD_REQUEST,
+            Self::Unauthorized => StatusCode::UNAUTHORIZED,
             Self::BodyTooLarge => StatusCode::PAYLOAD_TOO_LARGE,
             Self::UriTooLong => StatusCode::URI_TOO_LONG,
             Self::RequestTimeout => StatusCode::REQUEST_TIMEOUT,
             Self::Internal => StatusCode::INTERNAL_SERVER_ERROR,
+            Self::RateLimited => StatusCode::TOO_MANY_REQUESTS,
             Self::Overloaded | Self::CircuitOpen => StatusCode::SERVICE_UNAVAILABLE,
             Self::UpstreamUnreachable | Self::UpstreamInvalid => StatusCode::BAD_GATEWAY,
             Self::UpstreamTimeout | Self::NotCached => StatusCode::GATEWAY_TIMEOUT,

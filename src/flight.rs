@@ -118,6 +118,11 @@ impl<V> Lead<V> {
         }
     }
 
+    /// Whether somebody waits for it now.
+    pub fn is_wanted(&self) -> bool {
+        self.slot.receiver_count() > 0
+    }
+
     /// Ends the flight if nobody waits for it any more; gives the lead back if somebody does.
     pub fn unless_unwanted(self) -> Option<Self> {
         // Under the shard's lock, so that nobody can begin to follow between the count and the end.

@@ -33,6 +33,14 @@ const ON_HITS: &[&str] = &[
     "openai-version",
 ];
 
+/// Those of them that tell whose account an answer was made for.
+const OF_ACCOUNTS: &[&str] = &[
+    "anthropic-organization-id",
+    "anthropic-workspace-id",
+    "openai-organization",
+    "openai-project",
+];
+
 /// Answer headers that would mislead a plain-HTTP hop or bind a connection to a user.
 const NOT_ANSWERED: &[&str] = &["alt-svc", "set-cookie", "strict-transport-security"];
 
@@ -86,6 +94,11 @@ pub fn is_harmless(name: &HeaderName) -> bool {
             | "x-server-timeout"
     ) || is_hop_by_hop(name)
         || HARMLESS_PREFIXES.iter().any(|prefix| name.as_str().starts_with(prefix))
+}
+
+/// Whether a header says what the message is, or where it goes.
+pub fn is_of_message(name: &HeaderName) -> bool {
+    is_hop_by_hop(name) || *name == header::HOST || name.as_str().starts_with("content-")
 }
 
 /// Whether a message says that its body is JSON.
@@ -177,6 +190,14 @@ pub fn beside_new_body(headers: &HeaderMap) -> HeaderMap {
         out.remove(*name);
     }
     out
+}
+
+/// The headers of a provider's answer without those that tell whose account it was made for.
+pub fn of_no_account(mut headers: HeaderMap) -> HeaderMap {
+    for name in OF_ACCOUNTS {
+        headers.remove(*name);
+    }
+    headers
 }
 
 /// The headers of a provider's answer that are kept with its bytes.

@@ -24,6 +24,11 @@ impl Digest {
     pub fn as_bytes(&self) -> &[u8; 32] {
         &self.0
     }
+
+    /// Whether it is the same, told in the same time wherever they differ: `blake3`'s own comparison.
+    pub fn matches(&self, other: &Self) -> bool {
+        blake3::Hash::from_bytes(self.0) == blake3::Hash::from_bytes(other.0)
+    }
 }
 
 impl Hash for Digest {
@@ -108,6 +113,11 @@ pub enum Place {
 }
 
 impl CacheKey {
+    /// The digest that it is.
+    pub fn digest(&self) -> Digest {
+        self.0
+    }
+
     /// The key of an answer to a question that is cached as a whole.
     pub fn whole(question: Digest) -> Self {
         Self(question)
@@ -121,6 +131,12 @@ impl CacheKey {
     /// Its bytes.
     pub fn as_bytes(&self) -> &[u8; 32] {
         self.0.as_bytes()
+    }
+
+    /// The same question in one caller's own calls, which nobody else's are put together with.
+    #[must_use]
+    pub fn called(&self, caller: &Digest) -> Self {
+        Self(Digest(*blake3::keyed_hash(caller.as_bytes(), self.as_bytes()).as_bytes()))
     }
 
     /// The key of one input among all questions that differ in nothing else (`family`).

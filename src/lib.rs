@@ -16,7 +16,7 @@
 //! | 6 | [`serve`]: the use cases |
 //! | 5 | [`batch`] |
 //! | 4 | [`tier`], [`flight`], [`broadcast`], [`upstream`] |
-//! | 3 | [`dialect`], [`codec`], [`sse`], [`transcript`] |
+//! | 3 | [`dialect`], [`codec`], [`sse`], [`transcript`], [`credential`] |
 //! | 2 | [`key`], [`vector`], [`headers`] |
 //! | 1 | [`request`], [`error`], [`metrics`], [`clock`] |
 //! | 0 | [`config`] |
@@ -33,8 +33,9 @@
 //!    anything is awaited.
 //! 4. A dialect never does I/O; an upstream never reads what a provider says.
 //! 5. Every queue, map and buffer has a bound, in bytes where bytes are what grows.
-//! 6. A credential's keyed hash is part of the envelope, hence of the key and of the lane; the
-//!    credential itself is never logged and never stored. A call has one credential.
+//! 6. A credential's keyed hash is part of every lane, flight and broadcast, and, unless the operator
+//!    says who else shares, of every key; the credential itself is never logged and never stored. A
+//!    call has one credential.
 //! 7. Bytes that are not understood pass through unchanged. What cannot be parsed exactly is
 //!    relayed.
 //! 8. A tier below memory never fails a request, and never takes longer than its time. What is read from
@@ -85,7 +86,7 @@
 //! | --- | --- |
 //! | upstream | one configured provider: URL, dialect, limits |
 //! | dialect | a provider's wire shapes |
-//! | envelope | what a request says beside its body that may change its answer, credential included |
+//! | envelope | what a request says beside its body that may change its answer: for storing, with who shares it; for calling, with the credential |
 //! | family | everything that two inputs must share to be comparable: envelope, upstream, model, parameters |
 //! | flight | one key that is being computed now; it is led by one request and followed by others |
 //! | lane | the queue of requests that may travel in one call |
@@ -104,6 +105,7 @@ pub mod cli;
 pub mod clock;
 pub mod codec;
 pub mod config;
+pub mod credential;
 pub mod dialect;
 pub mod error;
 pub mod flight;

@@ -3,12 +3,12 @@
 use std::sync::Arc;
 
 use super::lane::Batch;
-use super::original::Submission;
+use super::original::{Original, Submission};
 use super::plan::ClosedBy;
 use super::{Batcher, fail, settle};
 use crate::dialect::EmbedCall;
 use crate::request::{Encoding, Input};
-use crate::upstream::{Call, Permit, Upstream};
+use crate::upstream::{Call, Patience, Permit, Upstream};
 use crate::vector::Numbers;
 
 /// Whose bytes a call is made of.
@@ -32,9 +32,12 @@ pub(super) async fn in_turn(batcher: Arc<Batcher>, batch: Batch) {
 }
 
 async fn in_turn_as(batcher: Arc<Batcher>, batch: Batch, body: Option<Body>) {
-    let Some(upstream) = batch.upstream() else { return };
-    match upstream.permit().await {
+    let Some(original) = batch.original() else { return };
+    match original.upstream.permit(&original.ticket).await {
         Ok(permit) => {
+            // Whoever has left while it waited is not asked for.
+            let wanted = batch.submissions.into_iter().filter_map(Submission::without_unwanted);
+            let batch = Batch { submissions: wanted.collect(), closed: batch.closed };
             let body = body.unwrap_or_else(|| batcher.choose_body(&batch));
             exchange(batcher, batch, body, permit).await;
         }
@@ -49,10 +52,13 @@ pub(super) async fn run(batcher: Arc<Batcher>, batch: Batch, permit: Permit) {
 }
 
 async fn exchange(batcher: Arc<Batcher>, batch: Batch, body: Body, permit: Permit) {
-    let Some(upstream) = batch.upstream() else { return };
+    let Some(original) = batch.original() else { return };
     let Some(call) = write(&batch, body) else { return };
-    count(&batcher, &upstream, &batch);
-    let result = upstream.call(permit, call).await;
+    count(&batcher, &original.upstream, &batch);
+    let until = batch.submissions.iter().map(|one| one.original.ticket.until).max().flatten();
+    let is_wanted = || batch.submissions.iter().any(Submission::is_wanted);
+    let patience = Patience { until, is_wanted: &is_wanted };
+    let result = original.upstream.call(permit, call, &patience).await;
     settle::settle(&batcher, batch, body, result).await;
 }
 
@@ -76,8 +82,9 @@ impl Batcher {
 }
 
 impl Batch {
-    fn upstream(&self) -> Option<Arc<Upstream>> {
-        self.submissions.first().map(|first| Arc::clone(&first.original.upstream))
+    /// The request in whose name the call is made.
+    fn original(&self) -> Option<Arc<Original>> {
+        self.submissions.first().map(|first| Arc::clone(&first.original))
     }
 }
 

@@ -6,6 +6,7 @@
 
 use std::collections::{HashMap, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Instant;
 
 use tokio::sync::Notify;
 
@@ -81,6 +82,22 @@ impl Lanes {
         let submissions = taken.into_iter().map(left).filter_map(Submission::without_unwanted);
         let submissions = submissions.collect();
         Some(Batch { submissions, closed: closed.unwrap_or(after) })
+    }
+
+    /// Gives back whoever must be told before a time that there was no turn.
+    pub(super) fn expired(&self, id: &Digest, before: Instant) -> Vec<Submission> {
+        let mut lanes = self.lock();
+        let Some(lane) = lanes.get_mut(id) else { return Vec::new() };
+        let is_over = |submission: &Submission| {
+            submission.original.ticket.until.is_some_and(|until| until <= before)
+        };
+        let waiting = std::mem::take(&mut lane.waiting).into_iter();
+        let (over, rest): (Vec<_>, Vec<_>) =
+            waiting.partition(|(submission, _)| is_over(submission));
+        lane.waiting = rest.into();
+        lane.size = lane.waiting.iter().fold(Size::default(), |sum, (_, size)| sum.plus(*size));
+        drop(lanes);
+        over.into_iter().map(left).collect()
     }
 
     /// Ends a lane and gives back everybody who waits in it.

@@ -1,5 +1,5 @@
-//! What calls have taught about a provider's models: how it prints numbers, how many inputs it
-//! takes, how long its vectors are.
+//! What calls have taught about a provider's models: how it prints numbers and how long its vectors
+//! are, whoever asks; how many inputs it takes, which may be another number for another credential.
 
 use std::collections::HashMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -10,7 +10,8 @@ use crate::vector::Numbers;
 /// Model names are the client's to choose, so there must be a bound on how many are remembered.
 const MAX_SUBJECTS: usize = 4_096;
 
-/// What is known about the vectors of one model with one set of parameters.
+/// What is known about the vectors of one model with one set of parameters, or of what one credential
+/// may ask of it.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(super) struct Lesson {
     /// How the provider prints them, once it has been seen to.

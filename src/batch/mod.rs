@@ -12,7 +12,9 @@ mod plan;
 mod settle;
 mod share;
 
+use std::pin::pin;
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use tokio::sync::Notify;
 use tokio::time::sleep;
@@ -25,11 +27,15 @@ use crate::key::Digest;
 use crate::metrics::OperationMetrics;
 use crate::request::Unity;
 use crate::tier::Tiers;
+use crate::upstream::{Permit, Ticket};
 use crate::vector::Numbers;
 use lane::{Batch, Joined, Lanes, size_of};
 use lessons::Lessons;
 use original::{Original, Outcome, Submission};
 use plan::{ClosedBy, Size};
+
+/// How often it is looked whether somebody in a lane has no more patience.
+const LOOK: Duration = Duration::from_millis(50);
 
 /// The way from inputs to vectors.
 #[derive(Debug)]
@@ -103,7 +109,7 @@ impl Batcher {
         let _driving = Driving { batcher: &self, lane: original.lane };
         let mut after = ClosedBy::Lone;
         while !self.lanes.end_if_empty(&original.lane) {
-            let permit = match upstream.permit().await {
+            let permit = match self.turn(&original).await {
                 Ok(permit) => permit,
                 Err(error) => {
                     let waiting = self.lanes.close(&original.lane);
@@ -129,6 +135,29 @@ impl Batcher {
         }
     }
 
+    /// A lane's turn. Whoever has no more patience is told so meanwhile.
+    async fn turn(&self, original: &Original) -> Result<Permit, Error> {
+        let upstream = &original.upstream;
+        let ticket = Ticket { until: None, ..original.ticket };
+        let mut turn = pin!(upstream.permit(&ticket));
+        loop {
+            // Who would wait in vain is told at once.
+            let now = Instant::now();
+            let before = upstream.paused(&ticket.line).map_or(now, |end| end.max(now));
+            let expired = self.lanes.expired(&original.lane, before);
+            if !expired.is_empty() {
+                let error = upstream.busy(&ticket.line);
+                for submission in expired {
+                    fail(submission, &error);
+                }
+            }
+            tokio::select! {
+                permit = turn.as_mut() => return permit,
+                () = sleep(LOOK) => {}
+            }
+        }
+    }
+
     /// Sends the parts of a request that is larger than a call may be, side by side.
     fn send_cut(self: &Arc<Self>, mut submission: Submission, limit: &Size) {
         let seats = std::mem::take(&mut submission.seats);
@@ -145,7 +174,7 @@ impl Batcher {
         let settings = &original.upstream.settings;
         let or = |setting: usize, known: usize| if setting == 0 { known } else { setting };
         let inputs = or(settings.max_inputs as usize, known.inputs);
-        let learned = self.lessons.of(&original.subject).max_inputs.unwrap_or(usize::MAX);
+        let learned = self.lessons.of(&original.allowance).max_inputs.unwrap_or(usize::MAX);
         Size {
             inputs: inputs.min(learned),
             tokens: or(settings.max_tokens as usize, known.tokens),

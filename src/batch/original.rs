@@ -4,17 +4,17 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
-use http::HeaderMap;
+use http::{HeaderMap, Method};
 
 use crate::clock::Moment;
 use crate::dialect::{EmbedCall, EmbedShape};
 use crate::error::Error;
 use crate::flight::Lead;
-use crate::key::Digest;
+use crate::key::{CacheKey, Digest};
 use crate::request::{Encoding, Input, Unity};
 use crate::tier::purge::Scope;
 use crate::tier::redis::Lease;
-use crate::upstream::{Answer, Call, Room, Upstream};
+use crate::upstream::{Answer, Call, Room, Ticket, Upstream};
 use crate::vector::Vector;
 
 /// A caller's request as it came, so that it can be asked again, alone and unchanged.
@@ -50,32 +50,40 @@ pub struct Original {
     pub lane: Digest,
     /// The same for requests whose vectors can be compared.
     pub subject: Digest,
+    /// The same for requests that one limit of the provider's holds for: of one subject, with one
+    /// credential.
+    pub allowance: Digest,
     /// How long its answers are good; `None` is for ever.
     pub ttl: Option<Duration>,
     /// What its answers are purged with.
     pub scope: &'static Scope,
+    /// How it waits for its calls.
+    pub ticket: Ticket,
 }
 
 impl Original {
     /// The call that the caller would have made itself.
     pub fn as_call(&self) -> Call {
         let path_and_query = self.path_and_query.clone();
-        Call { path_and_query, headers: self.headers.clone(), body: self.body.clone() }
+        let (headers, body) = (self.headers.clone(), self.body.clone());
+        Call { method: Method::POST, path_and_query, headers, body }
     }
 
     /// A call in the caller's name for inputs of several requests, or for some of its own.
     pub fn call(&self, call: &EmbedCall<'_>) -> Call {
         let path_and_query = self.shape.call_path(&self.path_and_query).into_owned();
         let body = Bytes::from(self.shape.write_call(call));
-        Call { path_and_query, headers: self.headers.clone(), body }
+        Call { method: Method::POST, path_and_query, headers: self.headers.clone(), body }
     }
 }
 
 /// One input that waits for its vector.
 #[derive(Debug)]
 pub struct Seat {
-    /// Its flight.
+    /// Its flight, of its caller's own.
     pub lead: Lead<Outcome>,
+    /// What its vector is kept under.
+    pub key: CacheKey,
     /// The input itself.
     pub input: Input<'static>,
     /// Where it stands in its request.
@@ -137,6 +145,11 @@ impl Submission {
         });
         self.seats = seats.collect();
         (!self.seats.is_empty()).then_some(self)
+    }
+
+    /// Whether somebody waits for any of the seats.
+    pub fn is_wanted(&self) -> bool {
+        self.seats.iter().any(|seat| seat.lead.is_wanted())
     }
 
     /// Whether these are all inputs of the request, each once.

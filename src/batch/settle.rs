@@ -125,7 +125,7 @@ impl Batcher {
                     continue;
                 };
                 if unpacked.keep {
-                    self.store(seat.lead.key(), &arrival, &submission.original);
+                    self.store(seat.key, &arrival, &submission.original);
                 }
                 seat.lead.land(Outcome::Arrived(arrival));
             }
@@ -207,7 +207,7 @@ fn refused(batcher: &Arc<Batcher>, batch: Batch, body: Body, answer: Answer) {
         upstream.settings.oversize == Oversize::Split && original.unity == Unity::Free && sent > 1;
     match upstream.dialect.classify(answer.status, &answer.body) {
         Refusal::TooManyInputs(said) if may_cut => {
-            let cap = batcher.lessons.learn_cap(original.subject, sent, said);
+            let cap = batcher.lessons.learn_cap(original.allowance, sent, said);
             cut(batcher, batch, cap);
         }
         Refusal::TooLarge if may_cut => cut(batcher, batch, seats.div_ceil(2)),

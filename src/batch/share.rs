@@ -65,7 +65,7 @@ impl Batcher {
             };
             let asked = keys.into_iter().zip(taken).filter(|(_, taken)| *taken);
             let asked: HashSet<CacheKey> = asked.map(|(key, _)| key).collect();
-            if !rest.seats.iter().all(|seat| asked.contains(&seat.lead.key())) {
+            if !rest.seats.iter().all(|seat| asked.contains(&seat.key)) {
                 redis.waited(first - rest.seats.len(), rest.seats.len());
                 return Some(rest);
             }
@@ -99,5 +99,5 @@ fn arrival(deep: Deep) -> Option<Arrival> {
 }
 
 fn keys_of(submission: &Submission) -> Vec<CacheKey> {
-    submission.seats.iter().map(|seat| seat.lead.key()).collect()
+    submission.seats.iter().map(|seat| seat.key).collect()
 }

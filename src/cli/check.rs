@@ -123,6 +123,7 @@ async fn ask(built: &Built, upstream: &Arc<Upstream>, model: &str) -> Result<Rep
             received: Instant::now(),
         },
         headers,
+        group: Vec::new(),
         body: Bytes::from(body.to_string()),
     };
     built.service.answer(&ask).await.map_err(str::to_owned)

@@ -22,6 +22,9 @@ pub(super) struct ServeArgs {
     /// Where metrics and health are [config: `server.admin_listen`] [default: 127.0.0.1:5274]
     #[arg(long, env = "LARDER_ADMIN_LISTEN", value_name = "ADDR")]
     admin_listen: Option<String>,
+    /// What an administrator has to show; better in the environment [config: `server.admin_token`]
+    #[arg(long, env = "LARDER_ADMIN_TOKEN", value_name = "TEXT", hide_env_values = true)]
+    admin_token: Option<String>,
     /// Base URL of the default provider, with its version segment
     /// [config: `providers.NAME.base_url`]
     #[arg(long, env = "LARDER_UPSTREAM", value_name = "URL")]
@@ -39,6 +42,15 @@ pub(super) struct ServeArgs {
     /// [config: cache.secret]
     #[arg(long, env = "LARDER_SECRET", value_name = "TEXT", hide_env_values = true)]
     secret: Option<String>,
+    /// Who is answered: off, verify or allowlist [config: access.auth] [default: off]
+    #[arg(long, env = "LARDER_AUTH", value_name = "WHO")]
+    auth: Option<String>,
+    /// A file of the keys that are let in, one a line [config: `access.keys_file`]
+    #[arg(long, env = "LARDER_KEYS_FILE", value_name = "FILE")]
+    keys_file: Option<String>,
+    /// The keys that are let in, with commas; better in the environment [config: access.keys]
+    #[arg(long, env = "LARDER_KEYS", value_name = "KEYS", hide_env_values = true)]
+    keys: Option<String>,
     /// How log lines look: text or json [config: log.format] [default: text]
     #[arg(long, env = "LARDER_LOG_FORMAT", value_name = "FORMAT")]
     log_format: Option<String>,
@@ -75,8 +87,12 @@ impl ServeArgs {
         let plain = [
             ("server.listen", "--listen", self.listen.as_ref()),
             ("server.admin_listen", "--admin-listen", self.admin_listen.as_ref()),
+            ("server.admin_token", "--admin-token", self.admin_token.as_ref()),
             ("disk.dir", "--cache-dir", self.cache_dir.as_ref()),
             ("cache.secret", "--secret", self.secret.as_ref()),
+            ("access.auth", "--auth", self.auth.as_ref()),
+            ("access.keys_file", "--keys-file", self.keys_file.as_ref()),
+            ("access.keys", "--keys", self.keys.as_ref()),
             ("redis.url", "--redis", self.redis.as_ref()),
             ("log.format", "--log-format", self.log_format.as_ref()),
             ("log.level", "--log-level", self.log_level.as_ref()),

@@ -3,11 +3,14 @@
 //! Each section is declared once, with its doc comments; the commented default file and the
 //! reference are rendered from those (`config/reference.rs`).
 
+mod base_url;
 mod built_in;
+pub mod keys;
 mod models;
 mod read;
 pub mod reference;
 mod sections;
+pub mod sharers;
 pub mod units;
 pub mod words;
 
@@ -19,8 +22,9 @@ pub use built_in::{BUILT_IN, BuiltIn, DIALECTS};
 pub use models::ModelRules;
 pub use read::{Key, Override, Problem, Section};
 use read::{Reader, Table, unknown};
-pub use sections::{Cache, Disk, Log, Provider, Redis, Server};
+pub use sections::{Access, Cache, Disk, Log, Provider, Redis, Server};
 use units::is_loopback;
+use words::Auth;
 
 /// The whole configuration, valid.
 #[derive(Debug, Clone)]
@@ -29,6 +33,8 @@ pub struct Config {
     pub server: Server,
     /// What is kept.
     pub cache: Cache,
+    /// Who is answered.
+    pub access: Access,
     /// What lasts.
     pub disk: Disk,
     /// What is shared.
@@ -56,6 +62,7 @@ impl Config {
         let config = Self {
             server: Server::read(&mut reader, &table(root, "server")),
             cache: Cache::read(&mut reader, &table(root, "cache")),
+            access: Access::read(&mut reader, &table(root, "access")),
             disk: Disk::read(&mut reader, &table(root, "disk")),
             redis: Redis::read(&mut reader, &table(root, "redis")),
             log: Log::read(&mut reader, &table(root, "log")),
@@ -76,19 +83,24 @@ impl Config {
             let message = unknown("provider", &self.server.default_provider, &names);
             wrong("server.default_provider".to_owned(), message);
         }
-        if !is_loopback(self.server.admin_listen.ip()) {
-            wrong(
-                "server.admin_listen".to_owned(),
-                "the admin listener has no password yet, and must stay on loopback".to_owned(),
-            );
+        let token = self.server.admin_token.expose();
+        if token.is_empty() && !is_loopback(self.server.admin_listen.ip()) {
+            let message = "is not on loopback, and needs server.admin_token (LARDER_ADMIN_TOKEN)";
+            wrong("server.admin_listen".to_owned(), message.to_owned());
         }
+        self.check_access(&mut wrong);
         for (name, provider) in &self.providers {
-            if let Err(message) = check_base_url(&provider.base_url) {
+            if let Err(message) = base_url::check(&provider.base_url) {
                 wrong(format!("providers.{name}.base_url"), message);
             }
             if !DIALECTS.contains(&provider.dialect.as_str()) {
                 let message = unknown("dialect", &provider.dialect, DIALECTS);
                 wrong(format!("providers.{name}.dialect"), message);
+            }
+            if provider.api_key_env.key().is_some() && self.is_open() {
+                let message = "would be for whoever reaches server.listen, which is not on loopback; \
+                               set access.auth = \"allowlist\"";
+                wrong(format!("providers.{name}.api_key_env"), message.to_owned());
             }
             if provider.max_connections == 0 {
                 wrong(format!("providers.{name}.max_connections"), "must be at least 1".to_owned());
@@ -98,8 +110,30 @@ impl Config {
     }
 }
 
+impl Config {
+    /// Whether whoever reaches this machine is answered.
+    fn is_open(&self) -> bool {
+        self.access.auth != Auth::Allowlist && !is_loopback(self.server.listen.ip())
+    }
+
+    /// Who is answered, and by whom: a list that nothing is on lets nobody in, and one that nothing is
+    /// held against lets everybody in.
+    fn check_access(&self, wrong: &mut impl FnMut(String, String)) {
+        let keys = self.access.all_keys().count();
+        if self.access.auth == Auth::Allowlist && keys == 0 {
+            let message = "needs keys: set access.keys_file or access.keys (LARDER_KEYS)";
+            wrong("access.auth".to_owned(), message.to_owned());
+        }
+        if self.access.auth != Auth::Allowlist && keys > 0 {
+            let message =
+                "is not \"allowlist\", so that the keys that are listed would let everybody in";
+            wrong("access.auth".to_owned(), message.to_owned());
+        }
+    }
+}
+
 fn refuse_unknown_sections(reader: &mut Reader<'_>, root: &DeTable<'_>) {
-    const KNOWN: [&str; 6] = ["server", "cache", "disk", "redis", "log", "providers"];
+    const KNOWN: [&str; 7] = ["server", "cache", "access", "disk", "redis", "log", "providers"];
     for (name, value) in root {
         if !KNOWN.contains(&name.get_ref().as_ref()) {
             let message = unknown("section", name.get_ref(), &KNOWN);
@@ -150,19 +184,6 @@ fn fill(value: &mut String, known: &str) {
     if value.is_empty() {
         known.clone_into(value);
     }
-}
-
-fn check_base_url(url: &str) -> Result<(), String> {
-    if url.is_empty() {
-        return Err("is missing: this provider is not built in".to_owned());
-    }
-    let uri: http::Uri = url.parse().map_err(|_| format!("is not a URL: {url:?}"))?;
-    let scheme = matches!(uri.scheme_str(), Some("http" | "https"));
-    let plain = uri.query().is_none() && !uri.authority().is_some_and(|a| a.as_str().contains('@'));
-    if scheme && plain && uri.host().is_some() {
-        return Ok(());
-    }
-    Err(format!("must be http(s)://HOST[:PORT][/PATH], without credentials or query: {url:?}"))
 }
 
 #[cfg(test)]
@@ -222,6 +243,19 @@ mod tests {
     }
 
     #[test]
+    fn a_credential_in_the_wrong_place_is_not_printed() {
+        for (key, value) in [
+            ("base_url", "https://user:canary@host/v1"),
+            ("base_url", "https://host/v1?key=canary"),
+            ("base_url", "user:canary@host"),
+            ("api_key_env", "sk-canary"),
+        ] {
+            let found = problems(&format!("[providers.openai]\n{key} = \"{value}\"\n"));
+            assert!(!format!("{found:?}").contains("canary"), "{found:?}");
+        }
+    }
+
+    #[test]
     fn a_provider_speaks_the_dialect_of_its_name_unless_told_otherwise() {
         let text = "[providers.azure]\nbase_url = \"https://mine.openai.azure.com\"\n\
                     [providers.mine]\nbase_url = \"http://a\"\n\
@@ -249,6 +283,6 @@ mod tests {
     #[test]
     fn an_admin_listener_off_loopback_is_refused() {
         let found = problems("[server]\nadmin_listen = \"0.0.0.0:5274\"\n");
-        assert!(found[0].contains("must stay on loopback"), "{found:?}");
+        assert!(found[0].contains("needs server.admin_token"), "{found:?}");
     }
 }

@@ -2,7 +2,7 @@
 
 use std::fmt::Write;
 
-use super::{Cache, Disk, Key, Log, Provider, Redis, Section, Server};
+use super::{Access, Cache, Disk, Key, Log, Provider, Redis, Section, Server};
 
 const INTRO: &str = "\
 # larder's configuration: every key at its default. Nothing here has to be written.
@@ -48,10 +48,11 @@ pub fn reference() -> String {
 
 type Entry = (&'static str, &'static str, &'static [Key]);
 
-fn sections() -> [Entry; 6] {
+fn sections() -> [Entry; 7] {
     [
         ("server", Server::DOC, Server::KEYS),
         ("cache", Cache::DOC, Cache::KEYS),
+        ("access", Access::DOC, Access::KEYS),
         ("disk", Disk::DOC, Disk::KEYS),
         ("redis", Redis::DOC, Redis::KEYS),
         ("log", Log::DOC, Log::KEYS),
@@ -61,7 +62,7 @@ fn sections() -> [Entry; 6] {
 
 fn literal(key: &Key) -> String {
     match (key.kind, key.quoted) {
-        ("list of texts", _) => "[]".to_owned(),
+        ("list of texts" | "list of secrets", _) => "[]".to_owned(),
         (_, true) => format!("{:?}", key.default),
         (_, false) => key.default.to_owned(),
     }

@@ -3,10 +3,12 @@
 use std::net::SocketAddr;
 use std::time::Duration;
 
+use super::keys::{KeyFile, KeyVariable};
 use super::models::ModelRules;
 use super::read::{Key, Reader, Section, Table, section};
+use super::sharers::Sharers;
 use super::units::{ByteSize, Secret, Setting};
-use super::words::{CachedRoutes, ChatCache, LogFormat, LogLevel, Oversize};
+use super::words::{Auth, CachedRoutes, ChatCache, LogFormat, LogLevel, Oversize};
 
 section! {
     /// The listeners, and what a client may ask of them.
@@ -15,6 +17,10 @@ section! {
         listen: SocketAddr = "127.0.0.1:5273",
         /// Where metrics, health and the admin API are. Port 0 picks a free port.
         admin_listen: SocketAddr = "127.0.0.1:5274",
+        /// What an administrator has to show (`Authorization: Bearer`), except at `/healthz` and
+        /// `/readyz`. Empty is nothing, and then the listener must be on loopback, and is only answered
+        /// under a name of this machine.
+        admin_token: Secret = "",
         /// The provider of every path that does not begin with a provider's name.
         default_provider: String = "openai",
         /// Threads that serve requests; 0 is one for each core.
@@ -59,9 +65,19 @@ section! {
         stale_if_error: Duration = "1h",
         /// How long an answer of a model is good; 0 is for ever, until it is evicted or purged.
         chat_ttl: Duration = "24h",
+        /// How long after its end an answer of a model is still given where the provider fails; 0 is not
+        /// at all, unless a request asks for it (`Cache-Control: stale-if-error=SECONDS`).
+        chat_stale_if_error: Duration = "0",
+        /// How long a provider's no to a request that is wrong in itself (400, 404, 413, 422) is given
+        /// again to the same bytes; 0 is not at all.
+        negative_ttl: Duration = "5s",
         /// How large an answer of a model may be that is kept, or joined while it comes. So much is
         /// held for each answer that is on its way.
         max_transcript: ByteSize = "4MiB",
+        /// Who shares stored answers: `credential` is who asks with the same one; `shared` is everybody;
+        /// `header:NAME` is who sends the same value of that header, which the provider does not see.
+        /// Whoever asks for what is not stored does so with its own credential, in calls of its own.
+        scope: Sharers = "credential",
         /// Request headers that change no answer, beside those that larder knows (tracing, user
         /// agents, SDK telemetry). Every other header is part of the cache key.
         harmless_headers: Vec<String> = "",
@@ -69,6 +85,26 @@ section! {
         /// Empty is one made from the password of `redis.url`, or else one that is kept in `disk.dir`, or
         /// else one that ends with the process.
         secret: Secret = "",
+    }
+}
+
+section! {
+    /// Who is answered.
+    Access {
+        /// `off` is whoever reaches the listener. `verify` gives a stored answer only to a credential
+        /// that the provider accepts; where it has not been seen to do so of late, the provider is asked,
+        /// by its list of models. Where a provider has no such list for known callers only, the request
+        /// goes there. `allowlist` answers only who shows one of the keys that are listed below, where
+        /// the provider's key would be; everybody else is told 401.
+        auth: Auth = "off",
+        /// How long it holds that a provider has accepted a credential (`verify`). From half of that on
+        /// it is asked again, while requests go on; where it does not answer, `cache.stale_if_error`
+        /// longer.
+        verify_every: Duration = "5m",
+        /// A file of keys, one a line (`allowlist`). It is read again at each reload.
+        keys_file: KeyFile = "",
+        /// Keys, beside those of the file; best from the environment (`LARDER_KEYS`, with commas).
+        keys: Vec<Secret> = "",
     }
 }
 
@@ -129,6 +165,10 @@ section! {
         /// Whose wire shapes it speaks. Empty is the dialect of the provider's own name, where there
         /// is one, and otherwise `openai`.
         dialect: String = "",
+        /// The environment variable that holds the key to call it with, in place of whatever credential a
+        /// client sends. Off loopback that needs `access.auth = "allowlist"`. The key is struck out of
+        /// whatever the provider answers; what an agreed other protocol carries is not looked at.
+        api_key_env: KeyVariable = "",
         /// Roots to trust besides the platform's: a file of PEM certificates.
         ca_file: String = "",
         /// How many calls may be under way at once, each on a connection of its own over HTTP/1.1.
@@ -137,8 +177,10 @@ section! {
         idle_connections: u32 = "20",
         /// How long an unused connection is kept open.
         idle_timeout: Duration = "30s",
-        /// How long a call may wait for its turn; then the answer is 503.
-        permit_timeout: Duration = "5s",
+        /// How long a call may wait for its turn, where the client does not say how long it waits for
+        /// the answer (`x-stainless-read-timeout`, `x-stainless-timeout`); then the answer is 503, or
+        /// 429 where the provider wants no more calls for now.
+        permit_timeout: Duration = "30s",
         /// How long opening a connection may take, TLS included.
         connect_timeout: Duration = "5s",
         /// How long the head of the answer may take.
@@ -150,6 +192,11 @@ section! {
         breaker_failures: u32 = "5",
         /// How many of a hundred calls for embeddings may be made again when nothing came of them.
         retry_percent: u32 = "10",
+        /// After how long a call for embeddings is made a second time, on another connection, for the
+        /// answer that comes first; 0 is never.
+        hedge_after: Duration = "0",
+        /// How many of a hundred calls may be made a second time for being slow.
+        hedge_percent: u32 = "5",
         /// How large an answer may be that larder reads to the end, decoded.
         max_reply: ByteSize = "1GiB",
         /// Which answers of models are kept: `off`; `deterministic` is where a request says
@@ -178,5 +225,12 @@ section! {
         max_tokens: u32 = "0",
         /// Bytes of input that the provider takes in one call; 0 is what is known of its dialect.
         max_bytes: ByteSize = "0",
+    }
+}
+
+impl Access {
+    /// The keys that are listed.
+    pub fn all_keys(&self) -> impl Iterator<Item = &Secret> {
+        self.keys_file.keys().iter().chain(&self.keys)
     }
 }

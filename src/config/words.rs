@@ -84,6 +84,18 @@ impl Setting for CachedRoutes {
 }
 
 words! {
+    /// Who is answered.
+    Auth {
+        /// Whoever reaches the listener.
+        Off = "off",
+        /// From the cache only who the provider knows.
+        Verify = "verify",
+        /// Only who has one of the keys that are listed.
+        Allowlist = "allowlist",
+    }
+}
+
+words! {
     /// How log lines look.
     LogFormat {
         /// For people.

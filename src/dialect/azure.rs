@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use http::Method;
+use http::{HeaderMap, HeaderName, Method};
 
 use super::shape::Shape;
 use super::{
@@ -18,6 +18,10 @@ pub(super) struct Azure;
 impl Dialect for Azure {
     fn name(&self) -> &'static str {
         "azure"
+    }
+
+    fn credential(&self, _path: &str, _headers: &HeaderMap) -> (HeaderName, &'static str) {
+        (HeaderName::from_static("api-key"), "")
     }
 
     fn embed(&self, method: &Method, path: &str) -> Option<&'static dyn EmbedShape> {

@@ -8,6 +8,7 @@ mod anthropic;
 mod azure;
 mod canonical;
 pub mod chat;
+mod check;
 mod cohere;
 mod compatible;
 mod dashscope;
@@ -40,7 +41,7 @@ mod voyage;
 
 use std::borrow::Cow;
 
-use http::{Method, StatusCode};
+use http::{HeaderMap, HeaderName, Method, StatusCode, header};
 
 pub use chat::ChatShape;
 pub use reply::{EmbedReply, Item};
@@ -80,6 +81,9 @@ pub const ALL: &[&dyn Dialect] = &[
 pub fn named(name: &str) -> Option<&'static dyn Dialect> {
     ALL.iter().copied().find(|dialect| dialect.name() == name)
 }
+
+/// Where most providers look for a credential.
+const BEARER: (HeaderName, &str) = (header::AUTHORIZATION, "Bearer ");
 
 /// What one provider call carries.
 #[derive(Debug, Clone, Copy)]
@@ -167,9 +171,27 @@ pub trait Dialect: Sync + std::fmt::Debug {
         self.embed(method, path).map(Endpoint::Embed).or_else(chat).unwrap_or(Endpoint::Other)
     }
 
+    /// The header that the provider looks for a credential in, and what stands before it there, by a
+    /// request's path and headers.
+    fn credential(&self, _path: &str, _headers: &HeaderMap) -> (HeaderName, &'static str) {
+        BEARER
+    }
+
+    /// Where it can be asked whether the provider knows the credential of a request, by path and query
+    /// below the base URL; `None` where there is nothing that only those see whom it knows.
+    fn check_path(&self, path_and_query: &str) -> Option<String> {
+        check::path(self.name(), path_and_query)
+    }
+
     /// What a refused call was refused for.
     fn classify(&self, status: StatusCode, body: &[u8]) -> Refusal {
         openai::classify(status, body)
+    }
+
+    /// Whether a refusal for too many calls means that none will be taken later either, since what was
+    /// paid for is used up.
+    fn is_out_of_quota(&self, body: &[u8]) -> bool {
+        openai::is_out_of_quota(body)
     }
 
     /// The body of an error that larder itself makes on a path, as JSON.

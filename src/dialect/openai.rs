@@ -121,6 +121,12 @@ pub(super) fn classify(status: StatusCode, body: &[u8]) -> Refusal {
     if status == StatusCode::PAYLOAD_TOO_LARGE { Refusal::TooLarge } else { Refusal::Request }
 }
 
+/// By the words of `OpenAI` and of those that took them over.
+pub(super) fn is_out_of_quota(body: &[u8]) -> bool {
+    let words = String::from_utf8_lossy(body.get(..4_096).unwrap_or(body));
+    ["insufficient_quota", "billing_hard_limit_reached"].iter().any(|word| words.contains(word))
+}
+
 /// After which words providers say how many inputs they take.
 const CAPS: &[&str] =
     &["max number of inputs is ", "at most ", "maximum allowed batch size ", "not be larger than "];

@@ -1,29 +1,41 @@
 //! The admin listener: metrics, health, and what an operator may do.
+//!
+//! Nothing here is for web pages: no answer says that another site's page may read it, and none may
+//! load anything.
 
 use std::fmt::{self, Write};
 use std::sync::Arc;
 
 use bytes::Bytes;
-use http::{HeaderValue, Method, Request, Response, StatusCode, header};
+use http::{HeaderName, HeaderValue, Method, Request, Response, StatusCode, header};
 use http_body_util::{Either, Full};
 use hyper::body::Incoming;
 use tokio::sync::watch;
 use tokio::task::spawn_blocking;
 
-use super::Current;
 use super::body::Body;
 use super::route::Routes;
+use super::{Current, Guard};
 use crate::metrics::{CONTENT_TYPE, Metrics};
 use crate::tier::purge::Reach;
 
 /// What is here, for whoever asks for something else.
 const PATHS: &str = "paths: /healthz /readyz /metrics /api/entries /api/reload\n";
 
+/// What goes with every answer: it is what it says it is, loads nothing, and is kept nowhere.
+const BESIDE: [(HeaderName, &str); 3] = [
+    (header::CONTENT_SECURITY_POLICY, "default-src 'none'"),
+    (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
+    (header::CACHE_CONTROL, "no-store"),
+];
+
 /// Takes over the configuration as it is written now; an error says what is wrong with it.
 pub type Reload = Box<dyn Fn() -> Result<(), String> + Send + Sync>;
 
 /// What the admin listener knows.
 pub struct Admin {
+    /// Who may ask.
+    pub guard: Guard,
     /// Every series.
     pub metrics: Metrics,
     /// What requests are served by now.
@@ -40,6 +52,17 @@ impl Admin {
         match (request.method(), request.uri().path()) {
             (&Method::GET | &Method::HEAD, "/healthz") => text(StatusCode::OK, "ok\n"),
             (&Method::GET | &Method::HEAD, "/readyz") => self.ready(),
+            // A browser would ask so whether a page may go on.
+            (&Method::OPTIONS, _) => text(StatusCode::METHOD_NOT_ALLOWED, "not for web pages\n"),
+            _ => match self.guard.refuses(&request) {
+                Some(refusal) => refusal,
+                None => self.admitted(request).await,
+            },
+        }
+    }
+
+    async fn admitted(self: Arc<Self>, request: Request<Incoming>) -> Response<Body> {
+        match (request.method(), request.uri().path()) {
             (&Method::GET | &Method::HEAD, "/metrics") => self.metrics(),
             (&Method::POST, "/api/reload") => self.reload().await,
             (&Method::DELETE, "/api/entries") => self.purge(request.uri().query()).await,
@@ -126,13 +149,17 @@ fn reaches(routes: &Routes, query: &str) -> Result<Vec<Reach>, String> {
     })
 }
 
-fn text(status: StatusCode, text: &str) -> Response<Body> {
+pub(super) fn text(status: StatusCode, text: &str) -> Response<Body> {
     answer(status, "text/plain; charset=utf-8", Bytes::copy_from_slice(text.as_bytes()))
 }
 
 fn answer(status: StatusCode, media_type: &'static str, body: Bytes) -> Response<Body> {
     let mut response = Response::new(Either::Left(Full::new(body)));
     *response.status_mut() = status;
-    response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static(media_type));
+    let headers = response.headers_mut();
+    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(media_type));
+    for (name, value) in BESIDE {
+        headers.insert(name, HeaderValue::from_static(value));
+    }
     response
 }

@@ -16,7 +16,7 @@ use crate::broadcast::Reader;
 use crate::codec::{self, Undecodable};
 use crate::error::{Error, Kind};
 use crate::metrics::{Held, OperationMetrics, Outcome};
-use crate::upstream::Permit;
+use crate::upstream::{Coming, Permit};
 
 /// A body on its way to a client.
 pub type Body = Either<Full<Bytes>, Relayed>;
@@ -132,7 +132,7 @@ type BoxError = Box<dyn std::error::Error + Send + Sync>;
 #[derive(Debug)]
 pub(super) enum Flow {
     /// The client's own call, under its permit.
-    Own { body: Incoming, _permit: Permit },
+    Own { body: Coming, _permit: Permit },
     /// A call that others may be reading too, and how many bytes are still to come, if that is known.
     Shared(Reader, Option<u64>),
 }

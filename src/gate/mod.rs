@@ -1,11 +1,13 @@
 //! Where a client's bytes become a request, and a reply becomes bytes.
 
 mod admin;
+mod allowed;
 mod body;
 mod budget;
 pub mod connection;
 mod contain;
 mod current;
+mod guard;
 mod pulse;
 pub mod route;
 mod strict;
@@ -21,16 +23,18 @@ use std::time::Instant;
 use bytes::Bytes;
 use http::request::Parts;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Response, header};
-use http_body_util::{BodyExt, Full};
+use http_body_util::BodyExt;
 use hyper::body::{Body as _, Incoming};
 use hyper::upgrade::{self, OnUpgrade};
 use tokio_util::task::TaskTracker;
 
 pub use admin::{Admin, Reload};
+pub use allowed::Allowed;
 pub use body::Body;
 pub use budget::Budget;
 use contain::contain;
 pub use current::Current;
+pub use guard::Guard;
 use route::{Routes, endpoint};
 use write::{Exchange, Voice};
 
@@ -40,14 +44,15 @@ use crate::error::{Error, Kind};
 use crate::headers::is_json;
 use crate::metrics::{Held, IntCounter, OperationMetrics};
 use crate::serve::reply::{Content, Reply, Verdict};
-use crate::serve::{Ask, Service, Target, relay};
-use crate::upstream::RequestBody;
+use crate::serve::{Ask, Passing, Service, Target, relay};
 
 /// The proxy's side of the gate.
 #[derive(Debug)]
 pub struct Proxy {
     /// The use cases.
     pub service: Arc<Service>,
+    /// Who may ask, where that is not everybody.
+    pub allowed: Option<Allowed>,
     /// From paths to providers.
     pub routes: Routes,
     /// Bounds on what a client may send.
@@ -77,21 +82,27 @@ impl Proxy {
             Err(error) => return self.refused(&error),
         };
         let (upstream, rest) = self.routes.find(path_and_query);
+        let allowed = self.allowed.as_ref();
+        let refused = allowed.and_then(|keys| keys.refuses(&head.headers, path_and_query));
         let endpoint = understood(upstream.dialect, &head, endpoint(rest));
         let metrics = self.metrics(endpoint);
         let exchange = Exchange { metrics, received, in_flight: Held::one(&metrics.in_flight) };
+        let voice = Voice(upstream.dialect, rest);
+        if let Some(error) = refused {
+            return write::respond(&voice, failed(error), exchange);
+        }
         count_retry(metrics, &head.headers);
         let leaving = Leaving(Some(metrics));
-        let voice = Voice(upstream.dialect, rest);
         let path_and_query = rest.to_owned();
         let (upstream, method) = (Arc::clone(upstream), head.method);
         let target = Target { upstream, endpoint, method, path_and_query, received };
-        let headers = std::mem::take(&mut head.headers);
-        let mut ask = Ask { target, headers, body: Bytes::new() };
+        let mut headers = std::mem::take(&mut head.headers);
+        let group = self.service.group(&mut headers);
+        let mut ask = Ask { target, headers, group, body: Bytes::new() };
         let reply = match self.unread(&ask, &body) {
             Some(reason) => {
                 let body = body.map_err(Into::into).boxed_unsync();
-                let reply = pass(&mut ask, body, reason).await;
+                let reply = pass(&ask, Passing::Streamed(body), reason).await;
                 self.tunnel(tunnel, reply)
             }
             None => self.whole(&mut ask, body).await,
@@ -134,9 +145,7 @@ impl Proxy {
         let read = body::read(body, &ask.headers, body::Bounds { size, time }, &mut room).await;
         let body::Whole { raw, plain } = match read {
             Ok(whole) => whole,
-            Err(error) => {
-                return Reply { content: Content::Failed(error), verdict: Verdict::default() };
-            }
+            Err(error) => return failed(error),
         };
         let reason = match plain {
             None => "unreadable",
@@ -149,8 +158,7 @@ impl Proxy {
                 }
             }
         };
-        let unchanged = Full::new(raw).map_err(|never| match never {}).boxed_unsync();
-        pass(ask, unchanged, reason).await
+        pass(ask, Passing::Whole(raw), reason).await
     }
 
     /// Where a provider agrees to another protocol, the connection becomes a tunnel to it.
@@ -174,7 +182,7 @@ impl Proxy {
     fn broken(&self) -> Reply {
         self.panics.inc();
         let error = Error::new(Kind::Internal, "larder failed at this request; its log says where");
-        Reply { content: Content::Failed(error), verdict: Verdict::default() }
+        failed(error)
     }
 
     fn metrics(&self, endpoint: Endpoint) -> &Arc<OperationMetrics> {
@@ -186,17 +194,18 @@ impl Proxy {
     }
 }
 
+fn failed(error: Error) -> Reply {
+    Reply { content: Content::Failed(error), verdict: Verdict::default() }
+}
+
 /// Passes a request on as it is. Boxed, since the state of a relay would be moved about with that of
 /// every hit.
 fn pass<'a>(
-    ask: &'a mut Ask,
-    body: RequestBody,
+    ask: &'a Ask,
+    body: Passing,
     reason: &'static str,
 ) -> Pin<Box<dyn Future<Output = Reply> + Send + 'a>> {
-    let mut request = Request::new(body);
-    *request.method_mut() = ask.target.method.clone();
-    *request.headers_mut() = std::mem::take(&mut ask.headers);
-    Box::pin(relay(&ask.target, request, reason))
+    Box::pin(relay(&ask.target, &ask.headers, body, reason))
 }
 
 /// What is understood of a request, from its head.

@@ -17,7 +17,7 @@ pub(super) fn asked(request: &mut Request<Incoming>) -> Option<OnUpgrade> {
 }
 
 /// Whether a provider agreed, and to what.
-pub(super) fn agreed(response: &Response<Incoming>) -> Option<HeaderValue> {
+pub(super) fn agreed<B>(response: &Response<B>) -> Option<HeaderValue> {
     let switches = response.status() == StatusCode::SWITCHING_PROTOCOLS;
     switches.then(|| response.headers().get(header::UPGRADE).cloned()).flatten()
 }

@@ -132,6 +132,9 @@ pub(super) fn failed(voice: &Voice<'_>, error: &Error) -> Response<Body> {
         let seconds = retry_after.as_secs() + u64::from(retry_after.subsec_nanos() > 0);
         headers.insert(header::RETRY_AFTER, number(seconds));
     }
+    if error.kind == Kind::Unauthorized {
+        headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
+    }
     if error.kind == Kind::NotCached {
         // SDKs take a 504 for worth trying again; here nothing will have changed.
         headers.insert(SHOULD_RETRY, HeaderValue::from_static("false"));

@@ -92,6 +92,7 @@ impl Metrics {
     pub fn upstream(&self, upstream: &str) -> UpstreamMetrics {
         let closed = |by| self.batches.with_label_values(&[upstream, by]);
         let isolated = |reason| self.isolations.with_label_values(&[upstream, reason]);
+        let waiting = |priority| self.waiting.with_label_values(&[upstream, priority]);
         let connections = |state| self.upstream_connections.with_label_values(&[upstream, state]);
         UpstreamMetrics {
             batch_inputs: self.batch_inputs.with_label_values(&[upstream]),
@@ -110,6 +111,10 @@ impl Metrics {
             limit: self.upstream_limit.with_label_values(&[upstream]),
             opened: self.upstream_opened.with_label_values(&[upstream]),
             retries: self.upstream_retries.with_label_values(&[upstream, "unreachable"]),
+            throttled: self.upstream_retries.with_label_values(&[upstream, "throttled"]),
+            hedged: self.upstream_retries.with_label_values(&[upstream, "hedged"]),
+            waiting_interactive: waiting("interactive"),
+            waiting_bulk: waiting("bulk"),
             breaker: self.upstream_breaker.with_label_values(&[upstream]),
             permit_wait: self.permit_wait.with_label_values(&[upstream]),
             invalid_replies: self.invalid_replies.with_label_values(&[upstream]),

@@ -45,6 +45,14 @@ impl Directives {
         directives
     }
 
+    /// How many seconds after its end an answer will do where the provider fails, if at all.
+    pub(super) fn stale_seconds(&self, unasked: Duration) -> Option<u64> {
+        // Whoever says how old an answer may be says so for this, too.
+        let any_age = self.max_age.is_none() && !self.no_cache;
+        let unasked = any_age.then_some(unasked.as_secs());
+        self.stale_if_error.or(unasked).filter(|seconds| *seconds > 0)
+    }
+
     fn take(&mut self, directive: &str) {
         let (name, value) = directive.split_once('=').unwrap_or((directive, ""));
         match name.trim().to_ascii_lowercase().as_str() {

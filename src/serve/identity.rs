@@ -19,7 +19,8 @@ pub(super) fn exact(ask: &Ask, envelope: &Digest) -> Vec<u8> {
     exact
 }
 
-/// What vectors must share to be printed alike and to be of the same dimensions.
+/// What vectors must share to be printed alike and to be of the same dimensions. That is the model's,
+/// whoever asks.
 pub(super) fn subject(ask: &Ask, request: &EmbedRequest<'_>) -> Digest {
     Framer::new("larder subject")
         .field(b'u', ask.target.upstream.identity.as_bytes())

@@ -27,6 +27,8 @@ const ROUNDS: usize = 3;
 /// A request's vectors as they come in.
 struct Table {
     keys: Vec<CacheKey>,
+    /// Whose flights it leads and follows, where who shares the answers is not who asks.
+    apart: Option<Digest>,
     fresh: Freshness,
     found: Vec<Option<Found>>,
     /// Where each key stands.
@@ -67,8 +69,14 @@ pub(super) async fn answer(
     found: Vec<Option<Found>>,
 ) -> Reply {
     let started = Instant::now();
-    let original = Arc::new(original(service, ask, &question));
-    let mut table = Table::new(&question, found);
+    let caller = service.caller(ask);
+    // Who shares with nobody else has flights of its own already.
+    let apart = (caller != question.how.envelope).then_some(caller);
+    let original = Arc::new(original(service, ask, (&question, caller)));
+    if let Some(reply) = service.refused(&question.how.directives, &original.fingerprint) {
+        return reply;
+    }
+    let mut table = Table::new(&question, found, apart);
     let end = if question.how.directives.no_cache {
         table.ask_alone(service, &original, &question).await
     } else {
@@ -93,7 +101,10 @@ pub(super) async fn answer(
             table.count(service);
             table.write(service, ask, &question).await
         }
-        End::Refused(answer) => Content::Passed(answer),
+        End::Refused(answer) => {
+            service.refusals.note(original.fingerprint, &answer);
+            Content::Passed(answer)
+        }
         End::Failed(error) => Content::Failed(error),
         End::Again => {
             let message = "the calls that would have brought the vectors all failed";
@@ -104,7 +115,7 @@ pub(super) async fn answer(
 }
 
 impl Table {
-    fn new(question: &Question<'_>, found: Vec<Option<Found>>) -> Self {
+    fn new(question: &Question<'_>, found: Vec<Option<Found>>, apart: Option<Digest>) -> Self {
         let hit = found.iter().flatten().count();
         let items = Items { hit, ..Items::default() };
         let keys = question.keys.clone();
@@ -113,7 +124,8 @@ impl Table {
             places.entry(*key).or_default().push(position);
         }
         let fresh = question.how.fresh;
-        Self { keys, fresh, found, places, headers: None, took: Duration::ZERO, items }
+        let took = Duration::ZERO;
+        Self { keys, apart, fresh, found, places, headers: None, took, items }
     }
 
     /// Claims what is missing, submits what it leads, waits for all; again where a flight ended for
@@ -155,7 +167,8 @@ impl Table {
                 items.collapsed += 1;
                 continue;
             }
-            let (lead, follow) = match service.flights.claim(*key) {
+            let flight = self.apart.map_or(*key, |caller| key.called(&caller));
+            let (lead, follow) = match service.flights.claim(flight) {
                 Claim::Lead(lead, follow) => (Some(lead), follow),
                 Claim::Follow(follow) => (None, follow),
             };
@@ -178,7 +191,8 @@ impl Table {
             }
             items.miss += 1;
             if let Some(input) = question.request.inputs.get(position) {
-                seats.push(Seat { lead, input: input.clone().into_owned(), position });
+                let input = input.clone().into_owned();
+                seats.push(Seat { lead, key: *key, input, position });
             }
         }
         if !seats.is_empty() {
@@ -213,15 +227,13 @@ impl Table {
         original: &Arc<Original>,
         question: &Question<'_>,
     ) -> End {
-        let permit = match original.upstream.permit().await {
-            Ok(permit) => permit,
-            Err(error) => return End::Failed(error),
-        };
-        let answer = match original.upstream.call(permit, original.as_call()).await {
+        self.items = Items { miss: self.keys.len(), ..Items::default() };
+        // Boxed, since few ask alone, and everybody's state would have room for it.
+        let call = original.upstream.call_in_turn(&original.ticket, original.as_call());
+        let answer = match Box::pin(call).await {
             Ok(answer) => answer,
             Err(error) => return End::Failed(error),
         };
-        self.items = Items { miss: self.keys.len(), ..Items::default() };
         match service.batcher.keep(original, &question.keys, &answer).await {
             Some(arrivals) => {
                 self.found = vec![None; self.keys.len()];

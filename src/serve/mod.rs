@@ -3,20 +3,25 @@
 mod chat;
 mod directives;
 mod embed;
+mod envelope;
 mod identity;
 mod miss;
 mod original;
+mod refused;
 mod relay;
 pub mod reply;
 mod stale;
+mod ticket;
+mod vouch;
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
-use http::{HeaderMap, HeaderName, Method};
+use http::{HeaderMap, HeaderName, HeaderValue, Method};
 
 pub use directives::Directives;
+pub use refused::Refusals;
 
 use tokio_util::task::TaskTracker;
 
@@ -24,16 +29,16 @@ use crate::batch::Batcher;
 use crate::batch::original::Outcome;
 use crate::broadcast::Broadcasts;
 use crate::clock::Clock;
+use crate::config::sharers::Sharers;
 use crate::dialect::Endpoint;
 use crate::flight::Flights;
-use crate::headers::is_harmless;
-use crate::key::{Digest, Framer};
 use crate::metrics::{ChatMetrics, Operation, OperationMetrics, TierMetrics};
 use crate::tier::Tiers;
-use crate::upstream::Upstream;
+use crate::upstream::{Finding, Upstream};
 
-pub use relay::relay;
+pub use relay::{Passing, relay};
 use reply::Reply;
+pub use vouch::Vouching;
 
 /// The handles that a request may use.
 #[derive(Debug, Clone)]
@@ -50,10 +55,21 @@ pub struct Service {
     pub ttl: Option<Duration>,
     /// How long after its end an embedding will do where the provider fails.
     pub stale_if_error: Duration,
+    /// What providers said no to of late, and for how long it is held.
+    pub refusals: Arc<Refusals>,
+    /// See [`Service::refusals`]; zero is not at all.
+    pub negative_ttl: Duration,
     /// Headers that change no answer, beside those that are known.
     pub harmless: Vec<HeaderName>,
+    /// Who shares stored answers.
+    pub sharers: Sharers,
     /// What digests of credentials are keyed with.
     pub secret: [u8; 32],
+    /// How long it holds what a provider thinks of a credential, where that is asked before a stored
+    /// answer is given.
+    pub vouching: Option<Vouching>,
+    /// The credentials that providers are being asked about.
+    pub checks: Arc<Flights<Finding>>,
     /// The series of embeddings.
     pub metrics: OperationMetrics,
     /// The series of the memory tier's look-ups.
@@ -71,6 +87,8 @@ pub struct ChatHandles {
     pub tasks: TaskTracker,
     /// How long an answer is good; `None` is for ever.
     pub ttl: Option<Duration>,
+    /// How long after its end an answer will do where the provider fails.
+    pub stale_if_error: Duration,
     /// How many bytes of an answer are held, kept or on its way.
     pub max_transcript: usize,
     /// The series.
@@ -78,7 +96,7 @@ pub struct ChatHandles {
 }
 
 /// Where a request goes.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct Target {
     /// Whom it is for.
     pub upstream: Arc<Upstream>,
@@ -103,54 +121,26 @@ impl Target {
 }
 
 /// A request that was read to its end.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct Ask {
     /// Where it goes.
     pub target: Target,
-    /// As they came.
+    /// As they came, without those that `group` was taken from.
     pub headers: HeaderMap,
+    /// What it is shared by, where a header says so.
+    pub group: Vec<HeaderValue>,
     /// As it came, decoded.
     pub body: Bytes,
 }
 
 impl Service {
-    /// Answers a request. An error says why it has to be relayed as it came.
-    pub async fn answer(self: &Arc<Self>, ask: &Ask) -> Result<Reply, &'static str> {
+    /// Answers a request, whoever asks. An error says why it has to be relayed as it came.
+    async fn answer_anybody(self: &Arc<Self>, ask: &Ask) -> Result<Reply, &'static str> {
         match ask.target.endpoint {
             Endpoint::Embed(shape) => self.embed(shape, ask).await,
             // Boxed, since a hit for embeddings should not carry the state of it.
             Endpoint::Chat(shape) => Box::pin(self.words(shape, ask)).await,
             Endpoint::Other => Err("relay"),
         }
-    }
-
-    /// What a request says beside its body that may change its answer: who asks, every header that
-    /// is not known to be harmless, and the query, which may hold a credential too. Keyed, so that
-    /// nobody can tell a credential from it.
-    fn envelope(&self, ask: &Ask) -> Digest {
-        let mut telling: Vec<(&HeaderName, &[u8])> = ask
-            .headers
-            .iter()
-            .map(|(name, value)| (name, value.as_bytes()))
-            .filter(|(name, value)| self.tells(name, value))
-            .collect();
-        telling.sort_unstable_by(|(a, _), (b, _)| a.as_str().cmp(b.as_str()));
-        let mut envelope = Framer::keyed(&self.secret, "larder envelope");
-        if let Some((_, query)) = ask.target.path_and_query.split_once('?') {
-            envelope.field(b'q', query.as_bytes());
-        }
-        if !ask.headers.contains_key(http::header::CONTENT_TYPE) {
-            // What a provider makes of a body that does not say what it is, is its own affair.
-            envelope.field(b't', b"");
-        }
-        for (name, value) in telling {
-            envelope.field(b'n', name.as_str().as_bytes()).field(b'v', value);
-        }
-        envelope.finish()
-    }
-
-    fn tells(&self, name: &HeaderName, value: &[u8]) -> bool {
-        let empty_cookie = value.is_empty() && name == http::header::COOKIE;
-        !is_harmless(name) && !self.harmless.contains(name) && !empty_cookie
     }
 }

@@ -4,14 +4,27 @@ use std::sync::Arc;
 
 use super::embed::Question;
 use super::identity::subject;
+use super::ticket::ticket;
 use super::{Ask, Service};
 use crate::batch::original::Original;
+use crate::credential;
 use crate::headers::to_provider;
-use crate::key::Framer;
+use crate::key::{Digest, Framer};
 use crate::request::Input;
+use crate::upstream::Priority;
 
-pub(super) fn original(service: &Service, ask: &Ask, question: &Question<'_>) -> Original {
-    let request = &question.request;
+pub(super) fn original(
+    service: &Service,
+    ask: &Ask,
+    (question, caller): (&Question<'_>, Digest),
+) -> Original {
+    let (request, subject) = (&question.request, subject(ask, &question.request));
+    let target = &ask.target;
+    let who = credential::digest(&service.secret, &ask.headers, &target.path_and_query);
+    let allowance = Framer::new("larder allowance")
+        .field(b's', subject.as_bytes())
+        .field(b'w', who.as_bytes())
+        .finish();
     let user = request.user.as_deref().map(str::to_owned);
     // Providers take lists of one kind.
     let kind = match request.inputs.first() {
@@ -19,11 +32,14 @@ pub(super) fn original(service: &Service, ask: &Ask, question: &Question<'_>) ->
         Some(Input::Tokens(_)) => 1,
         Some(Input::Json(_)) => 2,
     };
+    let ticket = ticket(&ask.target, &ask.headers, request.inputs.len());
     let lane = Framer::new("larder lane")
+        .field(b'p', &[u8::from(ticket.priority == Priority::Bulk)])
         .field(b'f', question.family.as_bytes())
-        .field(b'a', ask.target.path_and_query.as_bytes())
+        .field(b'a', target.path_and_query.as_bytes())
         .field(b'u', user.as_deref().unwrap_or("").as_bytes())
         .field(b'k', &[kind])
+        .field(b'c', caller.as_bytes())
         .finish();
     let fingerprint = Framer::new("larder request")
         .field(b'l', lane.as_bytes())
@@ -31,9 +47,9 @@ pub(super) fn original(service: &Service, ask: &Ask, question: &Question<'_>) ->
         .field(b'b', &ask.body)
         .finish();
     Original {
-        upstream: Arc::clone(&ask.target.upstream),
+        upstream: Arc::clone(&target.upstream),
         shape: question.how.shape,
-        path_and_query: ask.target.path_and_query.clone(),
+        path_and_query: target.path_and_query.clone(),
         headers: to_provider(&ask.headers),
         body: ask.body.clone(),
         model: request.model.clone().into_owned(),
@@ -45,8 +61,10 @@ pub(super) fn original(service: &Service, ask: &Ask, question: &Question<'_>) ->
         dimensions: request.dimensions,
         fingerprint,
         lane,
-        subject: subject(ask, request),
+        subject,
+        allowance,
         ttl: question.how.directives.ttl.or(service.ttl),
         scope: question.scope,
+        ticket,
     }
 }

@@ -1,33 +1,69 @@
 //! Everything that is not taken apart: passed on as it is, streaming both ways.
 
-use http::Request;
+use bytes::Bytes;
+use http::{HeaderMap, Request};
 
 use super::Target;
 use super::reply::{Content, Reply, Verdict};
+use super::ticket::ticket;
 use crate::headers::{asked_protocol, switch_protocol, to_provider};
-use crate::upstream::RequestBody;
+use crate::upstream::{Call, RequestBody};
+
+/// A body that is passed on.
+pub enum Passing {
+    /// It is all here, and can be sent again.
+    Whole(Bytes),
+    /// It is still coming.
+    Streamed(RequestBody),
+}
 
 /// Passes a request on. The client's `Accept-Encoding` goes along, so that the provider's bytes
-/// are the client's; nothing is held but what is on its way.
+/// are the client's; of the answer nothing is held but what is on its way.
 pub async fn relay(
     target: &Target,
-    mut request: Request<RequestBody>,
+    headers: &HeaderMap,
+    body: Passing,
     reason: &'static str,
 ) -> Reply {
     let verdict = Verdict::bypass(reason);
-    let protocol = asked_protocol(request.headers()).cloned();
-    *request.headers_mut() = to_provider(request.headers());
-    if let Some(protocol) = protocol {
-        switch_protocol(request.headers_mut(), protocol);
+    let mut to_provider = to_provider(headers);
+    if let Some(protocol) = asked_protocol(headers) {
+        switch_protocol(&mut to_provider, protocol.clone());
     }
-    let permit = match target.upstream.permit().await {
-        Ok(permit) => permit,
-        Err(error) => return Reply { content: Content::Failed(error), verdict },
+    let (upstream, ticket) = (&target.upstream, ticket(target, headers, 1));
+    let (method, path_and_query) = (target.method.clone(), target.path_and_query.clone());
+    let operation = target.relayed_as();
+    let opened = match body {
+        Passing::Whole(body) => {
+            let call = Call { method, path_and_query, headers: to_provider, body };
+            upstream.open_in_turn(&ticket, &call, operation).await
+        }
+        Passing::Streamed(body) => {
+            let mut request = Request::new(body);
+            *request.method_mut() = method;
+            *request.headers_mut() = to_provider;
+            match upstream.permit(&ticket).await {
+                Ok(permit) => {
+                    let opened =
+                        upstream.open(&permit, (request, &path_and_query), operation).await;
+                    opened.map(|response| (response, permit))
+                }
+                Err(error) => Err(error),
+            }
+        }
     };
-    let request = (request, &*target.path_and_query);
-    let content = match target.upstream.open(&permit, request, target.relayed_as()).await {
-        Ok(response) => Content::Streamed(Box::new(response), permit),
+    let content = match opened {
+        Ok((response, permit)) => Content::Streamed(Box::new(response), permit),
         Err(error) => Content::Failed(error),
     };
     Reply { content, verdict }
+}
+
+impl std::fmt::Debug for Passing {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Whole(body) => f.debug_tuple("Whole").field(&body.len()).finish(),
+            Self::Streamed(_) => f.debug_tuple("Streamed").finish_non_exhaustive(),
+        }
+    }
 }

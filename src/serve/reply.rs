@@ -4,15 +4,14 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::{HeaderMap, HeaderValue, Response};
-use hyper::body::Incoming;
+use http::{HeaderMap, HeaderValue, Response, StatusCode};
 
 use crate::broadcast::{Head, Reader};
 use crate::clock::Moment;
 use crate::error::Error;
 use crate::metrics::{Layer, Outcome};
 use crate::transcript::Transcript;
-use crate::upstream::{Answer, Permit};
+use crate::upstream::{Answer, Coming, Permit};
 
 /// An answer on its way to the gate.
 #[derive(Debug)]
@@ -23,6 +22,22 @@ pub struct Reply {
     pub verdict: Verdict,
 }
 
+impl Reply {
+    /// Whether it is not the request that is at fault: the provider failed, or has no time.
+    pub fn is_providers_failure(&self) -> bool {
+        let fails = |status: StatusCode| {
+            status.is_server_error() || status == StatusCode::TOO_MANY_REQUESTS
+        };
+        match &self.content {
+            Content::Failed(error) => error.kind.is_providers(),
+            Content::Passed(answer) => fails(answer.status),
+            Content::Streamed(response, _) => fails(response.status()),
+            Content::Shared(shared) => fails(shared.0.status),
+            Content::Written(..) | Content::Switched(_) | Content::Replayed(_) => false,
+        }
+    }
+}
+
 /// The answer itself.
 #[derive(Debug)]
 pub enum Content {
@@ -31,7 +46,7 @@ pub enum Content {
     /// A provider's own answer, whole.
     Passed(Arc<Answer>),
     /// A provider's own answer as it comes; the permit is held to its end.
-    Streamed(Box<Response<Incoming>>, Permit),
+    Streamed(Box<Response<Coming>>, Permit),
     /// Agreement to another protocol, with its headers.
     Switched(HeaderMap),
     /// A provider's answer that others may be reading too, as it comes.
@@ -42,6 +57,18 @@ pub enum Content {
     Failed(Error),
 }
 
+/// How an answer came to be, where it is out of the ordinary.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Manner {
+    /// It is not.
+    #[default]
+    Ordinary,
+    /// It had ended, and is given since the provider failed.
+    Stale,
+    /// It is a no that the same question got a moment ago.
+    Negative,
+}
+
 /// What the cache did for a request.
 #[derive(Debug, Clone, Default)]
 pub struct Verdict {
@@ -49,8 +76,8 @@ pub struct Verdict {
     pub items: Option<Items>,
     /// Whether the request is one question, so that counting inputs would say nothing.
     pub undivided: bool,
-    /// Whether the answer had ended, and is given since the provider failed.
-    pub stale: bool,
+    /// Out of the ordinary, how.
+    pub manner: Manner,
     /// Why the cache was not asked, where it was not.
     pub bypass: Option<&'static str>,
     /// The deepest tier that had a part of the answer, where all was there.
@@ -111,7 +138,7 @@ impl Verdict {
     pub fn outcome(&self) -> Outcome {
         match self.items {
             None => Outcome::Bypass,
-            Some(_) if self.stale => Outcome::Stale,
+            Some(_) if self.manner == Manner::Stale => Outcome::Stale,
             Some(Items { collapsed: 0, miss: 0, .. }) => Outcome::Hit,
             Some(Items { hit: 1.., .. }) => Outcome::Partial,
             Some(Items { miss: 0, .. }) => Outcome::Collapsed,
@@ -123,6 +150,9 @@ impl Verdict {
     pub fn cache_status(&self) -> HeaderValue {
         let stored = if self.stored { "; stored" } else { "" };
         let text = match (self.outcome(), self.bypass) {
+            (Outcome::Hit, _) if self.manner == Manner::Negative => {
+                format!("larder; hit; ttl={}; detail=negative", self.ttl.unwrap_or(0))
+            }
             (Outcome::Hit, _) => match (self.layer.label(), self.ttl) {
                 ("memory", None) => return HeaderValue::from_static("larder; hit; detail=memory"),
                 (layer, None) => format!("larder; hit; detail={layer}"),

@@ -4,40 +4,28 @@
 //! pingora's own way down sleeps its whole grace period, even when nothing is open. So a drain is
 //! done here: the listeners stop, every connection is told, and the process leaves with the last.
 
+mod build;
 mod entrance;
 mod kept;
 mod reload;
 mod signals;
 
-use std::collections::HashMap;
 use std::fmt;
 use std::io;
 use std::net::{SocketAddr, TcpListener};
 use std::sync::Arc;
-use std::time::Duration;
 
 use pingora_core::server::configuration::{Opt, ServerConf};
 use pingora_core::server::{RunArgs, Server};
 use tokio::runtime;
 use tokio::sync::{Semaphore, watch};
-use tokio_util::task::TaskTracker;
 
-use crate::batch::Batcher;
-use crate::broadcast::Broadcasts;
-use crate::clock::Clock;
-use crate::config::{Config, Provider};
-use crate::dialect;
-use crate::flight::Flights;
+use crate::config::Config;
 use crate::gate::connection::Door;
-use crate::gate::route::Routes;
-use crate::gate::{Admin, Budget, Current, Proxy};
-use crate::metrics::{Metrics, Operation};
-use crate::serve::{ChatHandles, Service};
-use crate::tier::Ground;
-use crate::tier::disk::directory::Directory;
-use crate::upstream::Upstream;
+use crate::gate::{Admin, Current, Guard};
+use build::proxy;
+pub use build::{Built, build, cache_directory};
 use entrance::{App, Entrance, Opened, Shared};
-use kept::Kept;
 use reload::Live;
 pub use reload::Read;
 use signals::Signals;
@@ -92,90 +80,6 @@ impl fmt::Debug for Run {
     }
 }
 
-/// Everything behind the listeners.
-#[derive(Debug)]
-pub struct Built {
-    /// The use cases.
-    pub service: Arc<Service>,
-    /// The providers by name.
-    pub upstreams: HashMap<String, Arc<Upstream>>,
-    bodies: Arc<Budget>,
-    metrics: Metrics,
-    tasks: TaskTracker,
-}
-
-/// Builds everything behind the listeners; opens nothing.
-pub fn build(config: &Config) -> Result<Built, Failure> {
-    let metrics = Metrics::new().map_err(|error| Failure::Start(error.to_string()))?;
-    let upstreams = config.providers.iter().map(|(name, provider)| {
-        upstream(name, provider, &metrics).map(|upstream| (name.clone(), upstream))
-    });
-    let upstreams = upstreams.collect::<Result<_, _>>()?;
-    let clock = Clock::start();
-    let tasks = TaskTracker::new();
-    let Kept { tiers, hasher, secret } = kept::build(config, clock, &metrics)?;
-    let embed = metrics.operation(Operation::Embed);
-    let batcher = Batcher::new(Arc::clone(&tiers), clock, embed.clone(), tasks.clone());
-    let service = Service {
-        tiers,
-        flights: Flights::new(&hasher),
-        batcher,
-        clock,
-        ttl: None,
-        stale_if_error: Duration::ZERO,
-        harmless: Vec::new(),
-        secret,
-        metrics: embed,
-        lookups: metrics.tier("memory"),
-        chat: ChatHandles {
-            broadcasts: Broadcasts::new(&hasher),
-            tasks: tasks.clone(),
-            ttl: None,
-            max_transcript: 0,
-            metrics: metrics.chat("memory"),
-        },
-    };
-    let service = Arc::new(configure(&service, config)?);
-    let bodies = Arc::new(Budget::new(&config.server));
-    Ok(Built { service, upstreams, bodies, metrics, tasks })
-}
-
-fn upstream(name: &str, provider: &Provider, metrics: &Metrics) -> Result<Arc<Upstream>, Failure> {
-    let wrong = |message: String| Failure::Config(format!("providers.{name}: {message}"));
-    let dialect =
-        dialect::named(&provider.dialect).ok_or_else(|| wrong("an unknown dialect".to_owned()))?;
-    let upstream = Upstream::new(name, dialect, provider.clone(), metrics.upstream(name));
-    upstream.map(Arc::new).map_err(wrong)
-}
-
-/// The same use cases as a configuration wants them.
-fn configure(service: &Service, config: &Config) -> Result<Service, Failure> {
-    let cache = &config.cache;
-    let harmless = cache.harmless_headers.iter().map(|name| {
-        name.parse().map_err(|_| Failure::Config(format!("cache.harmless_headers: {name:?}")))
-    });
-    let lasting = |ttl: Duration| (!ttl.is_zero()).then_some(ttl);
-    let chat = ChatHandles {
-        ttl: lasting(cache.chat_ttl),
-        max_transcript: cache.max_transcript.as_usize(),
-        ..service.chat.clone()
-    };
-    Ok(Service {
-        ttl: lasting(cache.ttl),
-        stale_if_error: cache.stale_if_error,
-        harmless: harmless.collect::<Result<_, _>>()?,
-        chat,
-        ..service.clone()
-    })
-}
-
-/// The cache directory of a configuration, and what its entries stand on, for whoever moves them.
-pub fn cache_directory(config: &Config) -> Result<(Directory, Ground), Failure> {
-    let kept::Base { directory, ground, .. } = kept::base(config, Clock::start())?;
-    let missing = || Failure::Config("disk.dir: is not set, and neither is --cache-dir".to_owned());
-    Ok((directory.ok_or_else(missing)?, ground))
-}
-
 /// Runs the sidecar until a signal, or the caller, ends it.
 pub fn run(config: &Config, run: Run) -> Result<(), Failure> {
     let built = build(config)?;
@@ -193,12 +97,6 @@ pub fn run(config: &Config, run: Run) -> Result<(), Failure> {
     let metrics = built.metrics.clone();
     let live = Arc::new(Live::new(run.read, (config.clone(), built), Arc::clone(&current)));
     let reloading = Arc::clone(&live);
-    let admin = Arc::new(Admin {
-        metrics,
-        current: Arc::clone(&current),
-        reload: Box::new(move || reloading.reload()),
-        draining: draining.subscribe(),
-    });
     let bind = |address| if run.upgrade { Ok(None) } else { bind(address).map(Some) };
     let (proxy_listener, admin_listener) =
         (bind(config.server.listen)?, bind(config.server.admin_listen)?);
@@ -206,6 +104,13 @@ pub fn run(config: &Config, run: Run) -> Result<(), Failure> {
         proxy: real_address(proxy_listener.as_ref(), config.server.listen),
         admin: real_address(admin_listener.as_ref(), config.server.admin_listen),
     };
+    let admin = Arc::new(Admin {
+        guard: Guard::new(&config.server.admin_token, addresses.admin),
+        metrics,
+        current: Arc::clone(&current),
+        reload: Box::new(move || reloading.reload()),
+        draining: draining.subscribe(),
+    });
     let mut server = pingora(config, run.upgrade);
     let opened = Arc::new(Opened::new(2, addresses, run.announce));
     let entrance =
@@ -222,24 +127,6 @@ pub fn run(config: &Config, run: Run) -> Result<(), Failure> {
     let runtime = runtime.map_err(|error| Failure::Start(error.to_string()))?;
     runtime.block_on(tiers.close());
     Ok(())
-}
-
-fn proxy(config: &Config, built: &Built) -> Result<Proxy, Failure> {
-    let default = built
-        .upstreams
-        .get(&config.server.default_provider)
-        .ok_or_else(|| Failure::Config("server.default_provider: is not configured".to_owned()))?;
-    Ok(Proxy {
-        service: Arc::clone(&built.service),
-        routes: Routes::new(built.upstreams.clone(), Arc::clone(default)),
-        settings: config.server.clone(),
-        bodies: Arc::clone(&built.bodies),
-        embed: Arc::new(built.metrics.operation(Operation::Embed)),
-        chat: Arc::new(built.metrics.operation(Operation::Chat)),
-        relay: Arc::new(built.metrics.operation(Operation::Relay)),
-        panics: built.metrics.panics.clone(),
-        tasks: built.tasks.clone(),
-    })
 }
 
 fn pingora(config: &Config, upgrade: bool) -> Server {

@@ -2,11 +2,13 @@
 //! is wrong with it changes nothing. Providers that stay as they were keep their connections; entries,
 //! flights and whatever is under way are not touched.
 
+use std::collections::HashMap;
 use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use super::{Built, Failure, proxy};
+use super::Failure;
+use super::build::{self, Built, proxy};
 use crate::config::Config;
 use crate::gate::Current;
 
@@ -57,17 +59,20 @@ impl Live {
 impl Built {
     /// What a new configuration makes of what is there.
     fn rebuild(&self, old: &Config, new: &Config) -> Result<Self, Failure> {
-        let mut upstreams = super::HashMap::new();
+        let mut upstreams = HashMap::new();
+        let same_auth = old.access.auth == new.access.auth;
         for (name, provider) in &new.providers {
             let kept = self.upstreams.get(name);
-            let kept = kept.filter(|_| old.providers.get(name) == Some(provider));
-            let upstream = match kept {
-                Some(upstream) => Arc::clone(upstream),
-                None => super::upstream(name, provider, &self.metrics)?,
+            let kept = kept.filter(|_| same_auth && old.providers.get(name) == Some(provider));
+            let upstream = if let Some(upstream) = kept {
+                Arc::clone(upstream)
+            } else {
+                let upstream = build::upstream(name, provider, &self.metrics)?;
+                build::finished(upstream, new, &self.service.secret)
             };
             upstreams.insert(name.clone(), upstream);
         }
-        let service = super::configure(&self.service, new)?;
+        let service = build::configure(&self.service, new)?;
         let (metrics, tasks) = (self.metrics.clone(), self.tasks.clone());
         let bodies = Arc::clone(&self.bodies);
         Ok(Self { service: Arc::new(service), upstreams, bodies, metrics, tasks })

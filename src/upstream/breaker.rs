@@ -45,6 +45,15 @@ impl Breaker {
         Arc::new(Self { name: name.to_owned(), most, state, gauge })
     }
 
+    /// Whether a call would be let through, or how long it will be until one is.
+    pub(super) fn check(&self, now: Instant) -> Result<(), Duration> {
+        match *self.lock() {
+            State::Open { until, .. } if until > now => Err(until - now),
+            State::Tried { pause } => Err(pause),
+            State::Closed { .. } | State::Open { .. } => Ok(()),
+        }
+    }
+
     /// Lets a call through, or says how long it will be until one is.
     pub(super) fn admit(self: &Arc<Self>, now: Instant) -> Result<Admission, Duration> {
         let mut state = self.lock();

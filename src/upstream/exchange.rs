@@ -1,35 +1,117 @@
 //! Calls: what goes to a provider and what comes back, within bounds and deadlines.
 
+use std::borrow::Cow;
 use std::error::Error as _;
+use std::pin::pin;
 use std::time::{Duration, Instant};
 
-use http::{HeaderValue, Method, Request, Response, Uri, Version, header};
+use bytes::Bytes;
+use http::{HeaderValue, Request, Response, StatusCode, Uri, Version, header};
 use http_body_util::{BodyExt, Full, Limited};
 use hyper::body::Incoming;
 use hyper_util::client;
 use tokio::time::{error::Elapsed, sleep, timeout};
 
+use super::coming::Coming;
+use super::own_key::Striker;
 use super::pool::{Pool, RequestBody};
-use super::{Answer, Call, Permit, Upstream};
+use super::told::Told;
+use super::{Answer, Call, Patience, Permit, Ticket, Upstream};
 use crate::codec;
+use crate::credential;
 use crate::error::{Error, Kind};
+use crate::key::Digest;
 use crate::metrics::{Called, Operation};
 
+/// How often a call is made again that was one too many, where the provider does not say when.
+const UNTOLD: u32 = 3;
+
 impl Upstream {
+    /// Makes a whole call when its turn comes, for one who takes the future along when it leaves.
+    pub async fn call_in_turn(&self, ticket: &Ticket, call: Call) -> Result<Answer, Error> {
+        let permit = self.permit(ticket).await?;
+        self.call(permit, call, &Patience { until: ticket.until, is_wanted: &|| true }).await
+    }
+
     /// Makes a whole call and reads the whole answer. A call that nothing came of is made once more,
-    /// if the budget allows: for embeddings that changes nothing at the provider. Dropping the future
-    /// closes the connection.
-    pub async fn call(&self, permit: Permit, call: Call) -> Result<Answer, Error> {
+    /// if the budget allows: for embeddings that changes nothing at the provider. One that was one
+    /// too many waits for another turn, as long as somebody waits for it. Dropping the future closes
+    /// the connection.
+    pub async fn call(
+        &self,
+        mut permit: Permit,
+        call: Call,
+        patience: &Patience<'_>,
+    ) -> Result<Answer, Error> {
+        let mut untold = 0;
+        loop {
+            let result = if self.settings.hedge_after.is_zero() {
+                self.call_once(&permit, call.clone()).await
+            } else {
+                // Boxed, since it has room for two calls, and few want that.
+                Box::pin(self.call_hedged(&permit, &call)).await
+            };
+            let Ok(answer) = &result else { return result };
+            let told = Told::read(answer.status, &answer.headers);
+            let is_final = told.is_final || told.wait.is_none() && self.is_spent(answer, untold);
+            if !told.throttled || is_final {
+                return result;
+            }
+            untold += u32::from(told.wait.is_none());
+            permit = match self.permit_again(permit, patience.until).await {
+                Ok(permit) if (patience.is_wanted)() => permit,
+                _ => return result,
+            };
+            self.metrics.throttled.inc();
+        }
+    }
+
+    /// Whether a provider that does not say when to come back was asked often enough.
+    fn is_spent(&self, answer: &Answer, untold: u32) -> bool {
+        untold >= UNTOLD || self.dialect.is_out_of_quota(&answer.body)
+    }
+
+    /// Makes a call, and where it is slow the same call beside it, for the answer that comes first.
+    async fn call_hedged(&self, permit: &Permit, call: &Call) -> Result<Answer, Error> {
+        self.hedges.earn();
+        let mut first = pin!(self.call_once(permit, call.clone()));
+        tokio::select! {
+            result = &mut first => return result,
+            () = sleep(self.settings.hedge_after) => {}
+        }
+        let Some(beside) = self.permit_beside(permit).await else { return first.await };
+        self.metrics.hedged.inc();
+        let mut second = pin!(self.call_once(&beside, call.clone()));
+        let is_good = |result: &Result<Answer, Error>| {
+            result.as_ref().is_ok_and(|answer| answer.status.is_success())
+        };
+        tokio::select! {
+            result = &mut first => if is_good(&result) { result } else { second.await },
+            result = &mut second => if is_good(&result) { result } else { first.await },
+        }
+    }
+
+    /// A turn for one call more, if it is there at once and the budget allows it.
+    async fn permit_beside(&self, permit: &Permit) -> Option<Permit> {
+        self.hedges.spend(0)?;
+        let (line, priority) = (permit.turn.line(), permit.turn.priority());
+        let ticket = Ticket { line, priority, until: Some(Instant::now()) };
+        self.permit(&ticket).await.ok()
+    }
+
+    async fn call_once(&self, permit: &Permit, call: Call) -> Result<Answer, Error> {
         let started = Instant::now();
+        let standings = self.standings.as_ref();
+        let who = standings.map(|standings| standings.who(&call.headers, &call.path_and_query));
         self.retries.earn();
         let calling = async {
-            match self.exchange(&permit, call.clone()).await {
+            match self.exchange(permit, call.clone()).await {
                 Err(error) if error.kind == Kind::UpstreamUnreachable => {
                     let chance = u64::from(started.elapsed().subsec_nanos());
                     let Some(wait) = self.retries.spend(chance) else { return Err(error) };
                     self.metrics.retries.inc();
                     sleep(wait).await;
-                    self.exchange(&permit, call).await
+                    self.exchange(permit, call).await
                 }
                 result => result,
             }
@@ -38,6 +120,7 @@ impl Upstream {
         let mut result = result.unwrap_or_else(|_: Elapsed| Err(self.late("a whole answer")));
         if let Ok(answer) = &mut result {
             answer.took = started.elapsed();
+            self.note(who.as_ref(), answer.status);
         }
         let called = match &result {
             Ok(answer) => Called::Answered(answer.status.as_u16()),
@@ -48,10 +131,7 @@ impl Upstream {
     }
 
     async fn exchange(&self, permit: &Permit, call: Call) -> Result<Answer, Error> {
-        let mut request =
-            Request::new(Full::new(call.body).map_err(|never| match never {}).boxed_unsync());
-        *request.method_mut() = Method::POST;
-        *request.headers_mut() = call.headers;
+        let mut request = call.as_request();
         request.headers_mut().remove(header::CONTENT_ENCODING);
         // Vectors hardly compress, and a provider on the next desk should not try.
         let identity = HeaderValue::from_static("identity");
@@ -65,6 +145,7 @@ impl Upstream {
         let (mut headers, body) = (head.headers, body.to_bytes());
         let coding = headers.get(header::CONTENT_ENCODING).and_then(|value| value.to_str().ok());
         let Some(coding) = coding else {
+            let body = self.struck(body);
             return Ok(Answer { status: head.status, headers, body, took: Duration::ZERO });
         };
         let body = codec::decode(coding, body, limit).await.map_err(|_| {
@@ -72,7 +153,32 @@ impl Upstream {
         })?;
         headers.remove(header::CONTENT_ENCODING);
         headers.remove(header::CONTENT_LENGTH);
+        let body = self.struck(body);
         Ok(Answer { status: head.status, headers, body, took: Duration::ZERO })
+    }
+
+    /// Makes a call in its turn and gives the answer's head; the body streams. A call that was one too
+    /// many waits for another turn, where the provider says when.
+    pub async fn open_in_turn(
+        &self,
+        ticket: &Ticket,
+        call: &Call,
+        operation: Operation,
+    ) -> Result<(Response<Coming>, Permit), Error> {
+        let mut permit = self.permit(ticket).await?;
+        loop {
+            let request = (call.as_request(), &*call.path_and_query);
+            let response = self.open(&permit, request, operation).await?;
+            let told = Told::read(response.status(), response.headers());
+            let too_long = self
+                .paused(&ticket.line)
+                .is_some_and(|end| ticket.until.is_some_and(|until| end > until));
+            if !told.throttled || told.is_final || told.wait.is_none() || too_long {
+                return Ok((response, permit));
+            }
+            permit = self.permit_again(permit, ticket.until).await?;
+            self.metrics.throttled.inc();
+        }
     }
 
     /// Passes a request on under a permit and gives the answer's head; both bodies stream.
@@ -81,33 +187,63 @@ impl Upstream {
         permit: &Permit,
         (request, path_and_query): (Request<RequestBody>, &str),
         operation: Operation,
-    ) -> Result<Response<Incoming>, Error> {
+    ) -> Result<Response<Coming>, Error> {
         let started = Instant::now();
         // A connection that may become another protocol is one for itself.
         let switches = request.headers().contains_key(header::UPGRADE);
         let pool = if switches { &self.pools.switches } else { &self.pools.calls };
+        // What is only passed on may be answered to just anybody.
+        let standings = self.standings.as_ref().filter(|_| operation == Operation::Chat);
+        let who = standings.map(|standings| standings.who(request.headers(), path_and_query));
         let result = self.send((pool, permit), request, path_and_query).await;
+        if let Ok(response) = &result {
+            self.note(who.as_ref(), response.status());
+        }
         let called = match &result {
             Ok(response) => Called::Answered(response.status().as_u16()),
             Err(error) => Called::Failed(error_type(error)),
         };
         self.metrics.called(operation, called, started.elapsed());
-        result
+        let striker = self.own_key.clone().map(Striker::new);
+        result.map(|response| response.map(|body| Coming::new(body, striker)))
+    }
+
+    /// A body without larder's own key.
+    pub(super) fn struck(&self, body: Bytes) -> Bytes {
+        match &self.own_key {
+            Some(key) => key.strike_whole(body),
+            None => body,
+        }
+    }
+
+    fn note(&self, who: Option<&Digest>, status: StatusCode) {
+        if let (Some(standings), Some(who)) = (&self.standings, who) {
+            standings.answered(who, status);
+        }
     }
 
     async fn send(
         &self,
-        (pool, Permit { admission, .. }): (&Pool, &Permit),
+        (pool, Permit { admission, turn, .. }): (&Pool, &Permit),
         mut request: Request<RequestBody>,
         path_and_query: &str,
     ) -> Result<Response<Incoming>, Error> {
-        *request.uri_mut() = self.uri(path_and_query)?;
+        let mut path = Cow::Borrowed(path_and_query);
+        if let Some(key) = &self.own_key {
+            key.put(self.dialect, path_and_query, request.headers_mut());
+            path = credential::without(path_and_query);
+        }
+        *request.uri_mut() = self.uri(&path)?;
         // A client's version is its own hop's: the connection's is decided by ALPN.
         *request.version_mut() = Version::HTTP_11;
         let response = timeout(self.settings.first_byte_timeout, pool.request(request)).await;
         match response {
-            Ok(Ok(response)) => {
+            Ok(Ok(mut response)) => {
                 admission.answered();
+                turn.answered(&Told::read(response.status(), response.headers()));
+                if let Some(key) = &self.own_key {
+                    key.strike_headers(response.headers_mut());
+                }
                 Ok(response)
             }
             Ok(Err(error)) => {
@@ -155,6 +291,16 @@ impl Upstream {
         tracing::warn!(upstream = self.name, error = reason, "a call failed");
         let message = format!("{} could not be reached: {reason}", self.name);
         Error::new(Kind::UpstreamUnreachable, message)
+    }
+}
+
+impl Call {
+    fn as_request(&self) -> Request<RequestBody> {
+        let body = Full::new(self.body.clone()).map_err(|never| match never {}).boxed_unsync();
+        let mut request = Request::new(body);
+        *request.method_mut() = self.method.clone();
+        *request.headers_mut() = self.headers.clone();
+        request
     }
 }
 

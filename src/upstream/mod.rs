@@ -2,10 +2,18 @@
 //! names the HTTP client; it never reads what a provider says.
 
 mod breaker;
+mod check;
+mod coming;
 mod counted;
 mod exchange;
+mod own_key;
+mod pace;
 mod pool;
+mod queue;
 mod retry;
+mod standings;
+mod ticket;
+mod told;
 
 use std::fmt;
 use std::sync::Arc;
@@ -13,15 +21,23 @@ use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use http::uri::{Authority, PathAndQuery, Scheme};
-use http::{HeaderMap, StatusCode, Uri};
+use http::{HeaderMap, Method, StatusCode, Uri};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
-use tokio::time::timeout;
+use tokio::time::timeout_at;
 
 use breaker::{Admission, Breaker};
+pub use check::Finding;
+pub use coming::Coming;
+use own_key::OwnKey;
 pub use pool::RequestBody;
+use queue::{Queue, Turn};
 use retry::Budget;
+pub use standings::{Standing, Standings};
+use ticket::Each;
+pub use ticket::{Priority, Ticket};
 
 use crate::config::Provider;
+use crate::credential;
 use crate::dialect::Dialect;
 use crate::error::{Error, Kind};
 use crate::key::{Digest, Framer};
@@ -30,7 +46,7 @@ use crate::metrics::{Held, UpstreamMetrics};
 /// The right to make one call now; it counts as under way until it is dropped.
 #[derive(Debug)]
 pub struct Permit {
-    _turn: OwnedSemaphorePermit,
+    turn: Turn,
     _active: Held,
     admission: Admission,
 }
@@ -41,15 +57,25 @@ pub struct Room {
     _kibibytes: Arc<OwnedSemaphorePermit>,
 }
 
-/// A whole call for embeddings.
+/// A whole call, which can be made again.
 #[derive(Debug, Clone)]
 pub struct Call {
+    /// How.
+    pub method: Method,
     /// Where below the base URL.
     pub path_and_query: String,
     /// As the client sent them, without this hop's.
     pub headers: HeaderMap,
-    /// JSON.
+    /// As it is sent.
     pub body: Bytes,
+}
+
+/// Who waits for a call.
+pub struct Patience<'a> {
+    /// How long; `None` is as long as it takes.
+    pub until: Option<Instant>,
+    /// Whether anybody still does.
+    pub is_wanted: &'a (dyn Fn() -> bool + Sync),
 }
 
 /// A whole answer, decoded.
@@ -77,13 +103,17 @@ pub struct Upstream {
     pub identity: Digest,
     /// Its series.
     pub metrics: UpstreamMetrics,
+    /// What it thinks of the credentials it was called with, where that is asked.
+    pub standings: Option<Standings>,
+    own_key: Option<OwnKey>,
     scheme: Scheme,
     authority: Authority,
     base_path: String,
     pools: pool::Pools,
-    permits: Arc<Semaphore>,
+    queue: Arc<Queue>,
     breaker: Arc<Breaker>,
     retries: Budget,
+    hedges: Budget,
     /// In KiB, since a semaphore counts to 2³².
     waiting_room: Arc<Semaphore>,
 }
@@ -118,13 +148,33 @@ impl Upstream {
             authority,
             base_path,
             pools: pool::Pools::build(&settings, &metrics)?,
-            permits: Arc::new(Semaphore::new(settings.max_connections as usize)),
+            queue: Queue::new(
+                settings.max_connections,
+                Each {
+                    interactive: metrics.waiting_interactive.clone(),
+                    bulk: metrics.waiting_bulk.clone(),
+                },
+            ),
             breaker: Breaker::new(name, settings.breaker_failures, metrics.breaker.clone()),
             retries: Budget::new(settings.retry_percent),
+            hedges: Budget::new(settings.hedge_percent),
             waiting_room: Arc::new(Semaphore::new(settings.max_queued.as_usize() >> 10)),
+            standings: None,
+            own_key: settings.api_key_env.key().cloned().map(OwnKey::new),
             metrics,
             settings,
         })
+    }
+
+    /// The same, noting what it thinks of the credentials it is called with.
+    #[must_use]
+    pub fn with_standings(self, standings: Standings) -> Self {
+        Self { standings: Some(standings), ..self }
+    }
+
+    /// Whether it is called with a key of larder's own, whoever asks.
+    pub fn has_own_key(&self) -> bool {
+        self.own_key.is_some()
     }
 
     /// A path below the base URL, without a version segment that the base has already.
@@ -142,19 +192,62 @@ impl Upstream {
         path_and_query
     }
 
-    /// The right to make one call now, waiting for it as long as the settings say; not at all where
-    /// the provider was not there when it was last called.
-    pub async fn permit(&self) -> Result<Permit, Error> {
+    /// The line of a request: that of the credential it is called with.
+    pub fn line(&self, headers: &HeaderMap, path_and_query: &str) -> Digest {
+        if self.has_own_key() {
+            return Digest::of(b"larder's own key");
+        }
+        // It stays in this process, so there is nothing to key it with.
+        credential::digest(&[0; 32], headers, path_and_query)
+    }
+
+    /// The right to make one call now, waiting for it as long as the ticket says; not at all where the
+    /// provider was not there when it was last called, or wants no call so soon.
+    pub async fn permit(&self, ticket: &Ticket) -> Result<Permit, Error> {
+        self.turn(ticket, None).await
+    }
+
+    /// The same for a call that was one too many, before everybody who came later.
+    async fn permit_again(&self, permit: Permit, until: Option<Instant>) -> Result<Permit, Error> {
+        let (line, priority) = (permit.turn.line(), permit.turn.priority());
+        let number = permit.turn.number();
+        drop(permit);
+        self.turn(&Ticket { line, priority, until }, Some(number)).await
+    }
+
+    async fn turn(&self, ticket: &Ticket, number: Option<u64>) -> Result<Permit, Error> {
         let started = Instant::now();
-        let admission = self.breaker.admit(started).map_err(|left| self.broken(left))?;
-        let permit =
-            timeout(self.settings.permit_timeout, Arc::clone(&self.permits).acquire_owned());
-        let Ok(Ok(permit)) = permit.await else {
-            let message = format!("all connections to {} are busy", self.name);
-            return Err(Error::new(Kind::Overloaded, message));
+        self.breaker.check(started).map_err(|left| self.broken(left))?;
+        let waiting = self.queue.turn(ticket, number);
+        let turn = match ticket.until {
+            None => waiting.await,
+            Some(until) if self.paused(&ticket.line).is_some_and(|end| end > until) => {
+                return Err(self.busy(&ticket.line));
+            }
+            Some(until) => match timeout_at(until.into(), waiting).await {
+                Ok(turn) => turn,
+                Err(_) => return Err(self.busy(&ticket.line)),
+            },
         };
+        // It may have gone while this one waited.
+        let admission = self.breaker.admit(Instant::now()).map_err(|left| self.broken(left))?;
         self.metrics.permit_wait.observe(started.elapsed().as_secs_f64());
-        Ok(Permit { _turn: permit, _active: Held::one(&self.metrics.active), admission })
+        Ok(Permit { turn, _active: Held::one(&self.metrics.active), admission })
+    }
+
+    /// Until when the provider wants no call with a credential, if it said so.
+    pub fn paused(&self, line: &Digest) -> Option<Instant> {
+        self.queue.paused(line)
+    }
+
+    /// Why there was no turn in time.
+    pub fn busy(&self, line: &Digest) -> Error {
+        if let Some(end) = self.paused(line) {
+            let message = format!("{} takes no more calls for now", self.name);
+            let retry_after = Some(end.saturating_duration_since(Instant::now()));
+            return Error { retry_after, ..Error::new(Kind::RateLimited, message) };
+        }
+        Error::new(Kind::Overloaded, format!("all connections to {} are busy", self.name))
     }
 
     /// Room for so many bytes to wait; `None` if there is none.
@@ -162,6 +255,12 @@ impl Upstream {
         let kibibytes = u32::try_from(bytes.div_ceil(1 << 10)).ok()?;
         let room = Arc::clone(&self.waiting_room).try_acquire_many_owned(kibibytes).ok()?;
         Some(Room { _kibibytes: Arc::new(room) })
+    }
+}
+
+impl fmt::Debug for Patience<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Patience").field("until", &self.until).finish_non_exhaustive()
     }
 }
 

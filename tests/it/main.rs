@@ -12,6 +12,7 @@
     reason = "a test fails by panicking, and tells its figures"
 )]
 
+mod access;
 mod bounds;
 mod chat;
 mod coalesce;
@@ -28,6 +29,7 @@ mod isolate;
 mod layers;
 mod life;
 mod memory;
+mod pacing;
 mod property;
 mod recall;
 mod reload;

@@ -6,10 +6,11 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
+use http::Method;
 use larder::simulate::Settings;
 
 use crate::harness::{
-    Ask, DIMENSIONS, Scripted, Sidecar, Simulated, answer, free_port, json, texts, until,
+    Ask, DIMENSIONS, Gate, Scripted, Sidecar, Simulated, answer, free_port, json, texts, until,
 };
 
 fn settings() -> Settings {
@@ -131,4 +132,108 @@ async fn a_callers_own_broken_request_is_not_the_providers_fault() {
         sidecar.until("larder_requests_in_flight", 0.0).await;
     }
     sidecar.client().right(&Ask::of(["fine"])).await;
+}
+
+/// Answers with a status, or well.
+fn saying(status: u16) -> (Scripted, Arc<AtomicU64>) {
+    let says = Arc::new(AtomicU64::new(u64::from(status)));
+    let saying = Arc::clone(&says);
+    let provider = Scripted::start(move |asked| {
+        let status = u16::try_from(saying.load(Ordering::Relaxed)).unwrap();
+        let words = serde_json::json!({ "choices": [{ "finish_reason": "stop", "index": 0,
+            "message": { "role": "assistant", "content": "kept" } }] });
+        let no = serde_json::json!({ "error": { "message": "no", "code": "x" } });
+        let good = if asked.path.contains("chat") { words } else { answer(&asked) };
+        async move { Some(if status == 200 { json(200, &good) } else { json(status, &no) }) }
+    });
+    (provider, says)
+}
+
+fn question() -> serde_json::Value {
+    serde_json::json!({ "model": "m", "temperature": 0, "messages": [] })
+}
+
+#[tokio::test]
+async fn a_no_to_what_was_asked_is_given_again_for_seconds_and_to_nobody_else() {
+    let (provider, says) = saying(400);
+    let sidecar = Sidecar::with(provider.address, "[cache]\nnegative_ttl = \"60s\"\n");
+    let client = sidecar.client();
+    let ask = Ask::of(["wrong"]);
+    let first = client.embed(&ask).await;
+    let again = client.embed(&ask).await;
+    assert_eq!((again.status, &again.body), (400, &first.body));
+    assert!(again.header("cache-status").ends_with("; detail=negative"), "{again:?}");
+    let chat = client.chat(&question()).await;
+    let chat_again = client.chat(&question()).await;
+    assert_eq!((chat_again.status, &chat_again.body), (400, &chat.body));
+    assert!(chat_again.header("cache-status").ends_with("; detail=negative"));
+    assert_eq!(provider.calls().len(), 2);
+    // Another credential is another question, and so is one that wants it asked anew.
+    says.store(200, Ordering::Relaxed);
+    client.right(&ask.clone().header("authorization", "Bearer other")).await;
+    client.right(&ask.clone().header("cache-control", "no-cache")).await;
+    for status in [401, 403, 429, 500] {
+        says.store(status, Ordering::Relaxed);
+        let ask = Ask::of([format!("status {status}")]).header("x-stainless-read-timeout", "0.01");
+        assert_eq!(u64::from(client.embed(&ask).await.status), status);
+        says.store(200, Ordering::Relaxed);
+        until("it is well", || async { client.embed(&ask).await.status == 200 }).await;
+    }
+}
+
+#[tokio::test]
+async fn a_models_words_that_have_ended_are_given_where_the_operator_or_the_caller_says_so() {
+    for (chat_stale, directive) in [("1h", ""), ("0", "stale-if-error=60")] {
+        let (provider, says) = saying(200);
+        let settings =
+            format!("[cache]\nchat_ttl = \"1s\"\nchat_stale_if_error = \"{chat_stale}\"\n");
+        let sidecar = Sidecar::with(provider.address, &settings);
+        let client = sidecar.client();
+        let first = client.chat(&question()).await;
+        assert_eq!(first.status, 200);
+        tokio::time::sleep(Duration::from_millis(2_100)).await;
+        says.store(500, Ordering::Relaxed);
+        let headers = [("content-type", "application/json"), ("cache-control", directive)];
+        let path = "/v1/chat/completions";
+        let got = client.send(Method::POST, path, &headers, question().to_string()).await;
+        assert_eq!((got.status, got.body.clone()), (200, first.body), "{got:?}");
+        assert_eq!(got.header("cache-status"), "larder; hit; detail=stale-if-error");
+        let unasked = client.chat(&question()).await;
+        assert_eq!(unasked.status, if directive.is_empty() { 200 } else { 500 });
+    }
+}
+
+#[tokio::test]
+async fn a_slow_call_for_embeddings_is_made_a_second_time_within_the_budget() {
+    let (slow, calls) = (Gate::closed(), Arc::new(AtomicU64::new(0)));
+    let (gate, counted) = (slow.clone(), Arc::clone(&calls));
+    let provider = Scripted::start(move |asked| {
+        // Every first call hangs; the second beside it is answered.
+        let hangs = counted.fetch_add(1, Ordering::Relaxed) % 2 == 0;
+        let gate = gate.clone();
+        async move {
+            if hangs {
+                gate.pass().await;
+            }
+            Some(json(200, &answer(&asked)))
+        }
+    });
+    let settings = "[providers.openai]\nhedge_after = \"20ms\"\nhedge_percent = 1\n";
+    let sidecar = Sidecar::with(provider.address, settings);
+    let client = sidecar.client();
+    for text in texts("hedged", 10) {
+        client.right(&Ask::of([text])).await;
+    }
+    assert_eq!(calls.load(Ordering::Relaxed), 20);
+    assert!((sidecar.metric("larder_upstream_retries_total", "hedged").await - 10.0).abs() < 0.5);
+    // What was saved up is used up, and ten calls have not earned another.
+    let late = crate::harness::Aside::start({
+        let client = client.clone();
+        async move { client.right(&Ask::of(["late"])).await }
+    });
+    provider.called(21).await;
+    tokio::time::sleep(Duration::from_millis(100)).await;
+    assert_eq!(calls.load(Ordering::Relaxed), 21);
+    slow.open();
+    late.done().await;
 }

@@ -5,17 +5,18 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use bytes::Bytes;
-use http::{HeaderMap, HeaderValue, Method, Request, header};
-use http_body_util::{BodyExt, Empty};
+use http::{HeaderMap, HeaderValue, Method, header};
+use http_body_util::BodyExt;
 use serde_json::json;
 use tokio::task::JoinSet;
 
 use super::table::Step;
 use crate::config::Config;
 use crate::dialect;
+use crate::key::Digest;
 use crate::metrics::{Metrics, Operation};
 use crate::simulate::Snapshot;
-use crate::upstream::{Answer, Call, Upstream};
+use crate::upstream::{Answer, Call, Ticket, Upstream};
 
 /// A client of the sidecar, and of the provider for its counts.
 #[derive(Clone)]
@@ -93,20 +94,21 @@ impl Client {
     async fn ask(self, (path, body): Asked) -> Result<Answer, String> {
         let mut headers = HeaderMap::new();
         headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
-        let permit = self.sidecar.permit().await.map_err(|error| error.to_string())?;
-        let call = Call { path_and_query: path.to_owned(), headers, body };
-        let answer = self.sidecar.call(permit, call).await.map_err(|error| error.to_string())?;
+        let (method, path_and_query) = (Method::POST, path.to_owned());
+        let call = Call { method, path_and_query, headers, body };
+        let ticket = Ticket::patient(Digest::of(b"demo"));
+        let answer = self.sidecar.call_in_turn(&ticket, call).await;
+        let answer = answer.map_err(|error| error.to_string())?;
         if answer.status.is_success() { Ok(answer) } else { Err(format!("{}", answer.status)) }
     }
 
     async fn counts(&self) -> Result<Snapshot, String> {
-        let body = Empty::new().map_err(|never| match never {}).boxed_unsync();
-        let mut request = Request::new(body);
-        *request.method_mut() = Method::GET;
-        let permit = self.provider.permit().await.map_err(|error| error.to_string())?;
-        let call = (request, "/__stats");
-        let response = self.provider.open(&permit, call, Operation::Relay).await;
-        let body = response.map_err(|error| error.to_string())?.into_body().collect().await;
+        let (method, path_and_query) = (Method::GET, "/__stats".to_owned());
+        let call = Call { method, path_and_query, headers: HeaderMap::new(), body: Bytes::new() };
+        let ticket = Ticket::patient(Digest::of(b"demo"));
+        let answer = self.provider.open_in_turn(&ticket, &call, Operation::Relay).await;
+        let (response, _permit) = answer.map_err(|error| error.to_string())?;
+        let body = response.into_body().collect().await;
         let body = body.map_err(|error| error.to_string())?.to_bytes();
         serde_json::from_slice(&body).map_err(|error| error.to_string())
     }

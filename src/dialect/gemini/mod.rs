@@ -7,12 +7,13 @@ mod question;
 
 use std::borrow::Cow;
 
-use http::Method;
+use http::{HeaderMap, HeaderName, Method};
 
 use super::listed::{self, Form};
 use super::shape::{Encodings, Shape};
 use super::{
-    Asked, Dialect, EmbedCall, EmbedReply, EmbedShape, Invalid, Limits, Unreadable, json, openai,
+    Asked, BEARER, Dialect, EmbedCall, EmbedReply, EmbedShape, Invalid, Limits, Unreadable, json,
+    openai,
 };
 use crate::error::{Error, Kind};
 use crate::request::{EmbedRequest, Input};
@@ -48,14 +49,24 @@ impl Dialect for Gemini {
         }
     }
 
+    fn credential(&self, path: &str, _headers: &HeaderMap) -> (HeaderName, &'static str) {
+        if path.contains("/openai/") {
+            BEARER
+        } else {
+            (HeaderName::from_static("x-goog-api-key"), "")
+        }
+    }
+
     fn write_error(&self, path: &str, error: &Error) -> Vec<u8> {
         if path.contains("/openai/") {
             return openai::write_error(error);
         }
         let status = match error.kind {
             Kind::BadRequest | Kind::BodyTooLarge | Kind::UriTooLong => "INVALID_ARGUMENT",
+            Kind::Unauthorized => "UNAUTHENTICATED",
             Kind::RequestTimeout | Kind::UpstreamTimeout | Kind::NotCached => "DEADLINE_EXCEEDED",
             Kind::Overloaded | Kind::CircuitOpen | Kind::UpstreamUnreachable => "UNAVAILABLE",
+            Kind::RateLimited => "RESOURCE_EXHAUSTED",
             Kind::UpstreamInvalid | Kind::Internal => "INTERNAL",
         };
         let code = error.kind.status().as_u16();

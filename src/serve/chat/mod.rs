@@ -10,10 +10,10 @@ mod watcher;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use http::{HeaderMap, HeaderValue, Request, header};
-use http_body_util::{BodyExt, Full};
+use http::{HeaderMap, HeaderValue, header};
 
-use super::reply::{self, Content, Items, Reply, Verdict};
+use super::reply::{self, Content, Items, Manner, Reply, Verdict};
+use super::ticket::ticket;
 use super::{Ask, Directives, Service, Target};
 use crate::broadcast::{Joined, Reader, alone};
 use crate::clock::Moment;
@@ -28,7 +28,7 @@ use crate::request::{ChatRequest, Sharing};
 use crate::tier::purge::Scope;
 use crate::tier::{Freshness, Look, Stored};
 use crate::transcript::Transcript;
-use crate::upstream::{RequestBody, Upstream};
+use crate::upstream::{Call, Upstream};
 use pump::Pump;
 use share::Peers;
 
@@ -105,24 +105,49 @@ impl Service {
             return Ok(not_cached());
         }
         let pump = self.pump(shape, ask, (request, scope, key, &directives));
+        let reply = self.fetch(pump, &directives, (key, &fresh)).await;
+        if !reply.is_providers_failure() {
+            return Ok(reply);
+        }
+        Ok(self.stale_words(&key, &directives, now).unwrap_or(reply))
+    }
+
+    /// The answer that comes from the provider, for whoever may read it.
+    async fn fetch(
+        &self,
+        pump: Pump,
+        directives: &Directives,
+        (key, fresh): (CacheKey, &Freshness),
+    ) -> Reply {
+        if let Some(reply) = self.refused(directives, &pump.question.digest()) {
+            return reply;
+        }
         let bound = self.chat.max_transcript;
         if directives.no_cache {
             let (source, reader) = alone(bound);
             self.chat.tasks.spawn(pump.run(source));
-            return Ok(await_head(reader, false, Some("no-cache")).await);
+            return await_head(reader, false, Some("no-cache")).await;
         }
-        match self.chat.broadcasts.join(key, bound, || self.kept(&key, &fresh)) {
-            Joined::Found(kept) => Ok(self.replay(kept, now)),
+        match self.chat.broadcasts.join(pump.question, bound, || self.kept(&key, fresh)) {
+            Joined::Found(kept) => self.replay(kept, fresh.now),
             Joined::Leads(source, reader) => {
                 self.chat.tasks.spawn(pump.run(source));
-                Ok(await_head(reader, false, None).await)
+                await_head(reader, false, None).await
             }
             Joined::Follows(reader) => {
                 self.chat.metrics.operation.collapsed_inputs.inc();
                 self.chat.metrics.operation.saved_by_collapsing.inc();
-                Ok(await_head(reader, true, None).await)
+                await_head(reader, true, None).await
             }
         }
+    }
+
+    /// The answer that has ended, given after all where the provider fails.
+    fn stale_words(&self, key: &CacheKey, directives: &Directives, now: Moment) -> Option<Reply> {
+        let seconds = directives.stale_seconds(self.chat.stale_if_error)?;
+        let kept = Kept::of(self.tiers.memory.get_stale(key, now, seconds)?, Layer::Memory)?;
+        let reply = self.replay(kept, now);
+        Some(Reply { verdict: Verdict { manner: Manner::Stale, ..reply.verdict }, ..reply })
     }
 
     fn kept(&self, key: &CacheKey, fresh: &Freshness) -> Option<Kept> {
@@ -156,7 +181,7 @@ impl Service {
         let key = Framer::new("larder chat 1")
             .field(b'e', self.envelope(ask).as_bytes())
             .field(b'u', ask.target.upstream.identity.as_bytes())
-            .field(b'a', ask.target.path_and_query.as_bytes())
+            .field(b'a', self.place(ask).as_bytes())
             .field(b'q', question)
             .finish();
         CacheKey::whole(key)
@@ -168,16 +193,19 @@ impl Service {
         ask: &Ask,
         (request, scope, key, directives): (ChatRequest, &'static Scope, CacheKey, &Directives),
     ) -> Pump {
+        let (caller, envelope) = (self.caller(ask), self.envelope(ask));
+        let question = if caller == envelope { key } else { key.called(&caller) };
         let plain = request.framing.is_none();
         let shares = plain && directives.max_age.is_none() && !directives.no_cache;
         Pump {
             service: Arc::clone(self),
             upstream: Arc::clone(&ask.target.upstream),
-            path_and_query: ask.target.path_and_query.clone(),
             call: call(ask),
+            ticket: ticket(&ask.target, &ask.headers, 1),
             watcher: watcher::Watcher::new(shape, &request, self.chat.max_transcript),
             peers: shares.then(|| Peers { service: Arc::clone(self), key, scope }),
             key,
+            question,
             scope,
             ttl: shortest(directives.ttl.or(self.chat.ttl), shape.most_ttl()),
         }
@@ -210,14 +238,12 @@ fn permit(
 
 /// The request as the provider is to see it. Whoever reads along may not understand the codings
 /// that the first caller does, so the answer is asked for in none.
-fn call(ask: &Ask) -> Request<RequestBody> {
-    let body = Full::new(ask.body.clone()).map_err(|never| match never {}).boxed_unsync();
-    let mut call = Request::new(body);
-    *call.method_mut() = ask.target.method.clone();
-    *call.headers_mut() = to_provider(&ask.headers);
-    call.headers_mut().remove(header::CONTENT_ENCODING);
-    call.headers_mut().insert(header::ACCEPT_ENCODING, HeaderValue::from_static("identity"));
-    call
+fn call(ask: &Ask) -> Call {
+    let (method, path_and_query) = (ask.target.method.clone(), ask.target.path_and_query.clone());
+    let mut headers = to_provider(&ask.headers);
+    headers.remove(header::CONTENT_ENCODING);
+    headers.insert(header::ACCEPT_ENCODING, HeaderValue::from_static("identity"));
+    Call { method, path_and_query, headers, body: ask.body.clone() }
 }
 
 /// The shorter of two times, where `None` is for ever.

@@ -5,22 +5,25 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::{HeaderMap, Request};
+use http::HeaderMap;
+use http::response::Parts;
 use http_body_util::BodyExt;
-use hyper::body::{Body, Incoming};
+use hyper::body::Body;
 use tokio::time::sleep;
 
-use super::super::Service;
+use super::super::{Refusals, Service};
 use super::share::{self, Peers, Turn};
 use super::watcher::Watcher;
 use crate::broadcast::{End, Head, Source};
 use crate::clock::Moment;
+use crate::config::sharers::Sharers;
+use crate::headers::of_no_account;
 use crate::key::CacheKey;
 use crate::metrics::{Held, Operation};
 use crate::tier::Stored;
 use crate::tier::purge::Scope;
 use crate::transcript;
-use crate::upstream::{RequestBody, Upstream};
+use crate::upstream::{Answer, Call, Coming, Ticket, Upstream};
 
 /// How long an answer that nobody reads goes on, if it may be kept. A client that gave up and tries
 /// again finds it, and one that is nearly there is not lost; what it costs beyond that is nobody's
@@ -31,12 +34,14 @@ const GRACE: Duration = Duration::from_secs(10);
 pub(super) struct Pump {
     pub(super) service: Arc<Service>,
     pub(super) upstream: Arc<Upstream>,
-    pub(super) path_and_query: String,
-    pub(super) call: Request<RequestBody>,
+    pub(super) call: Call,
+    pub(super) ticket: Ticket,
     pub(super) watcher: Watcher,
     /// Whose answer will do as well, if anybody's.
     pub(super) peers: Option<Peers>,
     pub(super) key: CacheKey,
+    /// The key of what is on its way, which is one caller's.
+    pub(super) question: CacheKey,
     pub(super) scope: &'static Scope,
     pub(super) ttl: Option<Duration>,
 }
@@ -66,28 +71,38 @@ impl Pump {
             Turn::Own(lease) => lease,
             Turn::Answered(kept) => return share::give(source, *kept),
         };
-        let permit = match self.upstream.permit().await {
-            Ok(permit) => permit,
-            Err(error) => return ("failed", End::Failed(error)),
-        };
-        let call = std::mem::take(&mut self.call);
-        let opened =
-            self.upstream.open(&permit, (call, &self.path_and_query), Operation::Chat).await;
-        let (head, body) = match opened {
-            Ok(response) => response.into_parts(),
+        let opened = self.upstream.open_in_turn(&self.ticket, &self.call, Operation::Chat).await;
+        let (head, body, _permit) = match opened {
+            Ok((response, permit)) => {
+                let (head, body) = response.into_parts();
+                (head, body, permit)
+            }
             Err(error) => return ("failed", End::Failed(error)),
         };
         self.watcher.head(head.status, &head.headers);
         let storable = self.watcher.unfit().is_none();
         source.head(Head { status: head.status, headers: head.headers.clone(), storable });
+        if Refusals::fits(head.status, &body) {
+            return self.refuse(source, head, body).await;
+        }
         self.flow(source, &head.headers, body).await
+    }
+
+    /// Gives a no to everybody who reads, and remembers it for who asks next.
+    async fn refuse(self, source: &Source, head: Parts, body: Coming) -> (&'static str, End) {
+        let Ok(body) = body.collect().await else { return ("cut", End::Cut) };
+        let (status, headers, body) = (head.status, head.headers, body.to_bytes());
+        source.push(body.clone());
+        let answer = Answer { status, headers, body, took: Duration::ZERO };
+        self.service.refusals.note(self.question.digest(), &answer);
+        ("status", End::Complete)
     }
 
     async fn flow(
         mut self,
         source: &Source,
         headers: &HeaderMap,
-        mut body: Incoming,
+        mut body: Coming,
     ) -> (&'static str, End) {
         loop {
             if self.watcher.unfit().is_some() {
@@ -126,7 +141,10 @@ impl Pump {
         }
         let stored = self.service.clock.now();
         let expires = self.ttl.map_or(Moment::NEVER, |ttl| stored.after(ttl));
-        let value = transcript::write(headers, &whole);
+        let value = match self.service.sharers {
+            Sharers::Credential => transcript::write(headers, &whole),
+            _ => transcript::write(&of_no_account(headers.clone()), &whole),
+        };
         let mark = self.scope.mark();
         self.service.tiers.put(self.key, Stored { value, stored, expires, mark });
         "stored"

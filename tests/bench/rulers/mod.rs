@@ -26,11 +26,12 @@ use std::thread::{self, sleep};
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::{HeaderMap, HeaderValue, header};
+use http::{HeaderMap, HeaderValue, Method, header};
 use larder::config::Config;
 use larder::dialect;
+use larder::key::Digest;
 use larder::metrics::Metrics;
-use larder::upstream::{Call, Upstream};
+use larder::upstream::{Call, Ticket, Upstream};
 
 /// Asks for embeddings, over connections that are kept.
 pub struct Client(Upstream);
@@ -52,9 +53,10 @@ impl Client {
         headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
         headers.insert(header::AUTHORIZATION, HeaderValue::from_static("Bearer bench"));
         let path_and_query = "/embeddings".to_owned();
-        let permit = self.0.permit().await.expect("a permit");
-        let call = Call { path_and_query, headers, body: Bytes::from(body) };
-        let answer = self.0.call(permit, call).await.expect("an answer");
+        let (method, body) = (Method::POST, Bytes::from(body));
+        let call = Call { method, path_and_query, headers, body };
+        let ticket = Ticket::patient(Digest::of(b"bench"));
+        let answer = self.0.call_in_turn(&ticket, call).await.expect("an answer");
         assert!(answer.status.is_success(), "{answer:?}");
         answer.body
     }

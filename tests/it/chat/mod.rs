@@ -275,7 +275,7 @@ async fn an_answer_over_the_bound_is_passed_on_whole_and_not_kept() {
 #[tokio::test]
 async fn a_refusal_of_the_provider_s_is_passed_on_and_not_kept() {
     let provider = Simulated::instant();
-    let sidecar = Sidecar::before(provider.address);
+    let sidecar = Sidecar::with(provider.address, "[cache]\nnegative_ttl = \"0\"\n");
     let (client, direct) = (sidecar.client(), Client::new(provider.address));
     let body = OPENAI.ask.replace("\"a\"", "\"a __poison__\"");
     for _ in 0..2 {

@@ -1,6 +1,7 @@
 //! A keep-alive HTTP client that tells everything about an answer.
 
 use std::net::SocketAddr;
+use std::time::Duration;
 
 use bytes::Bytes;
 use http::{HeaderMap, Method, Request};
@@ -54,18 +55,24 @@ impl Answer {
 pub(crate) struct Client {
     pool: Pool<HttpConnector, Full<Bytes>>,
     server: SocketAddr,
+    patience: Duration,
 }
 
 impl Client {
     pub(crate) fn new(server: SocketAddr) -> Self {
         let pool = Pool::builder(TokioExecutor::new()).build_http();
-        Self { pool, server }
+        Self { pool, server, patience: PATIENCE }
     }
 
     /// Speaks HTTP/2 without being told.
     pub(crate) fn h2(server: SocketAddr) -> Self {
         let pool = Pool::builder(TokioExecutor::new()).http2_only(true).build_http();
-        Self { pool, server }
+        Self { pool, server, patience: PATIENCE }
+    }
+
+    /// Waits longer than anything else in the tests.
+    pub(crate) fn patient(self) -> Self {
+        Self { patience: 10 * PATIENCE, ..self }
     }
 
     pub(crate) async fn try_send(&self, request: Request<Full<Bytes>>) -> Result<Answer, String> {
@@ -75,7 +82,7 @@ impl Client {
             let body = body.collect().await.map_err(|e| format!("{e:?}"))?.to_bytes();
             Ok(Answer { status: head.status.as_u16(), headers: head.headers, body })
         };
-        timeout(PATIENCE, exchange).await.map_err(|_| "no answer in time".to_owned())?
+        timeout(self.patience, exchange).await.map_err(|_| "no answer in time".to_owned())?
     }
 
     pub(crate) async fn send(

@@ -66,7 +66,13 @@ impl Sidecar {
 
     /// Before a provider, with a configuration file.
     pub(crate) fn with(upstream: SocketAddr, config: &str) -> Self {
-        Self::start(&["--listen", "127.0.0.1:0", "--admin-listen", "127.0.0.1:0"], upstream, config)
+        Self::within(upstream, config, &[])
+    }
+
+    /// The same with an environment.
+    pub(crate) fn within(upstream: SocketAddr, config: &str, environment: &[(&str, &str)]) -> Self {
+        let arguments = ["--listen", "127.0.0.1:0", "--admin-listen", "127.0.0.1:0"];
+        Self::start((&arguments, environment), upstream, config)
     }
 
     /// With so few file descriptors.
@@ -88,11 +94,17 @@ impl Sidecar {
         });
         let (proxy, admin) = (self.proxy.to_string(), self.admin.to_string());
         let arguments = ["--upgrade", "--listen", &proxy, "--admin-listen", &admin];
-        Self::start(&arguments, upstream, config)
+        Self::start((&arguments, &[]), upstream, config)
     }
 
-    fn start(arguments: &[&str], upstream: SocketAddr, config: &str) -> Self {
-        Self::run(larder(&[]), arguments, upstream, config)
+    fn start(
+        (arguments, environment): (&[&str], &[(&str, &str)]),
+        upstream: SocketAddr,
+        config: &str,
+    ) -> Self {
+        let mut command = larder(&[]);
+        command.envs(environment.iter().copied());
+        Self::run(command, arguments, upstream, config)
     }
 
     fn run(mut command: Command, arguments: &[&str], upstream: SocketAddr, config: &str) -> Self {

@@ -15,7 +15,8 @@ use crate::harness::{Ask, Raw, Sidecar, Simulated};
 use cases::{Case, Outcome, cases};
 use record::Recorder;
 
-const CONFIG: &str = "[server]\nmax_body = \"64KiB\"\n";
+/// Every body is to come to the provider as often as it is sent.
+const CONFIG: &str = "[server]\nmax_body = \"64KiB\"\n[cache]\nnegative_ttl = \"0\"\n";
 
 /// How soon a connection is to be closed on which something was refused.
 const CLOSING: Duration = Duration::from_secs(5);

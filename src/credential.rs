@@ -1,0 +1,112 @@
+//! Where a request carries credentials, and how they are told apart without being kept.
+//!
+//! Every place counts in every dialect: what is a credential for one provider is never a question to
+//! another.
+
+use std::borrow::Cow;
+
+use http::{HeaderMap, HeaderName};
+
+use crate::key::{Digest, Framer};
+
+/// The headers that providers look for one in.
+const HEADERS: &[&str] =
+    &["api-key", "authorization", "ocp-apim-subscription-key", "x-api-key", "x-goog-api-key"];
+
+/// The parameters of a query that they look for one in.
+const PARAMETERS: &[&str] = &["access_token", "api-key", "api_key", "key"];
+
+/// Whether a header carries a credential.
+pub fn is_header(name: &HeaderName) -> bool {
+    HEADERS.contains(&name.as_str())
+}
+
+/// A path and query without the credentials in it.
+pub fn without(path_and_query: &str) -> Cow<'_, str> {
+    let Some((path, query)) = path_and_query.split_once('?') else { return path_and_query.into() };
+    if !query.split('&').any(is_parameter) {
+        return path_and_query.into();
+    }
+    let rest: Vec<&str> = query.split('&').filter(|parameter| !is_parameter(parameter)).collect();
+    if rest.is_empty() { path.into() } else { format!("{path}?{}", rest.join("&")).into() }
+}
+
+/// What tells who asks from all others: nobody can tell a credential from it.
+pub fn digest(secret: &[u8; 32], headers: &HeaderMap, path_and_query: &str) -> Digest {
+    let mut digest = Framer::keyed(secret, "larder credential");
+    for name in HEADERS {
+        for value in headers.get_all(*name) {
+            digest.field(b'n', name.as_bytes()).field(b'v', value.as_bytes());
+        }
+    }
+    for parameter in parameters(path_and_query) {
+        digest.field(b'q', parameter.as_bytes());
+    }
+    digest.finish()
+}
+
+/// The credentials that a request shows, each by itself.
+pub fn shown<'a>(
+    headers: &'a HeaderMap,
+    path_and_query: &'a str,
+) -> impl Iterator<Item = &'a [u8]> {
+    let headers = HEADERS.iter().flat_map(|name| headers.get_all(*name)).map(|value| {
+        let value = value.as_bytes();
+        match value.split_at_checked("Bearer ".len()) {
+            Some((scheme, key)) if scheme.eq_ignore_ascii_case(b"Bearer ") => key.trim_ascii(),
+            _ => value,
+        }
+    });
+    let value = |parameter: &'a str| parameter.split_once('=').unwrap_or_default().1.as_bytes();
+    headers.chain(parameters(path_and_query).map(value))
+}
+
+/// The parameters of a query that carry credentials, as written.
+fn parameters(path_and_query: &str) -> impl Iterator<Item = &str> {
+    let (_, query) = path_and_query.split_once('?').unwrap_or_default();
+    query.split('&').filter(|parameter| is_parameter(parameter))
+}
+
+fn is_parameter(parameter: &str) -> bool {
+    PARAMETERS.contains(&parameter.split('=').next().unwrap_or_default())
+}
+
+#[cfg(test)]
+mod tests {
+    use http::HeaderValue;
+
+    use super::*;
+
+    #[test]
+    fn a_query_loses_its_credentials_and_nothing_else() {
+        for (whole, rest) in [
+            ("/models", "/models"),
+            ("/models?alt=sse", "/models?alt=sse"),
+            ("/models?key=k", "/models"),
+            ("/models?alt=sse&key=k&monkey=1", "/models?alt=sse&monkey=1"),
+            ("/models?api-key=k&access_token=t&x", "/models?x"),
+        ] {
+            assert_eq!(without(whole), rest);
+        }
+    }
+
+    #[test]
+    fn who_asks_is_told_by_every_place_that_carries_a_credential() {
+        let of = |name: &'static str, value, path| {
+            let mut headers = HeaderMap::new();
+            headers.insert(name, HeaderValue::from_static(value));
+            digest(&[0; 32], &headers, path)
+        };
+        let digests = [
+            of("authorization", "Bearer a", "/x"),
+            of("authorization", "Bearer b", "/x"),
+            of("x-api-key", "Bearer a", "/x"),
+            of("authorization", "Bearer a", "/x?key=k"),
+            of("user-agent", "a", "/x"),
+        ];
+        for (at, one) in digests.iter().enumerate() {
+            assert!(digests.iter().skip(at + 1).all(|other| other != one));
+        }
+        assert_eq!(of("user-agent", "a", "/x"), of("accept", "b", "/y?q=1"));
+    }
+}

@@ -1,0 +1,113 @@
+//! Who may use the admin listener: who knows its token; without one, who is on this machine and not
+//! sent here by a web page.
+
+use std::net::SocketAddr;
+
+use http::uri::Authority;
+use http::{HeaderMap, HeaderValue, Request, Response, StatusCode, header};
+
+use super::admin::text;
+use super::body::Body;
+use crate::config::units::{Secret, is_loopback};
+use crate::key::Digest;
+
+/// What an administrator has to show.
+#[derive(Debug)]
+pub struct Guard {
+    token: Option<Digest>,
+    bound: SocketAddr,
+}
+
+impl Guard {
+    /// A guard of a listener at an address.
+    pub fn new(token: &Secret, bound: SocketAddr) -> Self {
+        let token = Some(token.expose()).filter(|token| !token.is_empty());
+        Self { token: token.map(|token| Digest::of(token.as_bytes())), bound }
+    }
+
+    /// The answer to a request that may not go on.
+    pub(super) fn refuses<B>(&self, request: &Request<B>) -> Option<Response<Body>> {
+        match &self.token {
+            Some(token) if shows(request.headers(), token) => None,
+            Some(_) => {
+                let message = "this needs the header `authorization: Bearer TOKEN`\n";
+                let mut refusal = text(StatusCode::UNAUTHORIZED, message);
+                let scheme = HeaderValue::from_static("Bearer");
+                refusal.headers_mut().insert(header::WWW_AUTHENTICATE, scheme);
+                Some(refusal)
+            }
+            None if self.is_own_name(request) => None,
+            None => {
+                let message = "this listener is not called by that name\n";
+                Some(text(StatusCode::FORBIDDEN, message))
+            }
+        }
+    }
+
+    /// Whether the request is for this machine by a name that nobody else can give to it: a page whose
+    /// own name leads here (DNS rebinding) asks for that name.
+    fn is_own_name<B>(&self, request: &Request<B>) -> bool {
+        let named = request.headers().get(header::HOST).and_then(|host| host.to_str().ok());
+        let named = named.and_then(|host| host.parse().ok());
+        let authority: Option<Authority> = request.uri().authority().cloned().or(named);
+        let Some(authority) = authority else { return false };
+        let host = authority.host();
+        if host.eq_ignore_ascii_case("localhost") {
+            return true;
+        }
+        let host = host.trim_start_matches('[').trim_end_matches(']');
+        host.parse().is_ok_and(|ip| is_loopback(ip) || ip == self.bound.ip())
+    }
+}
+
+/// Whether headers show a token. Digests are compared, in the same time wherever they differ.
+fn shows(headers: &HeaderMap, token: &Digest) -> bool {
+    let shown = headers.get(header::AUTHORIZATION).map(HeaderValue::as_bytes);
+    let shown = shown.and_then(|shown| shown.split_at_checked("Bearer ".len()));
+    shown.is_some_and(|(scheme, shown)| {
+        scheme.eq_ignore_ascii_case(b"Bearer ") && Digest::of(shown).matches(token)
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::units::Setting;
+
+    fn asked(host: &str, authorization: &str) -> Request<()> {
+        let request = Request::get("/metrics").header("host", host);
+        request.header("authorization", authorization).body(()).unwrap()
+    }
+
+    #[test]
+    fn without_a_token_only_names_of_this_machine_are_answered() {
+        let guard = Guard::new(&Secret::parse("").unwrap(), "127.0.0.1:1".parse().unwrap());
+        for host in ["localhost", "LOCALHOST:1", "127.0.0.1:9", "[::1]:1", "127.9.9.9"] {
+            assert!(guard.refuses(&asked(host, "")).is_none(), "{host}");
+        }
+        for host in ["evil.example", "localhost.evil.example:1", "10.0.0.1", "127.0.0.1.evil", ""] {
+            assert!(guard.refuses(&asked(host, "Bearer x")).is_some(), "{host}");
+        }
+        assert!(guard.refuses(&Request::get("/metrics").body(()).unwrap()).is_some());
+        let second = Request::get("http://localhost/metrics").body(()).unwrap();
+        assert!(guard.refuses(&second).is_none());
+    }
+
+    #[test]
+    fn with_a_token_it_is_asked_for_under_any_name() {
+        let guard = Guard::new(&Secret::parse("t0ken").unwrap(), "127.0.0.1:1".parse().unwrap());
+        for (shown, passes) in [
+            ("Bearer t0ken", true),
+            ("bearer t0ken", true),
+            ("Bearer t0ken ", false),
+            ("Bearer t0kem", false),
+            ("Bearer ", false),
+            ("t0ken", false),
+            ("Basic t0ken", false),
+        ] {
+            for host in ["localhost", "larder.internal:80"] {
+                assert_eq!(guard.refuses(&asked(host, shown)).is_none(), passes, "{shown}");
+            }
+        }
+    }
+}

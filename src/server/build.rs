@@ -1,0 +1,171 @@
+//! Everything behind the listeners, built from the configuration.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio_util::task::TaskTracker;
+
+use super::Failure;
+use super::kept::{self, Kept};
+use crate::batch::Batcher;
+use crate::broadcast::Broadcasts;
+use crate::clock::Clock;
+use crate::config::sharers::Sharers;
+use crate::config::words::Auth;
+use crate::config::{Config, Provider};
+use crate::credential;
+use crate::dialect;
+use crate::flight::Flights;
+use crate::gate::route::Routes;
+use crate::gate::{Allowed, Budget, Proxy};
+use crate::headers::is_of_message;
+use crate::metrics::{Metrics, Operation};
+use crate::serve::{ChatHandles, Service, Vouching};
+use crate::tier::Ground;
+use crate::tier::disk::directory::Directory;
+use crate::upstream::{Standings, Upstream};
+
+/// Everything behind the listeners.
+#[derive(Debug)]
+pub struct Built {
+    /// The use cases.
+    pub service: Arc<Service>,
+    /// The providers by name.
+    pub upstreams: HashMap<String, Arc<Upstream>>,
+    pub(super) bodies: Arc<Budget>,
+    pub(super) metrics: Metrics,
+    pub(super) tasks: TaskTracker,
+}
+
+/// Builds everything behind the listeners; opens nothing.
+pub fn build(config: &Config) -> Result<Built, Failure> {
+    let metrics = Metrics::new().map_err(|error| Failure::Start(error.to_string()))?;
+    let upstreams = config.providers.iter().map(|(name, provider)| {
+        upstream(name, provider, &metrics).map(|upstream| (name.clone(), upstream))
+    });
+    let upstreams = upstreams.collect::<Result<Vec<_>, _>>()?;
+    let clock = Clock::start();
+    let tasks = TaskTracker::new();
+    let Kept { tiers, hasher, secret } = kept::build(config, clock, &metrics)?;
+    let upstreams = upstreams.into_iter();
+    let upstreams = upstreams.map(|(name, upstream)| (name, finished(upstream, config, &secret)));
+    let embed = metrics.operation(Operation::Embed);
+    let batcher = Batcher::new(Arc::clone(&tiers), clock, embed.clone(), tasks.clone());
+    let service = Service {
+        tiers,
+        flights: Flights::new(&hasher),
+        batcher,
+        clock,
+        ttl: None,
+        stale_if_error: Duration::ZERO,
+        refusals: Arc::default(),
+        negative_ttl: Duration::ZERO,
+        harmless: Vec::new(),
+        sharers: Sharers::Credential,
+        secret,
+        vouching: None,
+        checks: Flights::new(&hasher),
+        metrics: embed,
+        lookups: metrics.tier("memory"),
+        chat: ChatHandles {
+            broadcasts: Broadcasts::new(&hasher),
+            tasks: tasks.clone(),
+            ttl: None,
+            stale_if_error: Duration::ZERO,
+            max_transcript: 0,
+            metrics: metrics.chat("memory"),
+        },
+    };
+    let service = Arc::new(configure(&service, config)?);
+    let bodies = Arc::new(Budget::new(&config.server));
+    Ok(Built { service, upstreams: upstreams.collect(), bodies, metrics, tasks })
+}
+
+/// One provider, as far as it can be built before anything is opened.
+pub(super) fn upstream(
+    name: &str,
+    provider: &Provider,
+    metrics: &Metrics,
+) -> Result<Upstream, Failure> {
+    let wrong = |message: String| Failure::Config(format!("providers.{name}: {message}"));
+    let dialect =
+        dialect::named(&provider.dialect).ok_or_else(|| wrong("an unknown dialect".to_owned()))?;
+    let upstream = Upstream::new(name, dialect, provider.clone(), metrics.upstream(name));
+    upstream.map_err(wrong)
+}
+
+/// The rest of it.
+pub(super) fn finished(upstream: Upstream, config: &Config, secret: &[u8; 32]) -> Arc<Upstream> {
+    let upstream = match config.access.auth {
+        Auth::Verify => upstream.with_standings(Standings::new(*secret)),
+        Auth::Off | Auth::Allowlist => upstream,
+    };
+    Arc::new(upstream)
+}
+
+/// The same use cases as a configuration wants them.
+pub(super) fn configure(service: &Service, config: &Config) -> Result<Service, Failure> {
+    let cache = &config.cache;
+    let harmless = cache.harmless_headers.iter().map(|name| {
+        name.parse().map_err(|_| Failure::Config(format!("cache.harmless_headers: {name:?}")))
+    });
+    let lasting = |ttl: Duration| (!ttl.is_zero()).then_some(ttl);
+    let chat = ChatHandles {
+        ttl: lasting(cache.chat_ttl),
+        stale_if_error: cache.chat_stale_if_error,
+        max_transcript: cache.max_transcript.as_usize(),
+        ..service.chat.clone()
+    };
+    let vouching =
+        Vouching { every: config.access.verify_every, stale_if_error: cache.stale_if_error };
+    Ok(Service {
+        vouching: (config.access.auth == Auth::Verify).then_some(vouching),
+        ttl: lasting(cache.ttl),
+        stale_if_error: cache.stale_if_error,
+        negative_ttl: cache.negative_ttl,
+        harmless: harmless.collect::<Result<_, _>>()?,
+        sharers: sharers(config)?,
+        chat,
+        ..service.clone()
+    })
+}
+
+/// Who shares stored answers. A header that says so never reaches the provider, so it must not be one
+/// that the call needs.
+fn sharers(config: &Config) -> Result<Sharers, Failure> {
+    match &config.cache.scope {
+        Sharers::Header(name) if credential::is_header(name) || is_of_message(name) => {
+            Err(Failure::Config(format!("cache.scope: {name} is what the call itself needs")))
+        }
+        sharers => Ok(sharers.clone()),
+    }
+}
+
+/// The cache directory of a configuration, and what its entries stand on, for whoever moves them.
+pub fn cache_directory(config: &Config) -> Result<(Directory, Ground), Failure> {
+    let kept::Base { directory, ground, .. } = kept::base(config, Clock::start())?;
+    let missing = || Failure::Config("disk.dir: is not set, and neither is --cache-dir".to_owned());
+    Ok((directory.ok_or_else(missing)?, ground))
+}
+
+pub(super) fn proxy(config: &Config, built: &Built) -> Result<Proxy, Failure> {
+    let default = built
+        .upstreams
+        .get(&config.server.default_provider)
+        .ok_or_else(|| Failure::Config("server.default_provider: is not configured".to_owned()))?;
+    let allowlist = config.access.auth == Auth::Allowlist;
+    let allowed = || Allowed::new(built.service.secret, &config.access);
+    Ok(Proxy {
+        allowed: allowlist.then(allowed),
+        service: Arc::clone(&built.service),
+        routes: Routes::new(built.upstreams.clone(), Arc::clone(default)),
+        settings: config.server.clone(),
+        bodies: Arc::clone(&built.bodies),
+        embed: Arc::new(built.metrics.operation(Operation::Embed)),
+        chat: Arc::new(built.metrics.operation(Operation::Chat)),
+        relay: Arc::new(built.metrics.operation(Operation::Relay)),
+        panics: built.metrics.panics.clone(),
+        tasks: built.tasks.clone(),
+    })
+}

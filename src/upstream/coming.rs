@@ -1,0 +1,83 @@
+//! A provider's answer as it comes.
+
+use std::pin::Pin;
+use std::task::{Context, Poll, ready};
+
+use bytes::Bytes;
+use hyper::body::{Body, Frame, Incoming, SizeHint};
+
+use super::own_key::Striker;
+
+/// A provider's body as it comes, without larder's own key if the call was made with one.
+#[derive(Debug)]
+pub struct Coming {
+    body: Incoming,
+    striker: Option<Striker>,
+    /// What came after bytes that waited.
+    next: Option<Frame<Bytes>>,
+}
+
+impl Coming {
+    pub(super) fn new(body: Incoming, striker: Option<Striker>) -> Self {
+        Self { body, striker, next: None }
+    }
+}
+
+impl Body for Coming {
+    type Data = Bytes;
+    type Error = hyper::Error;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, hyper::Error>>> {
+        if let Some(next) = self.next.take() {
+            return Poll::Ready(Some(Ok(next)));
+        }
+        loop {
+            let frame = ready!(Pin::new(&mut self.body).poll_frame(context));
+            let at_end = self.body.is_end_stream();
+            let Some(striker) = &mut self.striker else { return Poll::Ready(frame) };
+            match frame.map(|frame| frame.map(Frame::into_data)) {
+                Some(Ok(Ok(piece))) => {
+                    let mut fit = striker.piece(&piece);
+                    if at_end && striker.waiting() > 0 {
+                        fit = [fit, striker.rest()].concat().into();
+                    }
+                    if !fit.is_empty() {
+                        return Poll::Ready(Some(Ok(Frame::data(fit))));
+                    }
+                }
+                Some(Ok(Err(mut trailers))) => {
+                    if let Some(trailers) = trailers.trailers_mut() {
+                        striker.key().strike_headers(trailers);
+                    }
+                    if striker.waiting() == 0 {
+                        return Poll::Ready(Some(Ok(trailers)));
+                    }
+                    let rest = striker.rest();
+                    self.next = Some(trailers);
+                    return Poll::Ready(Some(Ok(Frame::data(rest))));
+                }
+                Some(Err(error)) => return Poll::Ready(Some(Err(error))),
+                None if striker.waiting() == 0 => return Poll::Ready(None),
+                None => return Poll::Ready(Some(Ok(Frame::data(striker.rest())))),
+            }
+        }
+    }
+
+    fn is_end_stream(&self) -> bool {
+        let waits = self.striker.as_ref().is_some_and(|striker| striker.waiting() > 0);
+        self.next.is_none() && !waits && self.body.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        let mut hint = self.body.size_hint();
+        let waiting = self.striker.as_ref().map_or(0, Striker::waiting) as u64;
+        if let Some(upper) = hint.upper() {
+            hint.set_upper(upper + waiting);
+        }
+        hint.set_lower(hint.lower() + waiting);
+        hint
+    }
+}

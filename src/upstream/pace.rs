@@ -1,0 +1,279 @@
+//! How fast one credential calls its provider: learned from what the provider says, by headers and by
+//! 429. Knows no clock and no queue; it is told the time and how many calls are under way.
+//!
+//! Three things hold a call back. A *pause* is what a 429 asks for. The *window* is how many calls may
+//! be under way: halved where one was too many, and one larger for each window that went well
+//! (additive increase, multiplicative decrease). It stays below what was too much for a while, since
+//! going there again costs a pause. The *allowance* mirrors the provider's own count of calls a
+//! minute, where it tells that, so that calls are spread before they are refused.
+
+use std::time::{Duration, Instant};
+
+use super::told::Told;
+
+/// How long the window stays below what was too much.
+const HOLD: Duration = Duration::from_secs(10);
+
+/// How long to pause where a provider does not say: at first, and at the most.
+const PAUSE: (Duration, Duration) = (Duration::from_millis(100), Duration::from_secs(1));
+
+/// The longest pause that is believed, so that a slip of a provider does not stop everything.
+const LONGEST: Duration = Duration::from_hours(1);
+
+/// Why a call may not be made now.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Not {
+    /// It may at that time.
+    Before(Instant),
+    /// It may when another has ended.
+    WhileFull,
+}
+
+/// What has been learned.
+#[derive(Debug)]
+pub(super) struct Pace {
+    /// The window that nothing was learned of.
+    most: f64,
+    window: f64,
+    /// What was too much, and until when it is believed to be.
+    ceiling: Option<(f64, Instant)>,
+    /// When the window was last halved: calls from before say nothing new.
+    halved: Option<Instant>,
+    paused: Option<Instant>,
+    /// Refusals in a row.
+    refusals: u32,
+    allowance: Option<Allowance>,
+}
+
+/// The provider's count of calls, mirrored: it refills steadily.
+#[derive(Debug, Clone, Copy)]
+struct Allowance {
+    left: f64,
+    most: f64,
+    per_second: f64,
+    at: Instant,
+}
+
+impl Pace {
+    pub(super) fn new(most: u32) -> Self {
+        let most = f64::from(most);
+        Self {
+            most,
+            window: most,
+            ceiling: None,
+            halved: None,
+            paused: None,
+            refusals: 0,
+            allowance: None,
+        }
+    }
+
+    /// Whether a call may be made now.
+    pub(super) fn ready(&self, under_way: u32, now: Instant) -> Result<(), Not> {
+        if let Some(until) = self.paused_at(now) {
+            return Err(Not::Before(until));
+        }
+        if f64::from(under_way) + 1.0 > self.window.max(1.0) {
+            return Err(Not::WhileFull);
+        }
+        match self.allowance.map(|allowance| allowance.next(now)) {
+            Some(next) if next > now => Err(Not::Before(next)),
+            _ => Ok(()),
+        }
+    }
+
+    /// Until when nothing is called, if that is so.
+    pub(super) fn paused_at(&self, now: Instant) -> Option<Instant> {
+        self.paused.filter(|until| *until > now)
+    }
+
+    /// A call is made.
+    pub(super) fn sent(&mut self, now: Instant) {
+        if let Some(allowance) = &mut self.allowance {
+            *allowance = allowance.refilled(now);
+            allowance.left -= 1.0;
+        }
+    }
+
+    /// An answer came to a call that was made then, with so many under way.
+    pub(super) fn answered(
+        &mut self,
+        told: &Told,
+        (sent, under_way): (Instant, u32),
+        now: Instant,
+    ) {
+        if let Some((limit, left)) = told.calls {
+            self.allow(limit, (left, under_way), now);
+        }
+        if told.throttled {
+            return self.refused(told, (sent, under_way), now);
+        }
+        self.refusals = 0;
+        self.grow(under_way, now);
+    }
+
+    /// Whether there is nothing to remember.
+    pub(super) fn is_blank(&self, now: Instant) -> bool {
+        self.window >= self.most
+            && self.paused_at(now).is_none()
+            && self.allowance.is_none_or(|allowance| allowance.refilled(now).is_full())
+    }
+
+    fn refused(&mut self, told: &Told, (sent, under_way): (Instant, u32), now: Instant) {
+        self.refusals = self.refusals.saturating_add(1);
+        let doubled = PAUSE.0 * (1 << self.refusals.saturating_sub(1).min(16));
+        let pause = told.wait.unwrap_or(doubled.min(PAUSE.1)).min(LONGEST);
+        let until = now + pause;
+        self.paused = Some(self.paused.map_or(until, |before| before.max(until)));
+        // Where no calls are left in this minute, their number at once is not what was too much.
+        let by_count = told.calls.is_some_and(|(_, left)| left < 1.0);
+        if by_count || self.halved.is_some_and(|halved| sent < halved) {
+            return;
+        }
+        let was = f64::from(under_way).min(self.window);
+        self.ceiling = Some((was, now + HOLD));
+        self.window = (was / 2.0).max(1.0);
+        self.halved = Some(now);
+    }
+
+    fn grow(&mut self, under_way: u32, now: Instant) {
+        // A window that is not used says nothing about a larger one.
+        if self.window >= self.most || f64::from(under_way) + 1.0 < self.window {
+            return;
+        }
+        let ceiling = self.ceiling.filter(|(_, until)| *until > now);
+        let most = ceiling.map_or(self.most, |(most, _)| (most - 1.0).max(1.0));
+        self.window = (self.window + 1.0 / self.window).min(most.max(self.window));
+    }
+
+    fn allow(&mut self, limit: f64, (left, under_way): (f64, u32), now: Instant) {
+        let per_second = limit / 60.0;
+        let known = self.allowance.map(|allowance| allowance.refilled(now));
+        let most = known.map_or(0.0, |known| known.most).max(left + 1.0);
+        let mirrored = known.map_or(left, |known| known.left);
+        // The provider counts whole calls, and perhaps not yet all of those that are under way.
+        let least = left - f64::from(under_way);
+        let left = mirrored.max(least).min(left + 1.0);
+        self.allowance = Some(Allowance { left, most, per_second, at: now });
+    }
+}
+
+impl Allowance {
+    fn refilled(self, now: Instant) -> Self {
+        let gained = now.saturating_duration_since(self.at).as_secs_f64() * self.per_second;
+        Self { left: (self.left + gained).min(self.most), at: now, ..self }
+    }
+
+    /// When the next call may be made.
+    fn next(self, now: Instant) -> Instant {
+        let missing = 1.0 - self.refilled(now).left;
+        let wait = Duration::try_from_secs_f64(missing / self.per_second).unwrap_or_default();
+        now + wait.min(LONGEST)
+    }
+
+    fn is_full(self) -> bool {
+        self.left + 1.0 >= self.most
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const OK: Told = Told { throttled: false, wait: None, is_final: false, calls: None };
+    const NO: Told = Told { throttled: true, ..OK };
+
+    fn after(start: Instant, milliseconds: u64) -> Instant {
+        start + Duration::from_millis(milliseconds)
+    }
+
+    #[test]
+    fn a_refusal_pauses_as_long_as_it_says_and_doubles_where_it_does_not() {
+        let (mut pace, now) = (Pace::new(100), Instant::now());
+        let told = Told { wait: Some(Duration::from_secs(3)), ..NO };
+        pace.answered(&told, (now, 1), now);
+        assert_eq!(pace.ready(0, now), Err(Not::Before(after(now, 3_000))));
+        assert_eq!(pace.ready(0, after(now, 3_000)), Ok(()));
+        let mut pace = Pace::new(100);
+        for wait in [100, 200, 400, 800, 1_000, 1_000] {
+            pace.answered(&NO, (now, 1), now);
+            assert_eq!(pace.ready(0, now), Err(Not::Before(after(now, wait))));
+        }
+        pace.answered(&OK, (now, 1), now);
+        pace.answered(&NO, (now, 1), after(now, 1_000));
+        assert_eq!(pace.paused, Some(after(now, 1_100)));
+    }
+
+    #[test]
+    fn a_burst_that_is_refused_halves_the_window_once() {
+        let (mut pace, now) = (Pace::new(100), Instant::now());
+        for _ in 0..80 {
+            pace.answered(&NO, (now, 100), after(now, 5));
+        }
+        assert!((pace.window - 50.0).abs() < 0.1, "{pace:?}");
+        pace.answered(&NO, (after(now, 10_000), 50), after(now, 10_010));
+        assert!((pace.window - 25.0).abs() < 0.1, "{pace:?}");
+    }
+
+    #[test]
+    fn the_window_grows_by_one_for_each_that_went_well_and_stays_below_what_was_too_much() {
+        let (mut pace, now) = (Pace::new(100), Instant::now());
+        pace.answered(&NO, (now, 20), now);
+        let later = after(now, 500);
+        for _ in 0..10 {
+            pace.answered(&OK, (now, 10), later);
+        }
+        assert!((10.8..11.1).contains(&pace.window), "{pace:?}");
+        for _ in 0..1_000 {
+            pace.answered(&OK, (now, 19), later);
+        }
+        assert!((pace.window - 19.0).abs() < 0.1, "{pace:?}");
+        let much_later = after(now, 11_000);
+        for _ in 0..10_000 {
+            pace.answered(&OK, (now, 100), much_later);
+        }
+        assert!(pace.is_blank(much_later), "{pace:?}");
+        // What is not used says nothing.
+        pace.answered(&NO, (much_later, 20), much_later);
+        pace.answered(&OK, (much_later, 2), much_later);
+        assert!((pace.window - 10.0).abs() < 0.1, "{pace:?}");
+    }
+
+    #[test]
+    fn a_refusal_by_the_count_of_calls_says_nothing_about_their_number_at_once() {
+        let (mut pace, now) = (Pace::new(100), Instant::now());
+        pace.answered(&Told { calls: Some((600.0, 0.0)), ..NO }, (now, 50), now);
+        assert!((pace.window - 100.0).abs() < 0.1, "{pace:?}");
+    }
+
+    #[test]
+    fn calls_are_spread_before_they_are_refused() {
+        let (mut pace, start) = (Pace::new(100), Instant::now());
+        let told = |left| Told { calls: Some((600.0, left)), ..OK };
+        pace.answered(&told(2.0), (start, 0), start);
+        let mut sent = 0;
+        for millisecond in 0..10_000 {
+            let now = after(start, millisecond);
+            if pace.ready(0, now).is_ok() {
+                pace.sent(now);
+                sent += 1;
+                // What comes back meanwhile does not slow it.
+                pace.answered(&told(0.0), (now, 1), now);
+            }
+        }
+        assert!((99..=103).contains(&sent), "{sent}");
+    }
+
+    #[test]
+    fn an_allowance_follows_what_the_provider_says() {
+        let (mut pace, now) = (Pace::new(100), Instant::now());
+        pace.answered(&Told { calls: Some((60.0, 50.0)), ..OK }, (now, 0), now);
+        assert_eq!(pace.ready(0, now), Ok(()));
+        // Somebody else calls with the same credential.
+        pace.answered(&Told { calls: Some((60.0, 0.0)), ..OK }, (now, 0), now);
+        pace.sent(now);
+        assert_eq!(pace.ready(0, now), Err(Not::Before(after(now, 1_000))));
+        pace.answered(&Told { calls: Some((60.0, 40.0)), ..OK }, (now, 0), now);
+        assert_eq!(pace.ready(0, now), Ok(()));
+    }
+}

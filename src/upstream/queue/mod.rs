@@ -1,0 +1,205 @@
+//! Who calls next: everybody who wants to call a provider waits here for a turn.
+//!
+//! Each credential has a line of its own, so that one that is paused, or has much to ask, does not
+//! keep the others waiting: the lines take turns. In a line, who is asked by people goes before who
+//! works in bulk, but not for ever; else it is first come, first served.
+
+mod state;
+#[cfg(test)]
+mod tests;
+
+use std::fmt;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Instant;
+
+use tokio::runtime::Handle;
+use tokio::sync::oneshot;
+use tokio::time::sleep_until;
+
+use super::ticket::{Each, Priority, Ticket};
+use super::told::Told;
+use crate::key::Digest;
+use crate::metrics::IntGauge;
+use state::State;
+
+/// The queue of one provider.
+pub(super) struct Queue {
+    most: u32,
+    state: Mutex<State>,
+    waiting: Each<IntGauge>,
+}
+
+/// The right to make a call now. Dropped, it makes room for the next.
+pub(super) struct Turn {
+    queue: Arc<Queue>,
+    line: Digest,
+    priority: Priority,
+    number: u64,
+    since: Instant,
+    /// How many calls of the line were under way with this one.
+    among: u32,
+}
+
+/// A place in the queue.
+struct Place {
+    queue: Arc<Queue>,
+    line: Digest,
+    priority: Priority,
+    number: u64,
+    is_used: bool,
+}
+
+impl Queue {
+    pub(super) fn new(most: u32, waiting: Each<IntGauge>) -> Arc<Self> {
+        Arc::new(Self { most, state: Mutex::default(), waiting })
+    }
+
+    /// Waits for a turn. Whoever had one already, and was sent back, goes before all who came later.
+    pub(super) async fn turn(self: &Arc<Self>, ticket: &Ticket, number: Option<u64>) -> Turn {
+        let (place, told) = self.enter(ticket, number);
+        // The other end is held by the queue until it gives the turn.
+        told.await.ok();
+        place.take()
+    }
+
+    /// Until when a line is paused, if it is.
+    pub(super) fn paused(&self, line: &Digest) -> Option<Instant> {
+        self.lock().lines.get(line)?.pace.paused_at(Instant::now())
+    }
+
+    fn enter(
+        self: &Arc<Self>,
+        ticket: &Ticket,
+        number: Option<u64>,
+    ) -> (Place, oneshot::Receiver<()>) {
+        let (tell, told) = oneshot::channel();
+        let (line, priority) = (ticket.line, ticket.priority);
+        let mut state = self.lock();
+        state.next += 1;
+        let number = number.unwrap_or(state.next);
+        state.line(&line, self.most).waiting.of_mut(priority).insert(number, tell);
+        if !state.order.contains(&line) {
+            state.order.push_back(line);
+        }
+        self.waiting.of(priority).inc();
+        self.serve(&mut state);
+        drop(state);
+        (Place { queue: Arc::clone(self), line, priority, number, is_used: false }, told)
+    }
+
+    /// Gives turns while there is room, and sees to it that it is looked again when time brings more.
+    fn serve(self: &Arc<Self>, state: &mut State) {
+        let now = Instant::now();
+        while state.under_way < self.most
+            && let Some((line, priority)) = state.pick(now)
+        {
+            state.give(&line, priority, now);
+            self.waiting.of(priority).dec();
+        }
+        let next = if state.under_way < self.most { state.next_time(now) } else { None };
+        if let Some(next) = next
+            && state.alarm.is_none_or(|alarm| next < alarm)
+            && let Ok(runtime) = Handle::try_current()
+        {
+            state.alarm = Some(next);
+            let queue = Arc::downgrade(self);
+            // It holds nothing, and ends by itself: nothing that a drain has to wait for.
+            runtime.spawn(async move {
+                sleep_until(next.into()).await;
+                let Some(queue) = queue.upgrade() else { return };
+                let mut state = queue.lock();
+                if state.alarm == Some(next) {
+                    state.alarm = None;
+                }
+                queue.serve(&mut state);
+            });
+        }
+    }
+
+    fn release(self: &Arc<Self>, line: &Digest) {
+        let mut state = self.lock();
+        state.under_way = state.under_way.saturating_sub(1);
+        if let Some(line) = state.lines.get_mut(line) {
+            line.under_way = line.under_way.saturating_sub(1);
+        }
+        self.serve(&mut state);
+        state.forget(line, Instant::now());
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Place {
+    fn take(mut self) -> Turn {
+        self.is_used = true;
+        let state = self.queue.lock();
+        let among = state.lines.get(&self.line).map_or(1, |line| line.under_way);
+        drop(state);
+        let (queue, line) = (Arc::clone(&self.queue), self.line);
+        let (priority, number) = (self.priority, self.number);
+        Turn { queue, line, priority, number, since: Instant::now(), among }
+    }
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        if self.is_used {
+            return;
+        }
+        let mut state = self.queue.lock();
+        let Some(line) = state.lines.get_mut(&self.line) else { return };
+        let waited = line.waiting.of_mut(self.priority).remove(&self.number).is_some();
+        let is_empty = !line.is_waited_in();
+        if is_empty {
+            state.order.retain(|other| *other != self.line);
+        }
+        if waited {
+            self.queue.waiting.of(self.priority).dec();
+            state.forget(&self.line, Instant::now());
+            return;
+        }
+        // The turn came, and nobody was left to take it.
+        drop(state);
+        self.queue.release(&self.line);
+    }
+}
+
+impl Turn {
+    /// What the answer to the call tells.
+    pub(super) fn answered(&self, told: &Told) {
+        let mut state = self.queue.lock();
+        if let Some(line) = state.lines.get_mut(&self.line) {
+            line.pace.answered(told, (self.since, self.among), Instant::now());
+        }
+        self.queue.serve(&mut state);
+    }
+
+    /// The same for everybody with the same credential.
+    pub(super) fn line(&self) -> Digest {
+        self.line
+    }
+
+    /// Before whom the call went.
+    pub(super) fn priority(&self) -> Priority {
+        self.priority
+    }
+
+    /// Its place among all that ever came.
+    pub(super) fn number(&self) -> u64 {
+        self.number
+    }
+}
+
+impl Drop for Turn {
+    fn drop(&mut self) {
+        self.queue.release(&self.line);
+    }
+}
+
+impl fmt::Debug for Turn {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Turn").field("number", &self.number).finish_non_exhaustive()
+    }
+}
