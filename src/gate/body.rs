@@ -132,7 +132,7 @@ type BoxError = Box<dyn std::error::Error + Send + Sync>;
 #[derive(Debug)]
 pub(super) enum Flow {
     /// The client's own call, under its permit.
-    Own { body: Coming, _permit: Permit },
+    Own { body: Box<Coming>, _permit: Permit },
     /// A call that others may be reading too, and how many bytes are still to come, if that is known.
     Shared(Reader, Option<u64>),
 }

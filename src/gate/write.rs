@@ -45,7 +45,8 @@ pub(super) fn respond(voice: &Voice<'_>, reply: Reply, exchange: Exchange<'_>) -
         Content::Streamed(response, permit) => {
             let (head, body) = response.into_parts();
             let end = End { metrics: Arc::clone(metrics), outcome, received, complete: false };
-            let body = Relayed::new(Flow::Own { body, _permit: permit }, in_flight, end);
+            let body =
+                Relayed::new(Flow::Own { body: Box::new(body), _permit: permit }, in_flight, end);
             streamed(head.status, head.headers, body)
         }
         Content::Shared(shared) => {
