@@ -32,6 +32,9 @@ section! {
         /// How large a body may be that larder reads to the end, decoded; beyond it the answer is
         /// 413. Relayed bodies are never held, and have no bound.
         max_body: ByteSize = "64MiB",
+        /// How many bytes of such bodies may be held at once, those of all requests together; beyond
+        /// it the answer is 503. At the least twice `max_body`.
+        max_in_flight: ByteSize = "256MiB",
         /// How long a client may take to send a request head.
         head_timeout: Duration = "10s",
         /// How long a client may take to send a body that larder reads to the end.

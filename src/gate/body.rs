@@ -5,12 +5,13 @@ use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 use std::time::{Duration, Instant};
 
-use bytes::Bytes;
+use bytes::{Bytes, BytesMut};
 use http::{HeaderMap, header};
-use http_body_util::{BodyExt, Either, Full, LengthLimitError, Limited};
+use http_body_util::{BodyExt, Either, Full};
 use hyper::body::{Body as HttpBody, Frame, Incoming, SizeHint};
 use tokio::time::timeout;
 
+use super::budget::Room;
 use crate::broadcast::Reader;
 use crate::codec::{self, Undecodable};
 use crate::error::{Error, Kind};
@@ -29,34 +30,90 @@ pub(super) struct Whole {
     pub(super) plain: Option<Bytes>,
 }
 
-/// Reads a body to its end, within a size and a time.
+/// What a body may take.
+pub(super) struct Bounds {
+    /// In bytes, also decoded.
+    pub(super) size: usize,
+    /// To come to its end.
+    pub(super) time: Duration,
+}
+
+/// Legal JSON hardly compresses to less than one in so many. So much room is taken at first.
+const LIKELY: usize = 16;
+
+/// Reads a body to its end, within a size, a time, and the room that there is for bodies.
 pub(super) async fn read(
     body: Incoming,
     headers: &HeaderMap,
-    limit: usize,
-    time: Duration,
+    bounds: Bounds,
+    room: &mut Room<'_>,
 ) -> Result<Whole, Error> {
-    let too_large = || Error::new(Kind::BodyTooLarge, "the body is larger than server.max_body");
-    if body.size_hint().lower() > limit as u64 {
-        return Err(too_large());
-    }
-    let reading = timeout(time, Limited::new(body, limit).collect()).await;
-    let raw = match reading {
-        Ok(Ok(body)) => body.to_bytes(),
-        Ok(Err(error)) if error.is::<LengthLimitError>() => return Err(too_large()),
-        Ok(Err(_)) => return Err(Error::new(Kind::BadRequest, "the body was cut short")),
-        Err(_) => return Err(Error::new(Kind::RequestTimeout, "the body took too long to come")),
-    };
+    let collecting = collect(body, bounds.size, room);
+    let raw = timeout(bounds.time, collecting).await.unwrap_or_else(|_| {
+        Err(Error::new(Kind::RequestTimeout, "the body took too long to come"))
+    })?;
     let Some(coding) = headers.get(header::CONTENT_ENCODING) else {
         return Ok(Whole { plain: Some(raw.clone()), raw });
     };
     // The decoders are large, and most bodies are plain.
-    let decoding = codec::decode(coding.to_str().unwrap_or("unknown"), raw.clone(), limit);
-    match Box::pin(decoding).await {
-        Ok(plain) => Ok(Whole { raw, plain: Some(plain) }),
-        Err(Undecodable::TooLarge) => Err(too_large()),
-        Err(Undecodable::Unknown | Undecodable::Corrupt) => Ok(Whole { raw, plain: None }),
+    let coding = coding.to_str().unwrap_or("unknown");
+    let plain = Box::pin(decode(coding, &raw, bounds.size, room)).await?;
+    room.keep(raw.len() + plain.as_ref().map_or(0, Bytes::len));
+    Ok(Whole { raw, plain })
+}
+
+fn too_large() -> Error {
+    Error::new(Kind::BodyTooLarge, "the body is larger than server.max_body")
+}
+
+/// The pieces of a body in one. A body that comes in one piece is not copied; the pieces of others are
+/// not kept, since there may be very many of very few bytes.
+async fn collect(mut body: Incoming, limit: usize, room: &mut Room<'_>) -> Result<Bytes, Error> {
+    let expected = usize::try_from(body.size_hint().lower()).unwrap_or(usize::MAX);
+    if expected > limit {
+        return Err(too_large());
     }
+    room.hold(expected)?;
+    let (mut first, mut all) = (Bytes::new(), BytesMut::new());
+    while let Some(frame) = body.frame().await {
+        let frame = frame.map_err(|_| Error::new(Kind::BadRequest, "the body was cut short"))?;
+        let Ok(piece) = frame.into_data() else { continue };
+        let total = first.len() + all.len() + piece.len();
+        if total > limit {
+            return Err(too_large());
+        }
+        room.hold(total)?;
+        if all.is_empty() && first.is_empty() {
+            first = piece;
+            continue;
+        }
+        if all.is_empty() {
+            all.reserve(expected.max(total));
+            all.extend_from_slice(&first);
+            first = Bytes::new();
+        }
+        all.extend_from_slice(&piece);
+    }
+    Ok(if all.is_empty() { first } else { all.freeze() })
+}
+
+/// A body in clear; `None` where its coding is unknown, or its bytes are not what the coding says.
+async fn decode(
+    coding: &str,
+    raw: &Bytes,
+    limit: usize,
+    room: &mut Room<'_>,
+) -> Result<Option<Bytes>, Error> {
+    for bound in [raw.len().saturating_mul(LIKELY).min(limit), limit] {
+        room.hold(raw.len() + bound)?;
+        match codec::decode(coding, raw.clone(), bound).await {
+            Ok(plain) => return Ok(Some(plain)),
+            Err(Undecodable::TooLarge) if bound < limit => {}
+            Err(Undecodable::TooLarge) => return Err(too_large()),
+            Err(Undecodable::Unknown | Undecodable::Corrupt) => return Ok(None),
+        }
+    }
+    Err(too_large())
 }
 
 /// A provider's body as it comes. An error of it breaks the client's connection off, since a clean

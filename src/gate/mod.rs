@@ -3,6 +3,7 @@
 mod admin;
 mod allowed;
 mod body;
+mod budget;
 pub mod connection;
 mod contain;
 mod current;
@@ -30,6 +31,7 @@ use tokio_util::task::TaskTracker;
 pub use admin::{Admin, Reload};
 pub use allowed::Allowed;
 pub use body::Body;
+pub use budget::Budget;
 use contain::contain;
 pub use current::Current;
 pub use guard::Guard;
@@ -55,6 +57,8 @@ pub struct Proxy {
     pub routes: Routes,
     /// Bounds on what a client may send.
     pub settings: Server,
+    /// Room for the bodies that are read to their ends.
+    pub bodies: Arc<Budget>,
     /// The series of embeddings.
     pub embed: Arc<OperationMetrics>,
     /// The series of models' words.
@@ -135,8 +139,10 @@ impl Proxy {
     /// Answers a request whose body has to be known. By reference: what is passed by value takes
     /// room twice in a future that is moved about for every hit.
     async fn whole(&self, ask: &mut Ask, body: Incoming) -> Reply {
-        let limit = self.settings.max_body.as_usize();
-        let read = body::read(body, &ask.headers, limit, self.settings.body_timeout).await;
+        let (size, time) = (self.settings.max_body.as_usize(), self.settings.body_timeout);
+        // Held until the answer is there.
+        let mut room = self.bodies.room();
+        let read = body::read(body, &ask.headers, body::Bounds { size, time }, &mut room).await;
         let body::Whole { raw, plain } = match read {
             Ok(whole) => whole,
             Err(error) => return failed(error),

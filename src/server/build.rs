@@ -18,7 +18,7 @@ use crate::credential;
 use crate::dialect;
 use crate::flight::Flights;
 use crate::gate::route::Routes;
-use crate::gate::{Allowed, Proxy};
+use crate::gate::{Allowed, Budget, Proxy};
 use crate::headers::is_of_message;
 use crate::metrics::{Metrics, Operation};
 use crate::serve::{ChatHandles, Service, Vouching};
@@ -33,6 +33,7 @@ pub struct Built {
     pub service: Arc<Service>,
     /// The providers by name.
     pub upstreams: HashMap<String, Arc<Upstream>>,
+    pub(super) bodies: Arc<Budget>,
     pub(super) metrics: Metrics,
     pub(super) tasks: TaskTracker,
 }
@@ -77,7 +78,8 @@ pub fn build(config: &Config) -> Result<Built, Failure> {
         },
     };
     let service = Arc::new(configure(&service, config)?);
-    Ok(Built { service, upstreams: upstreams.collect(), metrics, tasks })
+    let bodies = Arc::new(Budget::new(&config.server));
+    Ok(Built { service, upstreams: upstreams.collect(), bodies, metrics, tasks })
 }
 
 /// One provider, as far as it can be built before anything is opened.
@@ -159,6 +161,7 @@ pub(super) fn proxy(config: &Config, built: &Built) -> Result<Proxy, Failure> {
         service: Arc::clone(&built.service),
         routes: Routes::new(built.upstreams.clone(), Arc::clone(default)),
         settings: config.server.clone(),
+        bodies: Arc::clone(&built.bodies),
         embed: Arc::new(built.metrics.operation(Operation::Embed)),
         chat: Arc::new(built.metrics.operation(Operation::Chat)),
         relay: Arc::new(built.metrics.operation(Operation::Relay)),

@@ -74,7 +74,8 @@ impl Built {
         }
         let service = build::configure(&self.service, new)?;
         let (metrics, tasks) = (self.metrics.clone(), self.tasks.clone());
-        Ok(Self { service: Arc::new(service), upstreams, metrics, tasks })
+        let bodies = Arc::clone(&self.bodies);
+        Ok(Self { service: Arc::new(service), upstreams, bodies, metrics, tasks })
     }
 }
 

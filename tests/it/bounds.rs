@@ -9,7 +9,8 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 use crate::gate::gzip;
 use crate::harness::{
-    Aside, Ask, Client, DIMENSIONS, Gate, Raw, Scripted, Sidecar, Simulated, texts,
+    Aside, Ask, Client, DIMENSIONS, Gate, Raw, Scripted, Sidecar, Simulated, all, json as reply,
+    texts,
 };
 
 const JSON: (&str, &str) = ("content-type", "application/json");
@@ -211,4 +212,51 @@ async fn connections_beyond_the_bound_are_turned_away() {
     drop(kept);
     sidecar.until("larder_downstream_connections", 0.0).await;
     sidecar.client().right(&ask).await;
+}
+
+#[tokio::test]
+async fn many_large_bodies_at_once_are_held_within_a_bound() {
+    const BODY: usize = 4 << 20;
+    let provider = Scripted::start(|_| async {
+        tokio::time::sleep(Duration::from_millis(300)).await;
+        Some(reply(400, &serde_json::json!({ "error": { "message": "no" } })))
+    });
+    let config = "[server]\nmax_body = \"5MiB\"\nmax_in_flight = \"16MiB\"\n\
+                  [cache]\nmemory = \"16MiB\"\n";
+    let sidecar = Sidecar::with(provider.address, config);
+    sidecar.client().embed(&Ask::of(["before"])).await;
+    let before = sidecar.memory("VmRSS");
+    let sending = (0..64).map(|number| {
+        let mut text = format!("{number:04}");
+        text.extend(std::iter::repeat_n('x', BODY));
+        let body = Ask::scalar(&text).body();
+        let server = sidecar.proxy;
+        async move {
+            let mut raw = Raw::connect(server).await;
+            let framing = if number % 2 == 0 {
+                format!("content-length: {}\r\n\r\n", body.len())
+            } else {
+                format!("transfer-encoding: chunked\r\n\r\n{:x}\r\n", body.len())
+            };
+            let head =
+                "POST /v1/embeddings HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\n";
+            let bytes = [head.as_bytes(), framing.as_bytes(), &body, b"\r\n0\r\n\r\n"].concat();
+            // Who is turned away may not be heard to the end.
+            drop(raw.stream.write_all(&bytes).await);
+            let answer = raw.answer().await;
+            let is_turned_away = answer.is_own_error(503, "overloaded");
+            assert!(is_turned_away || answer.status == 400, "{answer:?}");
+            assert!(!is_turned_away || answer.header("retry-after") == "1");
+            is_turned_away
+        }
+    });
+    let turned_away = all(sending.collect::<Vec<_>>()).await;
+    let turned_away = turned_away.into_iter().filter(|is| *is).count();
+    let grown = sidecar.memory("VmHWM") - before;
+    eprintln!("{turned_away} of 64 turned away, {} MiB more at the most", grown >> 20);
+    assert!((1..64).contains(&turned_away));
+    // Three times the bound, and what the connections themselves hold.
+    assert!(grown < 3 * (16 << 20) + 64 * (512 << 10), "{grown}");
+    let again = sidecar.client().embed(&Ask::of(["after"])).await;
+    assert_eq!(again.status, 400, "{again:?}");
 }

@@ -37,6 +37,7 @@ mod recall;
 mod reload;
 mod replies;
 mod routes;
+mod secrets;
 mod shapes;
 mod shared;
 mod streams;

@@ -87,8 +87,13 @@ impl Raw {
 
     /// Everything that comes until the other side closes.
     pub(crate) async fn rest(mut self) -> String {
-        while self.more().await {}
+        self.stream_ends().await;
         String::from_utf8_lossy(&self.buffer).into_owned()
+    }
+
+    /// Waits for the end of the stream.
+    pub(crate) async fn stream_ends(&mut self) {
+        while self.more().await {}
     }
 
     /// The next answer, whole.
