@@ -31,6 +31,7 @@ mod layers;
 mod life;
 mod marathon;
 mod memory;
+mod noise;
 mod pacing;
 mod property;
 mod recall;

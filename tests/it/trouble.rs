@@ -19,7 +19,8 @@ fn settings() -> Settings {
 
 #[tokio::test]
 async fn a_provider_that_is_down_is_told_at_once_and_found_when_it_is_back() {
-    let address = SocketAddr::from(([127, 0, 0, 1], free_port()));
+    // Where no other test listens, or one might take the place while it is free.
+    let address = SocketAddr::from(([127, 0, 0, 77], free_port()));
     let provider = Simulated::at(address, settings());
     let sidecar = Sidecar::with(address, "[providers.openai]\nretry_percent = 0\n");
     let client = sidecar.client();

@@ -5,6 +5,7 @@
 mod chaos;
 mod crowd;
 mod faulty;
+mod soak;
 
 use std::collections::BTreeMap;
 use std::env;
