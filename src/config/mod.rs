@@ -6,11 +6,13 @@
 mod base_url;
 mod built_in;
 pub mod keys;
+mod listening;
 mod models;
 mod read;
 pub mod reference;
 mod sections;
 pub mod sharers;
+pub mod socket_path;
 pub mod units;
 pub mod words;
 
@@ -83,11 +85,7 @@ impl Config {
             let message = unknown("provider", &self.server.default_provider, &names);
             wrong("server.default_provider".to_owned(), message);
         }
-        let token = self.server.admin_token.expose();
-        if token.is_empty() && !is_loopback(self.server.admin_listen.ip()) {
-            let message = "is not on loopback, and needs server.admin_token (LARDER_ADMIN_TOKEN)";
-            wrong("server.admin_listen".to_owned(), message.to_owned());
-        }
+        listening::check(&self.server, &mut wrong);
         self.check_access(&mut wrong);
         for (name, provider) in &self.providers {
             if let Err(message) = base_url::check(&provider.base_url) {

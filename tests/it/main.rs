@@ -26,6 +26,7 @@ mod harness;
 mod isolate;
 mod layers;
 mod life;
+mod listen;
 mod memory;
 mod property;
 mod recall;
