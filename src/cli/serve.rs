@@ -10,8 +10,9 @@ pub(super) fn run(args: &ServeArgs) -> Result<(), Failure> {
     let config = args.resolve()?;
     start_logs(&config.log);
     let (_never, stop) = watch::channel(false);
-    let announce = |Addresses { proxy, admin }: Addresses| {
-        say(&format_args!("listening proxy={proxy} admin={admin}"));
+    let announce = |Addresses { proxy, admin, unix }: Addresses| {
+        let unix = unix.map(|path| format!(" unix={path}")).unwrap_or_default();
+        say(&format_args!("listening proxy={proxy} admin={admin}{unix}"));
     };
     let again = args.clone();
     let read = move || again.resolve().map_err(|failure| failure.to_string());

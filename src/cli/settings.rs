@@ -19,6 +19,9 @@ pub(super) struct ServeArgs {
     /// Where applications connect [config: server.listen] [default: 127.0.0.1:5273]
     #[arg(long, env = "LARDER_LISTEN", value_name = "ADDR")]
     listen: Option<String>,
+    /// A socket file where applications on this machine connect too [config: `server.unix_socket`]
+    #[arg(long, env = "LARDER_UNIX_SOCKET", value_name = "PATH")]
+    unix_socket: Option<String>,
     /// Where metrics and health are [config: `server.admin_listen`] [default: 127.0.0.1:5274]
     #[arg(long, env = "LARDER_ADMIN_LISTEN", value_name = "ADDR")]
     admin_listen: Option<String>,
@@ -86,6 +89,7 @@ impl ServeArgs {
         };
         let plain = [
             ("server.listen", "--listen", self.listen.as_ref()),
+            ("server.unix_socket", "--unix-socket", self.unix_socket.as_ref()),
             ("server.admin_listen", "--admin-listen", self.admin_listen.as_ref()),
             ("server.admin_token", "--admin-token", self.admin_token.as_ref()),
             ("disk.dir", "--cache-dir", self.cache_dir.as_ref()),

@@ -2,6 +2,7 @@
 
 use super::base_url;
 use super::built_in::DIALECTS;
+use super::listening;
 use super::read::{Problem, unknown};
 use super::units::is_loopback;
 use super::words::Auth;
@@ -19,11 +20,7 @@ impl Config {
             let message = unknown("provider", &self.server.default_provider, &names);
             wrong("server.default_provider".to_owned(), message);
         }
-        let token = self.server.admin_token.expose();
-        if token.is_empty() && !is_loopback(self.server.admin_listen.ip()) {
-            let message = "is not on loopback, and needs server.admin_token (LARDER_ADMIN_TOKEN)";
-            wrong("server.admin_listen".to_owned(), message.to_owned());
-        }
+        listening::check(&self.server, &mut wrong);
         self.check_access(&mut wrong);
         for (name, provider) in &self.providers {
             if let Err(message) = base_url::check(&provider.base_url) {

@@ -7,11 +7,13 @@ mod base_url;
 mod built_in;
 mod check;
 pub mod keys;
+mod listening;
 mod models;
 mod read;
 pub mod reference;
 mod sections;
 pub mod sharers;
+pub mod socket_path;
 pub mod units;
 pub mod words;
 

@@ -7,6 +7,7 @@ use super::keys::{KeyFile, KeyVariable};
 use super::models::ModelRules;
 use super::read::{Key, Reader, Section, Table, section};
 use super::sharers::Sharers;
+use super::socket_path::SocketPath;
 use super::units::{ByteSize, Secret, Setting};
 use super::words::{Auth, CachedRoutes, ChatCache, LogFormat, LogLevel, Oversize};
 
@@ -15,6 +16,9 @@ section! {
     Server {
         /// Where applications connect. Port 0 picks a free port.
         listen: SocketAddr = "127.0.0.1:5273",
+        /// A socket file (mode 0660) where applications on this machine connect too, without TCP; empty is
+        /// none. One that a dead process left is replaced; any other file is an error.
+        unix_socket: SocketPath = "",
         /// Where metrics, health and the admin API are. Port 0 picks a free port.
         admin_listen: SocketAddr = "127.0.0.1:5274",
         /// What an administrator has to show (`Authorization: Bearer`), except at `/healthz` and

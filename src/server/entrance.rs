@@ -1,7 +1,6 @@
-//! The listeners: pingora's, opened before it runs, with hyper on every stream they accept.
+//! The services: pingora's, over listeners that were opened before it runs, with hyper on every stream
+//! they accept.
 
-use std::net::{SocketAddr, TcpListener};
-use std::os::fd::IntoRawFd;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -9,7 +8,6 @@ use std::time::Duration;
 use async_trait::async_trait;
 use hyper_util::rt::TokioIo;
 use pingora_core::apps::ServerApp;
-use pingora_core::listeners::{L4BufferSettings, ListenerConfig};
 use pingora_core::protocols::Stream;
 use pingora_core::server::{ListenFds, ShutdownWatch};
 use pingora_core::services::Service as PingoraService;
@@ -19,7 +17,8 @@ use tokio::sync::{Semaphore, watch};
 use tokio::time::timeout;
 use tokio_util::task::TaskTracker;
 
-use super::{Addresses, Announce};
+use super::Announce;
+use super::listeners::{Addresses, Listener};
 use crate::gate::connection::Door;
 use crate::gate::{Admin, Current};
 use crate::metrics::{Held, IntGauge};
@@ -89,12 +88,10 @@ async fn turn_away(stream: &mut Stream) {
     }
 }
 
-/// A listener that was opened before pingora ran, so that an address that is taken is an error
-/// rather than a retry, and port 0 has a number.
+/// The listeners of one kind of requests, and what is behind them.
 pub(super) struct Entrance {
     inner: Listening<App>,
-    address: String,
-    listener: Option<TcpListener>,
+    listeners: Vec<Listener>,
     draining: Arc<watch::Sender<bool>>,
     opened: Arc<Opened>,
 }
@@ -102,19 +99,25 @@ pub(super) struct Entrance {
 impl Entrance {
     pub(super) fn new(
         app: App,
-        (address, listener): (SocketAddr, Option<TcpListener>),
+        listeners: Vec<Listener>,
         draining: &Arc<watch::Sender<bool>>,
         opened: &Arc<Opened>,
     ) -> Self {
-        let address = address.to_string();
         let (name, threads) = app.name_and_threads();
         let mut inner = Listening::new(name.to_owned(), app);
         inner.threads = threads;
-        // hyper has buffers of its own.
-        let buffers = L4BufferSettings::unbuffered();
-        inner.add_listener(ListenerConfig::tcp(&address).l4_buffer(buffers));
         let (draining, opened) = (Arc::clone(draining), Arc::clone(opened));
-        Self { inner, address, listener, draining, opened }
+        Self { inner, listeners, draining, opened }
+    }
+
+    async fn take_listeners(&mut self, fds: &ListenFds) {
+        // What was handed over and is not wanted any more would let clients wait for ever.
+        fds.lock().close_unclaimed(&self.opened.addresses.names());
+        for listener in &mut self.listeners {
+            if let Some(config) = listener.ready(fds).await {
+                self.inner.add_listener(config);
+            }
+        }
     }
 }
 
@@ -126,8 +129,8 @@ impl PingoraService for Entrance {
         mut shutdown: ShutdownWatch,
         listeners_per_fd: usize,
     ) {
-        if let (Some(fds), Some(listener)) = (&fds, self.listener.take()) {
-            fds.lock().add(self.address.clone(), listener.into_raw_fd());
+        if let Some(fds) = &fds {
+            self.take_listeners(fds).await;
         }
         self.opened.one_more();
         // pingora's own signal comes when the listeners were handed over; ours comes for a drain.
@@ -153,7 +156,7 @@ impl PingoraService for Entrance {
     }
 
     fn listen_addresses(&self) -> Option<Vec<String>> {
-        self.inner.listen_addresses()
+        Some(self.listeners.iter().map(|listener| listener.name.clone()).collect())
     }
 }
 
@@ -174,7 +177,7 @@ impl Opened {
         if self.missing.fetch_sub(1, Ordering::AcqRel) == 1 {
             let announce = self.announce.lock().unwrap_or_else(PoisonError::into_inner).take();
             if let Some(announce) = announce {
-                announce(self.addresses);
+                announce(self.addresses.clone());
             }
         }
     }

@@ -7,17 +7,18 @@
 mod build;
 mod entrance;
 mod kept;
+mod listeners;
 mod reload;
 mod signals;
+mod socket;
 
 use std::fmt;
 use std::io;
-use std::net::{SocketAddr, TcpListener};
 use std::sync::Arc;
 
 use pingora_core::server::configuration::{Opt, ServerConf};
 use pingora_core::server::{RunArgs, Server};
-use tokio::runtime;
+use tokio::runtime::{self, Runtime};
 use tokio::sync::{Semaphore, watch};
 
 use crate::config::Config;
@@ -26,6 +27,8 @@ use crate::gate::{Admin, Current, Guard};
 use build::proxy;
 pub use build::{Built, build, cache_directory};
 use entrance::{App, Entrance, Opened, Shared};
+pub use listeners::Addresses;
+use listeners::Listeners;
 use reload::Live;
 pub use reload::Read;
 use signals::Signals;
@@ -35,8 +38,8 @@ use signals::Signals;
 pub enum Failure {
     /// The configuration asks for what cannot be.
     Config(String),
-    /// An address is not free, or not ours.
-    Bind(SocketAddr, io::Error),
+    /// An address, or the path of a socket, is not free, or not ours.
+    Bind(String, io::Error),
     /// Something that should always work did not.
     Start(String),
 }
@@ -50,15 +53,6 @@ impl fmt::Display for Failure {
     }
 }
 
-/// The real addresses of a running sidecar.
-#[derive(Debug, Clone, Copy)]
-pub struct Addresses {
-    /// Where applications connect.
-    pub proxy: SocketAddr,
-    /// Where metrics and health are.
-    pub admin: SocketAddr,
-}
-
 /// Tells the real addresses.
 pub type Announce = Box<dyn FnOnce(Addresses) + Send>;
 
@@ -70,7 +64,7 @@ pub struct Run {
     pub read: Read,
     /// Ends the run when it turns true, as SIGTERM does.
     pub stop: watch::Receiver<bool>,
-    /// Told once both listeners accept.
+    /// Told once all listeners accept.
     pub announce: Announce,
 }
 
@@ -97,12 +91,11 @@ pub fn run(config: &Config, run: Run) -> Result<(), Failure> {
     let metrics = built.metrics.clone();
     let live = Arc::new(Live::new(run.read, (config.clone(), built), Arc::clone(&current)));
     let reloading = Arc::clone(&live);
-    let bind = |address| if run.upgrade { Ok(None) } else { bind(address).map(Some) };
-    let (proxy_listener, admin_listener) =
-        (bind(config.server.listen)?, bind(config.server.admin_listen)?);
-    let addresses = Addresses {
-        proxy: real_address(proxy_listener.as_ref(), config.server.listen),
-        admin: real_address(admin_listener.as_ref(), config.server.admin_listen),
+    let runtime = runtime()?;
+    let Listeners { proxy: at_proxy, admin: at_admin, addresses } = if run.upgrade {
+        Listeners::handed_over(&config.server)
+    } else {
+        runtime.block_on(Listeners::open(&config.server))?
     };
     let admin = Arc::new(Admin {
         guard: Guard::new(&config.server.admin_token, addresses.admin),
@@ -113,20 +106,24 @@ pub fn run(config: &Config, run: Run) -> Result<(), Failure> {
     });
     let mut server = pingora(config, run.upgrade);
     let opened = Arc::new(Opened::new(2, addresses, run.announce));
-    let entrance =
-        |app, address, listener| Entrance::new(app, (address, listener), &draining, &opened);
-    let proxy = App::Proxy(current, shared.clone());
-    server.add_service(entrance(proxy, addresses.proxy, proxy_listener));
-    let admin = App::Admin(admin, shared);
-    server.add_service(entrance(admin, addresses.admin, admin_listener));
+    let entrance = |app, listeners| Entrance::new(app, listeners, &draining, &opened);
+    server.add_service(entrance(App::Proxy(current, shared.clone()), at_proxy));
+    server.add_service(entrance(App::Admin(admin, shared), at_admin));
     let drain = config.server.drain;
     let signals = Signals { stop: run.stop, draining, tasks, live, drain };
     server.run(RunArgs { shutdown_signal: Box::new(signals) });
+    if let Some(path) = config.server.unix_socket.path() {
+        runtime.block_on(socket::remove(path));
+    }
     // What the tiers still have to write takes no longer than they allow themselves.
-    let runtime = runtime::Builder::new_current_thread().enable_time().build();
-    let runtime = runtime.map_err(|error| Failure::Start(error.to_string()))?;
     runtime.block_on(tiers.close());
     Ok(())
+}
+
+/// For what there is to wait for before pingora runs, and after.
+fn runtime() -> Result<Runtime, Failure> {
+    let runtime = runtime::Builder::new_current_thread().enable_all().build();
+    runtime.map_err(|error| Failure::Start(error.to_string()))
 }
 
 fn pingora(config: &Config, upgrade: bool) -> Server {
@@ -143,17 +140,4 @@ fn pingora(config: &Config, upgrade: bool) -> Server {
     let mut server = Server::new_with_opt_and_conf(options, conf);
     server.bootstrap();
     server
-}
-
-fn bind(address: SocketAddr) -> Result<TcpListener, Failure> {
-    let listener = TcpListener::bind(address).and_then(|listener| {
-        // pingora takes a socket over as it is, and would block a thread in accept.
-        listener.set_nonblocking(true)?;
-        Ok(listener)
-    });
-    listener.map_err(|error| Failure::Bind(address, error))
-}
-
-fn real_address(listener: Option<&TcpListener>, configured: SocketAddr) -> SocketAddr {
-    listener.and_then(|listener| listener.local_addr().ok()).unwrap_or(configured)
 }

@@ -166,7 +166,7 @@ async fn everything_else_is_relayed() {
 }
 
 /// A provider that sends one chunk, then waits to be told before it sends the other.
-async fn in_two(go_on: oneshot::Receiver<()>) -> (SocketAddr, Aside<()>) {
+pub(crate) async fn in_two(go_on: oneshot::Receiver<()>) -> (SocketAddr, Aside<()>) {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
     let playing = Aside::start(async move {

@@ -41,7 +41,10 @@ async fn a_terminated_sidecar_finishes_what_is_in_flight() {
 
 /// Two requests over one connection, or one if its answer says that it is the last; how many.
 pub(crate) async fn ask_twice(proxy: SocketAddr, number: usize) -> usize {
-    let mut connection = Raw::connect(proxy).await;
+    ask_twice_on(Raw::connect(proxy).await, number).await
+}
+
+pub(crate) async fn ask_twice_on(mut connection: Raw, number: usize) -> usize {
     for asked in 1..=2 {
         let ask = Ask::of([format!("handed over {number} {asked}")]);
         connection.send(Raw::embed(&ask)).await;

@@ -29,6 +29,7 @@ mod hostile;
 mod isolate;
 mod layers;
 mod life;
+mod listen;
 mod marathon;
 mod memory;
 mod noise;

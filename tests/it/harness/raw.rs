@@ -1,19 +1,25 @@
 //! A connection that sends exactly the bytes it is told to.
 
+use std::fmt::Debug;
 use std::net::SocketAddr;
+use std::path::Path;
 
 use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue};
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::TcpStream;
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
+use tokio::net::{TcpStream, UnixStream};
 use tokio::time::timeout;
 
 use super::{Answer, Ask, PATIENCE};
 
+/// Whatever carries bytes both ways.
+pub(crate) trait Stream: AsyncRead + AsyncWrite + Debug + Send + Unpin {}
+impl<S: AsyncRead + AsyncWrite + Debug + Send + Unpin> Stream for S {}
+
 /// A connection.
 #[derive(Debug)]
 pub(crate) struct Raw {
-    pub(crate) stream: TcpStream,
+    pub(crate) stream: Box<dyn Stream>,
     buffer: Vec<u8>,
 }
 
@@ -21,7 +27,12 @@ impl Raw {
     pub(crate) async fn connect(server: SocketAddr) -> Self {
         let stream = TcpStream::connect(server).await.unwrap();
         stream.set_nodelay(true).unwrap();
-        Self { stream, buffer: Vec::new() }
+        Self { stream: Box::new(stream), buffer: Vec::new() }
+    }
+
+    pub(crate) async fn unix(path: &Path) -> Self {
+        let stream = UnixStream::connect(path).await.unwrap();
+        Self { stream: Box::new(stream), buffer: Vec::new() }
     }
 
     pub(crate) async fn send(&mut self, bytes: impl AsRef<[u8]>) {

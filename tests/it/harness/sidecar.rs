@@ -128,6 +128,7 @@ impl Sidecar {
             panic!("the sidecar did not start: {:?}", log.lock().unwrap());
         };
         let (proxy, admin) = addresses.split_once(" admin=").unwrap();
+        let admin = admin.split(' ').next().unwrap();
         let (proxy, admin) = (proxy.parse().unwrap(), admin.parse().unwrap());
         Self { proxy, admin, process, log, config: file }
     }

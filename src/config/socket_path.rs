@@ -1,0 +1,55 @@
+//! Where a socket file is, or that there is none.
+
+use super::units::Setting;
+
+/// What the platform has room for (`sun_path`), without the byte that ends it.
+const LONGEST: usize = 107;
+
+/// The path of a socket file; empty is none.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SocketPath(String);
+
+impl SocketPath {
+    /// The path, where there is one.
+    pub fn path(&self) -> Option<&str> {
+        Some(self.0.as_str()).filter(|path| !path.is_empty())
+    }
+}
+
+impl Setting for SocketPath {
+    const KIND: &'static str = "path of a socket";
+
+    fn parse(text: &str) -> Result<Self, String> {
+        // A relative one would be another file for a process that was started elsewhere.
+        if !text.is_empty() && !text.starts_with('/') {
+            return Err(format!("expected a path from / on, got {text:?}"));
+        }
+        if text.len() > LONGEST {
+            let length = text.len();
+            return Err(format!(
+                "is {length} bytes long, and a socket's path may have {LONGEST}: {text:?}"
+            ));
+        }
+        // pingora puts spaces between the addresses that it hands over.
+        if text.chars().any(|c| c.is_whitespace() || c.is_control()) {
+            return Err(format!("must not hold white space or control characters: {text:?}"));
+        }
+        Ok(Self(text.to_owned()))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn paths_that_no_socket_could_have_are_refused() {
+        assert_eq!(SocketPath::parse("").unwrap().path(), None);
+        assert_eq!(SocketPath::parse("/run/larder").unwrap().path(), Some("/run/larder"));
+        let longest = format!("/{}", "x".repeat(106));
+        assert!(SocketPath::parse(&longest).is_ok());
+        for path in ["larder.sock", "./x", "/a b", "/a\tb", "/a\nb", "/a\0b", &(longest + "x")] {
+            assert!(SocketPath::parse(path).is_err(), "{path:?}");
+        }
+    }
+}
