@@ -143,7 +143,7 @@ impl Batcher {
         loop {
             // Who would wait in vain is told at once.
             let now = Instant::now();
-            let before = upstream.paused(&ticket.line).map_or(now, |end| end.max(now));
+            let before = upstream.no_turn_before(&ticket.line).map_or(now, |end| end.max(now));
             let expired = self.lanes.expired(&original.lane, before);
             if !expired.is_empty() {
                 let error = upstream.busy(&ticket.line);

@@ -32,7 +32,7 @@ pub(super) fn original(
         Some(Input::Tokens(_)) => 1,
         Some(Input::Json(_)) => 2,
     };
-    let ticket = ticket(&ask.target, &ask.headers, request.inputs.len());
+    let ticket = ticket(target, &ask.headers, (&request.model, request.inputs.len()));
     let lane = Framer::new("larder lane")
         .field(b'p', &[u8::from(ticket.priority == Priority::Bulk)])
         .field(b'f', question.family.as_bytes())

@@ -6,6 +6,7 @@ use http::{HeaderMap, Request};
 use super::Target;
 use super::reply::{Content, Reply, Verdict};
 use super::ticket::ticket;
+use crate::dialect::Endpoint;
 use crate::headers::{asked_protocol, switch_protocol, to_provider};
 use crate::upstream::{Call, RequestBody};
 
@@ -30,7 +31,8 @@ pub async fn relay(
     if let Some(protocol) = asked_protocol(headers) {
         switch_protocol(&mut to_provider, protocol.clone());
     }
-    let (upstream, ticket) = (&target.upstream, ticket(target, headers, 1));
+    let model = body.model(target);
+    let (upstream, ticket) = (&target.upstream, ticket(target, headers, (&model, 1)));
     let (method, path_and_query) = (target.method.clone(), target.path_and_query.clone());
     let operation = target.relayed_as();
     let opened = match body {
@@ -57,6 +59,16 @@ pub async fn relay(
         Err(error) => Content::Failed(error),
     };
     Reply { content, verdict }
+}
+
+impl Passing {
+    /// The model that a request is for, as far as it can be told.
+    fn model(&self, target: &Target) -> String {
+        let (Self::Whole(body), Endpoint::Chat(shape)) = (self, target.endpoint) else {
+            return String::new();
+        };
+        shape.read(&target.path_and_query, body).map(|request| request.model).unwrap_or_default()
+    }
 }
 
 impl std::fmt::Debug for Passing {

@@ -15,8 +15,12 @@ const PATIENCE: [&str; 2] = ["x-stainless-read-timeout", "x-stainless-timeout"];
 /// The longest patience that is believed: a day.
 const LONGEST: f64 = 86_400.0;
 
-/// The ticket of a request with so many inputs.
-pub(super) fn ticket(target: &Target, headers: &HeaderMap, inputs: usize) -> Ticket {
+/// The ticket of a request for a model, with so many inputs.
+pub(super) fn ticket(
+    target: &Target,
+    headers: &HeaderMap,
+    (model, inputs): (&str, usize),
+) -> Ticket {
     let settings = &target.upstream.settings;
     let priority = match headers.get(&PRIORITY).map(HeaderValue::as_bytes) {
         Some(b"interactive") => Priority::Interactive,
@@ -27,7 +31,7 @@ pub(super) fn ticket(target: &Target, headers: &HeaderMap, inputs: usize) -> Tic
     };
     let patience = patience(headers).unwrap_or(settings.permit_timeout);
     let until: Option<Instant> = target.received.checked_add(patience);
-    let line = target.upstream.line(headers, &target.path_and_query);
+    let line = target.upstream.line(headers, &target.path_and_query, model);
     Ticket { line, priority, until }
 }
 

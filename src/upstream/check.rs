@@ -60,7 +60,7 @@ impl Upstream {
         for name in [header::CONTENT_TYPE, header::CONTENT_ENCODING, header::ACCEPT_ENCODING] {
             headers.remove(name);
         }
-        let ticket = Ticket::patient(self.line(&headers, path));
+        let ticket = Ticket::patient(self.line(&headers, path, ""));
         let (path_and_query, body) = (path.to_owned(), Bytes::new());
         let call = Call { method: Method::GET, path_and_query, headers, body };
         let (response, _permit) = self.open_in_turn(&ticket, &call, Operation::Relay).await?;

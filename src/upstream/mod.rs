@@ -193,13 +193,17 @@ impl Upstream {
         path_and_query
     }
 
-    /// The line of a request: that of the credential it is called with.
-    pub fn line(&self, headers: &HeaderMap, path_and_query: &str) -> Digest {
-        if self.has_own_key() {
-            return Digest::of(b"larder's own key");
+    /// The line of a request: that of the credential it is called with, and of the model, since that is
+    /// what providers have limits for.
+    pub fn line(&self, headers: &HeaderMap, path_and_query: &str, model: &str) -> Digest {
+        let mut line = Framer::new("larder line");
+        if !self.has_own_key() {
+            // It stays in this process, so there is nothing to key it with.
+            let who = credential::digest(&[0; 32], headers, path_and_query);
+            line.field(b'c', who.as_bytes());
         }
-        // It stays in this process, so there is nothing to key it with.
-        credential::digest(&[0; 32], headers, path_and_query)
+        let path = path_and_query.split('?').next().unwrap_or_default();
+        line.field(b'p', path.as_bytes()).field(b'm', model.as_bytes()).finish()
     }
 
     /// The right to make one call now, waiting for it as long as the ticket says; not at all where the
@@ -222,7 +226,7 @@ impl Upstream {
         let waiting = self.queue.turn(ticket, number);
         let turn = match ticket.until {
             None => waiting.await,
-            Some(until) if self.paused(&ticket.line).is_some_and(|end| end > until) => {
+            Some(until) if self.is_in_vain(&ticket.line, until) => {
                 return Err(self.busy(&ticket.line));
             }
             Some(until) => match timeout_at(until.into(), waiting).await {
@@ -236,14 +240,23 @@ impl Upstream {
         Ok(Permit { turn, _active: Held::one(&self.metrics.active), admission })
     }
 
-    /// Until when the provider wants no call with a credential, if it said so.
-    pub fn paused(&self, line: &Digest) -> Option<Instant> {
-        self.queue.paused(line)
+    /// Whether there will be no turn in time.
+    fn is_in_vain(&self, line: &Digest, until: Instant) -> bool {
+        self.no_turn_before(line).is_some_and(|end| end > until)
+    }
+
+    /// Until when a line has no turn, if that is known. Nobody is kept waiting for a longer pause than
+    /// the settings say, since whoever is told of it can come back by itself; that is as if for ever.
+    pub fn no_turn_before(&self, line: &Digest) -> Option<Instant> {
+        const FOR_EVER: Duration = Duration::from_hours(24 * 365);
+        let end = self.queue.paused(line)?;
+        let is_long = end > Instant::now() + self.settings.permit_timeout;
+        Some(if is_long { end + FOR_EVER } else { end })
     }
 
     /// Why there was no turn in time.
     pub fn busy(&self, line: &Digest) -> Error {
-        if let Some(end) = self.paused(line) {
+        if let Some(end) = self.queue.paused(line) {
             let message = format!("{} takes no more calls for now", self.name);
             let retry_after = Some(end.saturating_duration_since(Instant::now()));
             return Error { retry_after, ..Error::new(Kind::RateLimited, message) };

@@ -17,6 +17,9 @@ const HOLD: Duration = Duration::from_secs(10);
 /// How long to pause where a provider does not say: at first, and at the most.
 const PAUSE: (Duration, Duration) = (Duration::from_millis(100), Duration::from_secs(1));
 
+/// What providers count calls by.
+const MINUTE: Duration = Duration::from_mins(1);
+
 /// The longest pause that is believed, so that a slip of a provider does not stop everything.
 const LONGEST: Duration = Duration::from_hours(1);
 
@@ -42,6 +45,8 @@ pub(super) struct Pace {
     paused: Option<Instant>,
     /// Refusals in a row.
     refusals: u32,
+    /// Calls that were taken, and when the last one was.
+    taken: (u64, Option<Instant>),
     allowance: Option<Allowance>,
 }
 
@@ -64,6 +69,7 @@ impl Pace {
             halved: None,
             paused: None,
             refusals: 0,
+            taken: (0, None),
             allowance: None,
         }
     }
@@ -80,6 +86,16 @@ impl Pace {
             Some(next) if next > now => Err(Not::Before(next)),
             _ => Ok(()),
         }
+    }
+
+    /// How many calls were taken so far.
+    pub(super) fn taken(&self) -> u64 {
+        self.taken.0
+    }
+
+    /// Whether one was taken within the minute that providers count by.
+    pub(super) fn took_lately(&self, now: Instant) -> bool {
+        self.taken.1.is_some_and(|then| now.saturating_duration_since(then) < MINUTE)
     }
 
     /// Until when nothing is called, if that is so.
@@ -109,14 +125,16 @@ impl Pace {
             return self.refused(told, (sent, under_way), now);
         }
         self.refusals = 0;
+        self.taken = (self.taken.0 + 1, Some(now));
         self.grow(under_way, now);
     }
 
     /// Whether there is nothing to remember.
     pub(super) fn is_blank(&self, now: Instant) -> bool {
         self.window >= self.most
+            && !self.took_lately(now)
             && self.paused_at(now).is_none()
-            && self.allowance.is_none_or(|allowance| allowance.refilled(now).is_full())
+            && self.allowance.is_none_or(|allowance| allowance.refilled(now).allows(self.most))
     }
 
     fn refused(&mut self, told: &Told, (sent, under_way): (Instant, u32), now: Instant) {
@@ -171,8 +189,9 @@ impl Allowance {
         now + wait.min(LONGEST)
     }
 
-    fn is_full(self) -> bool {
-        self.left + 1.0 >= self.most
+    /// Whether it lets so many calls through at once: then there is nothing to know about it.
+    fn allows(self, calls: f64) -> bool {
+        self.left >= calls
     }
 }
 
@@ -232,7 +251,7 @@ mod tests {
         for _ in 0..10_000 {
             pace.answered(&OK, (now, 100), much_later);
         }
-        assert!(pace.is_blank(much_later), "{pace:?}");
+        assert!(pace.is_blank(after(now, 80_000)), "{pace:?}");
         // What is not used says nothing.
         pace.answered(&NO, (much_later, 20), much_later);
         pace.answered(&OK, (much_later, 2), much_later);

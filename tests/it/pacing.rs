@@ -99,13 +99,16 @@ fn refusing(headers: &'static [(&'static str, &'static str)]) -> (Scripted, Arc<
 #[tokio::test]
 async fn a_refusal_that_says_when_to_come_back_stops_its_own_credential_only() {
     let (provider, refuses) = refusing(&[("retry-after", "1"), ("x-ratelimit-x", "y")]);
+    refuses.store(false, Ordering::Relaxed);
     let sidecar = Sidecar::before(provider.address);
     let client = sidecar.client();
+    client.right(&Ask::of(["before"])).await;
+    refuses.store(true, Ordering::Relaxed);
     let first = Aside::start({
         let client = client.clone();
         async move { client.right(&Ask::of(["first"])).await }
     });
-    provider.called(1).await;
+    provider.called(2).await;
     // Whoever does not wait so long is told at once, and when to come back.
     let hasty = Ask::of(["hasty"]).header("x-stainless-read-timeout", "0.1");
     until("the line is paused", || async {
@@ -115,9 +118,22 @@ async fn a_refusal_that_says_when_to_come_back_stops_its_own_credential_only() {
     .await;
     let other = Ask::of(["other"]).header("authorization", "Bearer other");
     client.right(&other).await;
+    // Limits are a model's: another one is asked as ever, and its no is its own.
+    let model = Ask { model: "another".to_owned(), ..hasty.clone() };
+    let got = client.embed(&model).await;
+    assert_eq!((got.status, got.header("x-ratelimit-x")), (429, "y"), "{got:?}");
     refuses.store(false, Ordering::Relaxed);
     first.done().await;
     client.right(&Ask::of(["hasty"])).await;
+}
+
+#[tokio::test]
+async fn who_asks_alone_is_told_what_it_would_be_told_without_larder() {
+    let (provider, _refuses) = refusing(&[("retry-after-ms", "10"), ("x-custom", "kept")]);
+    let sidecar = Sidecar::before(provider.address);
+    let got = sidecar.client().embed(&Ask::of(["alone"])).await;
+    assert_eq!((got.status, got.header("x-custom")), (429, "kept"));
+    assert_eq!(provider.calls().len(), 1);
 }
 
 #[tokio::test]

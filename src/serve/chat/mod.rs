@@ -201,7 +201,7 @@ impl Service {
             service: Arc::clone(self),
             upstream: Arc::clone(&ask.target.upstream),
             call: call(ask),
-            ticket: ticket(&ask.target, &ask.headers, 1),
+            ticket: ticket(&ask.target, &ask.headers, (&request.model, 1)),
             watcher: watcher::Watcher::new(shape, &request, self.chat.max_transcript),
             peers: shares.then(|| Peers { service: Arc::clone(self), key, scope }),
             key,

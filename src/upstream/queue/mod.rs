@@ -176,6 +176,21 @@ impl Turn {
         self.queue.serve(&mut state);
     }
 
+    /// How many calls with the same credential the provider has taken so far.
+    pub(super) fn taken(&self) -> u64 {
+        self.queue.lock().lines.get(&self.line).map_or(0, |line| line.pace.taken())
+    }
+
+    /// Whether a refusal of this call may well be for the others of its line, so that it is one's turn
+    /// that is to be waited for. Who asks alone is told, as it would be without larder.
+    pub(super) fn is_of_many(&self) -> bool {
+        let state = self.queue.lock();
+        let line = state.lines.get(&self.line);
+        line.is_some_and(|line| {
+            line.under_way > 1 || line.is_waited_in() || line.pace.took_lately(Instant::now())
+        })
+    }
+
     /// The same for everybody with the same credential.
     pub(super) fn line(&self) -> Digest {
         self.line
