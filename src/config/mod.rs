@@ -8,6 +8,7 @@ mod built_in;
 pub mod keys;
 mod listening;
 mod models;
+pub mod pem_file;
 mod read;
 pub mod reference;
 mod sections;

@@ -29,7 +29,7 @@ use crate::config::Server;
 /// How long an HTTP/1 connection may stay open when the server drains. A client that is about to
 /// send on it would lose its request if it were closed at once; whoever sends within this time is
 /// answered, and told to close.
-const LAST_CALL: Duration = Duration::from_millis(500);
+pub const LAST_CALL: Duration = Duration::from_millis(500);
 
 /// Serves connections as the settings say.
 #[derive(Clone)]

@@ -13,7 +13,7 @@ use tokio::time::timeout;
 use super::{Answer, Ask, PATIENCE};
 
 /// Whatever carries bytes both ways.
-trait Stream: AsyncRead + AsyncWrite + Debug + Send + Unpin {}
+pub(crate) trait Stream: AsyncRead + AsyncWrite + Debug + Send + Unpin {}
 impl<S: AsyncRead + AsyncWrite + Debug + Send + Unpin> Stream for S {}
 
 /// A connection.
@@ -27,11 +27,14 @@ impl Raw {
     pub(crate) async fn connect(server: SocketAddr) -> Self {
         let stream = TcpStream::connect(server).await.unwrap();
         stream.set_nodelay(true).unwrap();
-        Self { stream: Box::new(stream), buffer: Vec::new() }
+        Self::over(stream)
     }
 
     pub(crate) async fn unix(path: &Path) -> Self {
-        let stream = UnixStream::connect(path).await.unwrap();
+        Self::over(UnixStream::connect(path).await.unwrap())
+    }
+
+    pub(crate) fn over(stream: impl Stream + 'static) -> Self {
         Self { stream: Box::new(stream), buffer: Vec::new() }
     }
 
