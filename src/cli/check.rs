@@ -40,6 +40,7 @@ pub(super) struct Args {
 pub(super) fn run(args: &Args) -> Result<(), Failure> {
     let config = args.serve.resolve()?;
     let built = server::build(&config)?;
+    server::check_certificate(&config)?;
     print(&resolved(&config))?;
     if !args.probe {
         return Ok(());

@@ -13,4 +13,13 @@ pub(super) fn check(server: &Server, wrong: &mut impl FnMut(String, String)) {
         let message = "is server.upgrade_socket too, and they must differ";
         wrong("server.unix_socket".to_owned(), message.to_owned());
     }
+    for (named, other, key) in [
+        (&server.tls_cert, &server.tls_key, "server.tls_key"),
+        (&server.tls_key, &server.tls_cert, "server.tls_cert"),
+    ] {
+        if named.is_named() && !other.is_named() {
+            let message = format!("is needed beside {}", named.name());
+            wrong(key.to_owned(), message);
+        }
+    }
 }

@@ -9,6 +9,7 @@ mod check;
 pub mod keys;
 mod listening;
 mod models;
+pub mod pem_file;
 mod read;
 pub mod reference;
 mod sections;

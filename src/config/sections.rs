@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use super::keys::{KeyFile, KeyVariable};
 use super::models::ModelRules;
+use super::pem_file::PemFile;
 use super::read::{Key, Reader, Section, Table, section};
 use super::sharers::Sharers;
 use super::socket_path::SocketPath;
@@ -19,6 +20,11 @@ section! {
         /// A socket file (mode 0660) where applications on this machine connect too, without TCP; empty is
         /// none. One that a dead process left is replaced; any other file is an error.
         unix_socket: SocketPath = "",
+        /// The certificate that `listen` is encrypted with (TLS 1.2 and 1.3), and those that vouch for it, in
+        /// this order; empty is plain HTTP. It is read again at each reload.
+        tls_cert: PemFile = "",
+        /// Its private key, in a file that nobody else can read. Both or neither.
+        tls_key: PemFile = "",
         /// Where metrics, health and the admin API are. Port 0 picks a free port.
         admin_listen: SocketAddr = "127.0.0.1:5274",
         /// What an administrator has to show (`Authorization: Bearer`), except at `/healthz` and
@@ -39,7 +45,7 @@ section! {
         /// How many bytes of such bodies may be held at once, those of all requests together; beyond
         /// it the answer is 503. At the least twice `max_body`.
         max_in_flight: ByteSize = "256MiB",
-        /// How long a client may take to send a request head.
+        /// How long a client may take to send a request head, and for a TLS handshake.
         head_timeout: Duration = "10s",
         /// How long a client may take to send a body that larder reads to the end.
         body_timeout: Duration = "60s",

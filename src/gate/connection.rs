@@ -30,7 +30,7 @@ use crate::config::Server;
 /// How long an HTTP/1 connection may stay open when the server drains. A client that is about to
 /// send on it would lose its request if it were closed at once; whoever sends within this time is
 /// answered, and told to close.
-const LAST_CALL: Duration = Duration::from_millis(500);
+pub const LAST_CALL: Duration = Duration::from_millis(500);
 
 /// How many requests of one HTTP/2 connection are served at once. So many, each with a body, are what a
 /// single connection may cost.

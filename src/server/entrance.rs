@@ -18,7 +18,10 @@ use tokio::time::timeout;
 use tokio_util::task::TaskTracker;
 
 use super::Announce;
+use super::Built;
 use super::listeners::{Addresses, Listener};
+use super::tls::Tls;
+use crate::config::Server;
 use crate::gate::connection::Door;
 use crate::gate::{Admin, Current};
 use crate::metrics::{Held, IntGauge};
@@ -26,15 +29,26 @@ use crate::metrics::{Held, IntGauge};
 /// What the connections of both listeners have in common.
 #[derive(Debug, Clone)]
 pub(super) struct Shared {
-    pub(super) door: Door,
-    pub(super) room: Arc<Semaphore>,
-    pub(super) connections: IntGauge,
-    pub(super) tasks: TaskTracker,
+    door: Door,
+    room: Arc<Semaphore>,
+    connections: IntGauge,
+    tasks: TaskTracker,
+}
+
+impl Shared {
+    pub(super) fn new(settings: &Server, built: &Built) -> Self {
+        Self {
+            door: Door::new(settings, built.tasks.clone()),
+            room: Arc::new(Semaphore::new(settings.max_connections as usize)),
+            connections: built.metrics.downstream_connections.clone(),
+            tasks: built.tasks.clone(),
+        }
+    }
 }
 
 /// What is behind a listener.
 pub(super) enum App {
-    Proxy(Arc<Current>, Shared),
+    Proxy(Arc<Current>, Arc<Tls>, Shared),
     Admin(Arc<Admin>, Shared),
 }
 
@@ -55,18 +69,32 @@ impl ServerApp for App {
         mut stream: Stream,
         draining: &ShutdownWatch,
     ) -> Option<Stream> {
-        let (Self::Proxy(_, shared) | Self::Admin(_, shared)) = &**self;
+        let (Self::Proxy(_, _, shared) | Self::Admin(_, shared)) = &**self;
         let _task = shared.tasks.token();
         let draining = draining.clone();
         match &**self {
-            Self::Proxy(current, shared) => {
+            Self::Proxy(current, tls, shared) => {
+                let encryption = tls.of(&stream);
                 let Ok(_room) = shared.room.try_acquire() else {
-                    turn_away(&mut stream).await;
+                    // Before a handshake there are no words for it.
+                    if encryption.is_none() {
+                        turn_away(&mut stream).await;
+                    }
                     return None;
                 };
                 let _open = Held::one(&shared.connections);
                 let serve = |request| current.get().exchange(request);
-                shared.door.serve(TokioIo::new(stream), draining, serve).await;
+                let Some(acceptor) = encryption else {
+                    shared.door.serve(TokioIo::new(stream), draining, serve).await;
+                    return None;
+                };
+                // Boxed, so that a connection in plain text is no larger for it.
+                let encrypted = Box::pin(async move {
+                    let stream = tls.shake(acceptor, stream, draining.clone()).await?;
+                    shared.door.serve(TokioIo::new(stream), draining, serve).await;
+                    None
+                });
+                return encrypted.await;
             }
             Self::Admin(admin, shared) => {
                 let serve = |request| Arc::clone(admin).exchange(request);

@@ -11,6 +11,7 @@ mod listeners;
 mod reload;
 mod signals;
 mod socket;
+mod tls;
 
 use std::fmt;
 use std::io;
@@ -19,10 +20,9 @@ use std::sync::Arc;
 use pingora_core::server::configuration::{Opt, ServerConf};
 use pingora_core::server::{RunArgs, Server};
 use tokio::runtime::{self, Runtime};
-use tokio::sync::{Semaphore, watch};
+use tokio::sync::watch;
 
 use crate::config::Config;
-use crate::gate::connection::Door;
 use crate::gate::{Admin, Current, Guard};
 use build::proxy;
 pub use build::{Built, build, cache_directory};
@@ -32,6 +32,7 @@ use listeners::Listeners;
 use reload::Live;
 pub use reload::Read;
 use signals::Signals;
+use tls::Tls;
 
 /// How a process came to its end, if not well.
 #[derive(Debug)]
@@ -81,15 +82,12 @@ pub fn run(config: &Config, run: Run) -> Result<(), Failure> {
     let draining = Arc::new(draining);
     let current = Arc::new(Current::new(proxy(config, &built)?));
     let tiers = Arc::clone(&built.service.tiers);
-    let shared = Shared {
-        door: Door::new(&config.server, built.tasks.clone()),
-        room: Arc::new(Semaphore::new(config.server.max_connections as usize)),
-        connections: built.metrics.downstream_connections.clone(),
-        tasks: built.tasks.clone(),
-    };
+    let tls = Arc::new(Tls::new(&config.server)?);
+    let shared = Shared::new(&config.server, &built);
     let tasks = built.tasks.clone();
     let metrics = built.metrics.clone();
-    let live = Arc::new(Live::new(run.read, (config.clone(), built), Arc::clone(&current)));
+    let replaced = (Arc::clone(&current), Arc::clone(&tls));
+    let live = Arc::new(Live::new(run.read, (config.clone(), built), replaced));
     let reloading = Arc::clone(&live);
     let runtime = runtime()?;
     let Listeners { proxy: at_proxy, admin: at_admin, addresses } = if run.upgrade {
@@ -107,7 +105,7 @@ pub fn run(config: &Config, run: Run) -> Result<(), Failure> {
     let mut server = pingora(config, run.upgrade);
     let opened = Arc::new(Opened::new(2, addresses, run.announce));
     let entrance = |app, listeners| Entrance::new(app, listeners, &draining, &opened);
-    server.add_service(entrance(App::Proxy(current, shared.clone()), at_proxy));
+    server.add_service(entrance(App::Proxy(current, tls, shared.clone()), at_proxy));
     server.add_service(entrance(App::Admin(admin, shared), at_admin));
     let drain = config.server.drain;
     let signals = Signals { stop: run.stop, draining, tasks, live, drain };
@@ -118,6 +116,11 @@ pub fn run(config: &Config, run: Run) -> Result<(), Failure> {
     // What the tiers still have to write takes no longer than they allow themselves.
     runtime.block_on(tiers.close());
     Ok(())
+}
+
+/// Whether the certificate of a configuration, if it has one, is good.
+pub fn check_certificate(config: &Config) -> Result<(), Failure> {
+    tls::read(&config.server).map(drop)
 }
 
 /// For what there is to wait for before pingora runs, and after.

@@ -9,6 +9,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use super::Failure;
 use super::build::{self, Built, proxy};
+use super::tls::{self, Tls};
 use crate::config::Config;
 use crate::gate::Current;
 
@@ -20,12 +21,18 @@ pub(super) struct Live {
     read: Read,
     running: Mutex<(Config, Built)>,
     current: Arc<Current>,
+    tls: Arc<Tls>,
 }
 
 impl Live {
-    pub(super) fn new(read: Read, running: (Config, Built), current: Arc<Current>) -> Self {
+    /// A running configuration, and what replaces parts of what serves it.
+    pub(super) fn new(
+        read: Read,
+        running: (Config, Built),
+        (current, tls): (Arc<Current>, Arc<Tls>),
+    ) -> Self {
         running.1.metrics.reloaded(true, now());
-        Self { read, running: Mutex::new(running), current }
+        Self { read, running: Mutex::new(running), current, tls }
     }
 
     /// Takes the configuration over as it is now written.
@@ -36,12 +43,14 @@ impl Live {
         let next = (self.read)().and_then(|next| {
             let rebuilt = built.rebuild(config, &next).map_err(|error| error.to_string())?;
             let proxy = proxy(&next, &rebuilt).map_err(|error| error.to_string())?;
-            Ok((next, rebuilt, proxy))
+            let encryption = tls::read(&next.server).map_err(|error| error.to_string())?;
+            Ok((next, rebuilt, proxy, encryption))
         });
         match next {
-            Ok((next, rebuilt, proxy)) => {
+            Ok((next, rebuilt, proxy, encryption)) => {
                 tell_what_waits(config, &next);
                 self.current.set(proxy);
+                self.tls.set(encryption);
                 *running = (next, rebuilt);
                 metrics.reloaded(true, now());
                 tracing::info!("the configuration was taken over");
@@ -84,6 +93,8 @@ fn tell_what_waits(old: &Config, new: &Config) {
     let mut server = new.server.clone();
     server.default_provider.clone_from(&old.server.default_provider);
     server.max_body = old.server.max_body;
+    server.tls_cert.clone_from(&old.server.tls_cert);
+    server.tls_key.clone_from(&old.server.tls_key);
     server.body_timeout = old.server.body_timeout;
     let fixed = |config: &Config| (config.cache.memory, config.cache.secret.clone());
     let waiting = [

@@ -9,7 +9,8 @@ use std::path::{Path, PathBuf};
 const ROOMS: &[(&str, &[&str])] = &[
     ("hyper_util::client", &["upstream/"]),
     ("hyper_rustls", &["upstream/"]),
-    ("rustls", &["upstream/"]),
+    ("rustls", &["upstream/", "server/tls.rs"]),
+    ("tokio_rustls", &["server/tls.rs"]),
     ("rustls_native_certs", &["upstream/"]),
     ("pingora_core", &["server/"]),
     ("quick_cache", &["tier/memory/mod.rs", "tier/recall.rs"]),

@@ -1,6 +1,7 @@
 //! What the tests share: the sidecar, providers, clients, and what a right answer is.
 
 mod ask;
+mod authority;
 mod chance;
 mod client;
 mod load;
@@ -16,6 +17,7 @@ use std::time::{Duration, Instant};
 use tokio::task::JoinSet;
 
 pub(crate) use ask::{Ask, In, encode_numbers};
+pub(crate) use authority::{Authority, Pair};
 pub(crate) use chance::Chance;
 pub(crate) use client::{Answer, Client};
 pub(crate) use load::Load;

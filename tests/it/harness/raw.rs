@@ -27,11 +27,14 @@ impl Raw {
     pub(crate) async fn connect(server: SocketAddr) -> Self {
         let stream = TcpStream::connect(server).await.unwrap();
         stream.set_nodelay(true).unwrap();
-        Self { stream: Box::new(stream), buffer: Vec::new() }
+        Self::over(stream)
     }
 
     pub(crate) async fn unix(path: &Path) -> Self {
-        let stream = UnixStream::connect(path).await.unwrap();
+        Self::over(UnixStream::connect(path).await.unwrap())
+    }
+
+    pub(crate) fn over(stream: impl Stream + 'static) -> Self {
         Self { stream: Box::new(stream), buffer: Vec::new() }
     }
 

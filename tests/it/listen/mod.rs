@@ -2,6 +2,7 @@
 
 use crate::harness::{config_file, larder};
 
+mod tls;
 mod unix;
 
 /// The exit code and the words of a sidecar that does not start.

@@ -1,0 +1,124 @@
+//! TLS on the proxy's TCP listener: the certificate as it is now, and the handshake.
+
+use std::fmt;
+use std::future::pending;
+use std::sync::{Arc, PoisonError, RwLock};
+use std::time::Duration;
+
+use pingora_core::protocols::Stream;
+use pingora_core::server::ShutdownWatch;
+use rustls::ServerConfig;
+use rustls::crypto::ring;
+use rustls::pki_types::pem::PemObject;
+use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use rustls::sign::{CertifiedKey, SingleCertAndKey};
+use rustls::{Error, InconsistentKeys};
+use tokio::time::{sleep, timeout};
+use tokio_rustls::TlsAcceptor;
+use tokio_rustls::server::TlsStream;
+
+use super::Failure;
+use crate::config::Server;
+use crate::gate::connection::LAST_CALL;
+
+/// How new connections are encrypted; `None` is that they are not.
+pub(super) type Encryption = Option<TlsAcceptor>;
+
+/// What a reload replaces, between two connections.
+pub(super) struct Tls {
+    now: RwLock<Encryption>,
+    patience: Duration,
+}
+
+impl Tls {
+    /// As the settings say. The time for a handshake is that of a request's head.
+    pub(super) fn new(server: &Server) -> Result<Self, Failure> {
+        Ok(Self { now: RwLock::new(read(server)?), patience: server.head_timeout })
+    }
+
+    /// How a new connection is encrypted. The socket file is this machine's own, and never is.
+    pub(super) fn of(&self, stream: &Stream) -> Encryption {
+        let now = self.now.read().unwrap_or_else(PoisonError::into_inner).clone()?;
+        let digest = stream.get_socket_digest();
+        let local = digest.as_deref().and_then(|digest| digest.local_addr());
+        local.is_none_or(|address| address.as_unix().is_none()).then_some(now)
+    }
+
+    /// From now on for all new connections; those that are open go on as they began.
+    pub(super) fn set(&self, encryption: Encryption) {
+        *self.now.write().unwrap_or_else(PoisonError::into_inner) = encryption;
+    }
+
+    /// Shakes hands. Who takes too long is left, and so is, soon, who has not done when the server
+    /// drains: there is no request yet that could be lost.
+    pub(super) async fn shake(
+        &self,
+        acceptor: TlsAcceptor,
+        stream: Stream,
+        mut draining: ShutdownWatch,
+    ) -> Option<TlsStream<Stream>> {
+        let last_call = async {
+            if draining.wait_for(|draining| *draining).await.is_err() {
+                // Nobody is left who could ask for it.
+                pending::<()>().await;
+            }
+            sleep(LAST_CALL).await;
+        };
+        tokio::select! {
+            shaken = timeout(self.patience, acceptor.accept(stream)) => match shaken {
+                Ok(Ok(stream)) => Some(stream),
+                Ok(Err(error)) => {
+                    tracing::debug!(%error, "a TLS handshake failed");
+                    None
+                }
+                Err(_) => {
+                    tracing::debug!("a TLS handshake took too long");
+                    None
+                }
+            },
+            () = last_call => None,
+        }
+    }
+}
+
+/// What the files hold, if they belong together.
+pub(super) fn read(server: &Server) -> Result<Encryption, Failure> {
+    let (cert, key) = (&server.tls_cert, &server.tls_key);
+    if !cert.is_named() {
+        return Ok(None);
+    }
+    let wrong_cert = |reason: &dyn fmt::Display| {
+        Failure::Config(format!("server.tls_cert: {}: {reason}", cert.name()))
+    };
+    let wrong_key = |reason: &dyn fmt::Display| {
+        Failure::Config(format!("server.tls_key: {}: {reason}", key.name()))
+    };
+    // What the reader of PEM finds wrong may quote the file, and that may be the key.
+    let chain = CertificateDer::pem_slice_iter(cert.bytes())
+        .collect::<Result<Vec<_>, _>>()
+        .map_err(|_| wrong_cert(&"holds PEM that cannot be read"))?;
+    if chain.is_empty() {
+        return Err(wrong_cert(&"holds no PEM certificate"));
+    }
+    let secret = PrivateKeyDer::from_pem_slice(key.bytes())
+        .map_err(|_| wrong_key(&"holds no PEM private key that can be read"))?;
+    let provider = Arc::new(ring::default_provider());
+    let signer =
+        provider.key_provider.load_private_key(secret).map_err(|error| wrong_key(&error))?;
+    let pair = CertifiedKey::new(chain, signer);
+    match pair.keys_match() {
+        Ok(()) | Err(Error::InconsistentKeys(InconsistentKeys::Unknown)) => {}
+        Err(Error::InconsistentKeys(_)) => {
+            let message = format!("is not the key of the certificate in {}", cert.name());
+            return Err(wrong_key(&message));
+        }
+        Err(error) => return Err(wrong_cert(&error)),
+    }
+    let mut config = ServerConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()
+        .map_err(|error| Failure::Start(error.to_string()))?
+        .with_no_client_auth()
+        .with_cert_resolver(Arc::new(SingleCertAndKey::from(pair)));
+    config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
+    Ok(Some(TlsAcceptor::from(Arc::new(config))))
+}
