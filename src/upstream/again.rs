@@ -6,34 +6,10 @@ use std::time::Instant;
 use http::Response;
 use tokio::time::sleep;
 
-use super::queue::Turn;
 use super::told::Told;
 use super::{Answer, Call, Coming, Patience, Permit, Ticket, Upstream};
 use crate::error::Error;
 use crate::metrics::Operation;
-
-/// How often a call is made again that was one too many, while no other call with its credential is
-/// taken: then the queue does not move, and the provider's no is the answer.
-const IN_VAIN: u32 = 3;
-
-/// How often a call has been refused since any was taken.
-#[derive(Default)]
-struct Vain {
-    taken: u64,
-    times: u32,
-}
-
-impl Vain {
-    /// Refused once more; whether it may try again.
-    fn again(&mut self, turn: &Turn) -> bool {
-        let taken = turn.taken();
-        if taken != self.taken {
-            *self = Self { taken, times: 0 };
-        }
-        self.times += 1;
-        self.times <= IN_VAIN && turn.is_of_many()
-    }
-}
 
 impl Upstream {
     /// Makes a whole call when its turn comes, for one who takes the future along when it leaves.
@@ -50,7 +26,6 @@ impl Upstream {
         call: Call,
         patience: &Patience<'_>,
     ) -> Result<Answer, Error> {
-        let mut vain = Vain::default();
         loop {
             let result = if self.settings.hedge_after.is_zero() {
                 self.call_once(&permit, call.clone()).await
@@ -61,7 +36,7 @@ impl Upstream {
             let Ok(answer) = &result else { return result };
             let told = Told::read(answer.status, &answer.headers);
             let is_final = || told.is_final || self.dialect.is_out_of_quota(&answer.body);
-            if !told.throttled || is_final() || !vain.again(&permit.turn) {
+            if !told.throttled || is_final() || !permit.turn.is_of_many() {
                 return result;
             }
             permit = match self.permit_again(permit, patience.until).await {
@@ -109,14 +84,13 @@ impl Upstream {
         operation: Operation,
     ) -> Result<(Response<Coming>, Permit), Error> {
         let mut permit = self.permit(ticket).await?;
-        let mut vain = Vain::default();
         loop {
             let request = (call.as_request(), &*call.path_and_query);
             let response = self.open(&permit, request, operation).await?;
             let told = Told::read(response.status(), response.headers());
             let too_long = ticket.until.is_some_and(|until| self.is_in_vain(&ticket.line, until));
             let is_final = told.is_final || told.wait.is_none() || too_long;
-            if !told.throttled || is_final || !vain.again(&permit.turn) {
+            if !told.throttled || is_final || !permit.turn.is_of_many() {
                 return Ok((response, permit));
             }
             permit = self.permit_again(permit, ticket.until).await?;

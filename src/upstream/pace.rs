@@ -6,6 +6,9 @@
 //! (additive increase, multiplicative decrease). It stays below what was too much for a while, since
 //! going there again costs a pause. The *allowance* mirrors the provider's own count of calls a
 //! minute, where it tells that, so that calls are spread before they are refused.
+//!
+//! Where even a call that is alone is refused, time after time, nothing is held back any more: whoever
+//! asks is to hear it from the provider.
 
 use std::time::{Duration, Instant};
 
@@ -17,8 +20,8 @@ const HOLD: Duration = Duration::from_secs(10);
 /// How long to pause where a provider does not say: at first, and at the most.
 const PAUSE: (Duration, Duration) = (Duration::from_millis(100), Duration::from_secs(1));
 
-/// What providers count calls by.
-const MINUTE: Duration = Duration::from_mins(1);
+/// After so many rounds in which nothing was taken, waiting is in vain.
+const ROUNDS: u32 = 3;
 
 /// The longest pause that is believed, so that a slip of a provider does not stop everything.
 const LONGEST: Duration = Duration::from_hours(1);
@@ -45,8 +48,8 @@ pub(super) struct Pace {
     paused: Option<Instant>,
     /// Refusals in a row.
     refusals: u32,
-    /// Calls that were taken, and when the last one was.
-    taken: (u64, Option<Instant>),
+    /// How often in a row a call was refused that was alone, and when the last was.
+    rounds: (u32, Option<Instant>),
     allowance: Option<Allowance>,
 }
 
@@ -69,13 +72,16 @@ impl Pace {
             halved: None,
             paused: None,
             refusals: 0,
-            taken: (0, None),
+            rounds: (0, None),
             allowance: None,
         }
     }
 
     /// Whether a call may be made now.
     pub(super) fn ready(&self, under_way: u32, now: Instant) -> Result<(), Not> {
+        if self.is_stuck() {
+            return Ok(());
+        }
         if let Some(until) = self.paused_at(now) {
             return Err(Not::Before(until));
         }
@@ -88,19 +94,21 @@ impl Pace {
         }
     }
 
-    /// How many calls were taken so far.
-    pub(super) fn taken(&self) -> u64 {
-        self.taken.0
+    /// A call was refused that was the only one under way: it is not for others that it was.
+    pub(super) fn refused_alone(&mut self, sent: Instant, now: Instant) {
+        if self.rounds.1.is_none_or(|last| sent >= last) {
+            self.rounds = (self.rounds.0.saturating_add(1), Some(now));
+        }
     }
 
-    /// Whether one was taken within the minute that providers count by.
-    pub(super) fn took_lately(&self, now: Instant) -> bool {
-        self.taken.1.is_some_and(|then| now.saturating_duration_since(then) < MINUTE)
+    /// Whether nothing is taken, however long one waits: then everybody is to hear it from the provider.
+    pub(super) fn is_stuck(&self) -> bool {
+        self.rounds.0 > ROUNDS
     }
 
     /// Until when nothing is called, if that is so.
     pub(super) fn paused_at(&self, now: Instant) -> Option<Instant> {
-        self.paused.filter(|until| *until > now)
+        self.paused.filter(|until| *until > now && !self.is_stuck())
     }
 
     /// A call is made.
@@ -125,14 +133,14 @@ impl Pace {
             return self.refused(told, (sent, under_way), now);
         }
         self.refusals = 0;
-        self.taken = (self.taken.0 + 1, Some(now));
+        self.rounds = (0, None);
         self.grow(under_way, now);
     }
 
     /// Whether there is nothing to remember.
     pub(super) fn is_blank(&self, now: Instant) -> bool {
         self.window >= self.most
-            && !self.took_lately(now)
+            && self.rounds.0 == 0
             && self.paused_at(now).is_none()
             && self.allowance.is_none_or(|allowance| allowance.refilled(now).allows(self.most))
     }
@@ -251,11 +259,28 @@ mod tests {
         for _ in 0..10_000 {
             pace.answered(&OK, (now, 100), much_later);
         }
-        assert!(pace.is_blank(after(now, 80_000)), "{pace:?}");
+        assert!(pace.is_blank(much_later), "{pace:?}");
         // What is not used says nothing.
         pace.answered(&NO, (much_later, 20), much_later);
         pace.answered(&OK, (much_later, 2), much_later);
         assert!((pace.window - 10.0).abs() < 0.1, "{pace:?}");
+    }
+
+    #[test]
+    fn a_line_that_does_not_move_holds_nobody_back() {
+        let (mut pace, start) = (Pace::new(100), Instant::now());
+        for round in 0..4 {
+            assert!(!pace.is_stuck());
+            let now = after(start, 10 * round);
+            pace.answered(&NO, (now, 1), now);
+            pace.refused_alone(now, now);
+            // Those that were sent before it say nothing more.
+            pace.refused_alone(start, after(now, 1));
+        }
+        let now = after(start, 50);
+        assert_eq!((pace.is_stuck(), pace.ready(50, now)), (true, Ok(())));
+        pace.answered(&OK, (now, 1), now);
+        assert!(!pace.is_stuck());
     }
 
     #[test]

@@ -171,23 +171,23 @@ impl Turn {
     pub(super) fn answered(&self, told: &Told) {
         let mut state = self.queue.lock();
         if let Some(line) = state.lines.get_mut(&self.line) {
-            line.pace.answered(told, (self.since, self.among), Instant::now());
+            let now = Instant::now();
+            line.pace.answered(told, (self.since, self.among), now);
+            if told.throttled && line.under_way == 1 {
+                line.pace.refused_alone(self.since, now);
+            }
         }
         self.queue.serve(&mut state);
     }
 
-    /// How many calls with the same credential the provider has taken so far.
-    pub(super) fn taken(&self) -> u64 {
-        self.queue.lock().lines.get(&self.line).map_or(0, |line| line.pace.taken())
-    }
-
-    /// Whether a refusal of this call may well be for the others of its line, so that it is one's turn
-    /// that is to be waited for. Who asks alone is told, as it would be without larder.
+    /// Whether a refusal of this call may well be for the others of its line, so that it is for a turn
+    /// to wait. Who asks alone is told, as it would be without larder, and so is everybody in a line
+    /// that does not move.
     pub(super) fn is_of_many(&self) -> bool {
         let state = self.queue.lock();
         let line = state.lines.get(&self.line);
         line.is_some_and(|line| {
-            line.under_way > 1 || line.is_waited_in() || line.pace.took_lately(Instant::now())
+            !line.pace.is_stuck() && (line.under_way > 1 || line.is_waited_in())
         })
     }
 
