@@ -10,11 +10,12 @@
 use std::collections::HashMap;
 use std::fmt;
 use std::hash::BuildHasher;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, PoisonError};
 
 use tokio::sync::watch;
 
 use crate::key::{CacheKey, KeyHasher};
+use crate::sync::{Mutex, MutexGuard};
 
 const SHARDS: usize = 64;
 
