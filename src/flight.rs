@@ -10,11 +10,12 @@
 use std::collections::HashMap;
 use std::fmt;
 use std::hash::BuildHasher;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, PoisonError};
 
 use tokio::sync::watch;
 
 use crate::key::{CacheKey, KeyHasher};
+use crate::sync::{Mutex, MutexGuard};
 
 const SHARDS: usize = 64;
 
@@ -111,8 +112,11 @@ impl<V> Lead<V> {
     /// Lets nobody else follow. Where several flights end with one answer, all depart before the
     /// first lands, since its followers may ask for the others again at once.
     pub fn depart(&self) {
-        let mut shard = self.flights.shard(&self.key);
-        // Only the flight's own slot: after `unless_unwanted` the key may be somebody else's.
+        self.depart_from(&mut self.flights.shard(&self.key));
+    }
+
+    fn depart_from(&self, shard: &mut Shard<V>) {
+        // Only the flight's own slot: once it has departed the key may be somebody else's.
         if shard.get(&self.key).is_some_and(|slot| Arc::ptr_eq(slot, &self.slot)) {
             shard.remove(&self.key);
         }
@@ -131,7 +135,7 @@ impl<V> Lead<V> {
             drop(shard);
             return Some(self);
         }
-        shard.remove(&self.key);
+        self.depart_from(&mut shard);
         drop(shard);
         None
     }

@@ -19,7 +19,7 @@
 //! | 3 | [`dialect`], [`codec`], [`sse`], [`transcript`], [`credential`] |
 //! | 2 | [`key`], [`vector`], [`headers`] |
 //! | 1 | [`request`], [`error`], [`metrics`], [`clock`] |
-//! | 0 | [`config`] |
+//! | 0 | [`config`], [`sync`] |
 //!
 //! [`simulate`], the simulated provider, stands apart.
 //!
@@ -118,6 +118,7 @@ pub mod serve;
 pub mod server;
 pub mod simulate;
 pub mod sse;
+pub mod sync;
 pub mod tier;
 pub mod transcript;
 pub mod upstream;

@@ -14,7 +14,7 @@ mod tests;
 use std::collections::HashMap;
 use std::fmt;
 use std::future::poll_fn;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, PoisonError};
 use std::task::Poll;
 
 use bytes::Bytes;
@@ -25,6 +25,7 @@ use state::{Shared, State};
 
 use crate::error::Error;
 use crate::key::{CacheKey, KeyHasher};
+use crate::sync::{Mutex, MutexGuard};
 
 /// The head of an answer.
 #[derive(Debug, Clone)]

@@ -1,13 +1,14 @@
 //! What the source and the readers of one answer share.
 
 use std::collections::{BTreeMap, VecDeque};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, PoisonError};
 use std::task::Waker;
 
 use bytes::Bytes;
 
 use super::reader::Reader;
 use super::{End, Head};
+use crate::sync::{Mutex, MutexGuard};
 
 /// What a chunk costs beside its bytes, so that many small ones count for what they take.
 const OVERHEAD: usize = 64;
