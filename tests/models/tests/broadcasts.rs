@@ -226,3 +226,22 @@ fn an_answer_is_given_up_only_if_nobody_reads_it() {
         assert!(broadcasts.is_empty());
     });
 }
+
+#[test]
+fn an_answer_that_was_closed_leaves_the_next_one_to_its_question_alone() {
+    check(|| {
+        let broadcasts = broadcasts();
+        let (closed, _reader) = lead(&broadcasts);
+        closed.close();
+        let ending = thread::spawn(move || closed.end(End::Complete));
+        let (source, first) = lead(&broadcasts);
+        let Joined::Follows(other) = join(&broadcasts) else { panic!("its place was taken") };
+        source.push("a".into());
+        source.end(End::Complete);
+        for reader in [first, other] {
+            assert_eq!(read(reader), (b"a".to_vec(), None));
+        }
+        wait(vec![ending]);
+        assert!(broadcasts.is_empty());
+    });
+}
