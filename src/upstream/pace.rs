@@ -271,13 +271,13 @@ mod tests {
         let (mut pace, start) = (Pace::new(100), Instant::now());
         for round in 0..4 {
             assert!(!pace.is_stuck());
-            let now = after(start, 10 * round);
+            let now = after(start, 10 * (round + 1));
             pace.answered(&NO, (now, 1), now);
             pace.refused_alone(now, now);
             // Those that were sent before it say nothing more.
             pace.refused_alone(start, after(now, 1));
         }
-        let now = after(start, 50);
+        let now = after(start, 60);
         assert_eq!((pace.is_stuck(), pace.ready(50, now)), (true, Ok(())));
         pace.answered(&OK, (now, 1), now);
         assert!(!pace.is_stuck());

@@ -75,14 +75,18 @@ async fn calls_a_minute_are_spread_before_they_are_refused() {
     assert!(more < 240, "{more}");
 }
 
-/// Refuses with these headers while told to, and answers otherwise.
+/// Refuses with these headers while told to, and answers otherwise; what is held waits a little.
 fn refusing(headers: &'static [(&'static str, &'static str)]) -> (Scripted, Arc<AtomicBool>) {
     let refuses = Arc::new(AtomicBool::new(true));
     let refusing = Arc::clone(&refuses);
     let provider = Scripted::start(move |asked: Asked| {
         let is_no = refusing.load(Ordering::Relaxed) && asked.credential() != "Bearer other";
+        let is_held = asked.holds("held");
         async move {
-            if !is_no {
+            if is_held {
+                tokio::time::sleep(Duration::from_millis(700)).await;
+            }
+            if is_held || !is_no {
                 return Some(reply(200, &answer(&asked)));
             }
             let error = json!({ "message": "slow down", "type": "requests", "code": "rate" });
@@ -99,11 +103,14 @@ fn refusing(headers: &'static [(&'static str, &'static str)]) -> (Scripted, Arc<
 #[tokio::test]
 async fn a_refusal_that_says_when_to_come_back_stops_its_own_credential_only() {
     let (provider, refuses) = refusing(&[("retry-after", "1"), ("x-ratelimit-x", "y")]);
-    refuses.store(false, Ordering::Relaxed);
     let sidecar = Sidecar::before(provider.address);
     let client = sidecar.client();
-    client.right(&Ask::of(["before"])).await;
-    refuses.store(true, Ordering::Relaxed);
+    // Somebody else is asking meanwhile.
+    let held = Aside::start({
+        let client = client.clone();
+        async move { client.try_embed(&Ask::of(["held"]).dimensions(DIMENSIONS)).await }
+    });
+    provider.called(1).await;
     let first = Aside::start({
         let client = client.clone();
         async move { client.right(&Ask::of(["first"])).await }
@@ -123,6 +130,7 @@ async fn a_refusal_that_says_when_to_come_back_stops_its_own_credential_only() {
     let got = client.embed(&model).await;
     assert_eq!((got.status, got.header("x-ratelimit-x")), (429, "y"), "{got:?}");
     refuses.store(false, Ordering::Relaxed);
+    held.done().await.unwrap();
     first.done().await;
     client.right(&Ask::of(["hasty"])).await;
 }
