@@ -96,12 +96,18 @@ export class Provider {
   }
 }
 
+/** The same without the seconds in which a refusal is given again: each is to come from the provider. */
+function askingAnew(config) {
+  const anew = '[cache]\nnegative_ttl = "0"\n';
+  return config.includes('[cache]\n') ? config.replace('[cache]\n', anew) : `${config}\n${anew}`;
+}
+
 export class Larder {
   static async start(upstream, config = '') {
     const larder = new Larder();
     larder.folder = await mkdtemp(join(tmpdir(), 'larder-'));
     const file = join(larder.folder, 'larder.toml');
-    await writeFile(file, config);
+    await writeFile(file, askingAnew(config));
     const free = '127.0.0.1:0';
     const args = ['serve', '--config', file, '--upstream', upstream, '--listen', free, '--admin-listen', free];
     const pattern = /listening proxy=(\S+) admin=\S+/;

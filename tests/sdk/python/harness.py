@@ -19,6 +19,12 @@ LISTENING = re.compile(r"listening proxy=([\d.]+):(\d+) admin=([\d.]+):(\d+)")
 MODEL = "text-embedding-3-small"
 
 
+def _asking_anew(config):
+    """The same without the seconds in which a refusal is given again: each is to come from the provider."""
+    anew = '[cache]\nnegative_ttl = "0"\n'
+    return config.replace("[cache]\n", anew) if "[cache]\n" in config else f"{config}\n{anew}"
+
+
 class Larder:
     """The binary of $LARDER_BIN before an upstream, on free ports, with its own config file."""
 
@@ -26,7 +32,7 @@ class Larder:
         self._folder = tempfile.TemporaryDirectory()
         path = os.path.join(self._folder.name, "larder.toml")
         with open(path, "w", encoding="utf-8") as file:
-            file.write(config)
+            file.write(_asking_anew(config))
         command = [os.environ["LARDER_BIN"], "serve", "--config", path, "--upstream", upstream,
                    "--listen", "127.0.0.1:0", "--admin-listen", "127.0.0.1:0"]
         self._process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True, env=_plain_environment())
