@@ -92,6 +92,7 @@ impl Pump {
     async fn refuse(self, source: &Source, head: Parts, body: Coming) -> (&'static str, End) {
         let Ok(body) = body.collect().await else { return ("cut", End::Cut) };
         let (status, headers, body) = (head.status, head.headers, body.to_bytes());
+        source.close();
         source.push(body.clone());
         let answer = Answer { status, headers, body, took: Duration::ZERO };
         self.service.refusals.note(self.question.digest(), &answer);
@@ -125,6 +126,10 @@ impl Pump {
                 whole
             });
             let result = self.keep(headers, whole);
+            if result != "stored" {
+                // Nor may it then read along what is not kept.
+                source.close();
+            }
             source.push(bytes);
             return (result, End::Complete);
         }
