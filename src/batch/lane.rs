@@ -74,7 +74,7 @@ impl Lanes {
         let lane = lanes.get_mut(id)?;
         let (count, closed) = plan::close(lane.waiting.iter().map(|(_, size)| *size), limit);
         let taken: Vec<_> = lane.waiting.drain(..count).collect();
-        lane.size = lane.waiting.iter().fold(Size::default(), |sum, (_, size)| sum.plus(*size));
+        lane.measure();
         if lane.size.over(limit).is_some() {
             lane.full.notify_one();
         }
@@ -95,7 +95,7 @@ impl Lanes {
         let (over, rest): (Vec<_>, Vec<_>) =
             waiting.partition(|(submission, _)| is_over(submission));
         lane.waiting = rest.into();
-        lane.size = lane.waiting.iter().fold(Size::default(), |sum, (_, size)| sum.plus(*size));
+        lane.measure();
         drop(lanes);
         over.into_iter().map(left).collect()
     }
@@ -108,6 +108,13 @@ impl Lanes {
 
     fn lock(&self) -> MutexGuard<'_, HashMap<Digest, Lane>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Lane {
+    /// Adds up what waits, after some of it has left.
+    fn measure(&mut self) {
+        self.size = self.waiting.iter().fold(Size::default(), |sum, (_, size)| sum.plus(*size));
     }
 }
 

@@ -2,6 +2,7 @@
 //! names the HTTP client; it never reads what a provider says.
 
 mod again;
+mod allowance;
 mod breaker;
 mod check;
 mod coming;

@@ -12,6 +12,7 @@
 
 use std::time::{Duration, Instant};
 
+use super::allowance::Allowance;
 use super::told::Told;
 
 /// How long the window stays below what was too much.
@@ -24,7 +25,7 @@ const PAUSE: (Duration, Duration) = (Duration::from_millis(100), Duration::from_
 const ROUNDS: u32 = 3;
 
 /// The longest pause that is believed, so that a slip of a provider does not stop everything.
-const LONGEST: Duration = Duration::from_hours(1);
+pub(super) const LONGEST: Duration = Duration::from_hours(1);
 
 /// Why a call may not be made now.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -51,15 +52,6 @@ pub(super) struct Pace {
     /// How often in a row a call was refused that was alone, and when the last was.
     rounds: (u32, Option<Instant>),
     allowance: Option<Allowance>,
-}
-
-/// The provider's count of calls, mirrored: it refills steadily.
-#[derive(Debug, Clone, Copy)]
-struct Allowance {
-    left: f64,
-    most: f64,
-    per_second: f64,
-    at: Instant,
 }
 
 impl Pace {
@@ -113,10 +105,7 @@ impl Pace {
 
     /// A call is made.
     pub(super) fn sent(&mut self, now: Instant) {
-        if let Some(allowance) = &mut self.allowance {
-            *allowance = allowance.refilled(now);
-            allowance.left -= 1.0;
-        }
+        self.allowance = self.allowance.map(|allowance| allowance.spent(now));
     }
 
     /// An answer came to a call that was made then, with so many under way.
@@ -127,7 +116,8 @@ impl Pace {
         now: Instant,
     ) {
         if let Some((limit, left)) = told.calls {
-            self.allow(limit, (left, under_way), now);
+            let known = self.allowance.map(|allowance| allowance.refilled(now));
+            self.allowance = Some(Allowance::told(known, (limit, left), under_way, now));
         }
         if told.throttled {
             return self.refused(told, (sent, under_way), now);
@@ -170,36 +160,6 @@ impl Pace {
         let ceiling = self.ceiling.filter(|(_, until)| *until > now);
         let most = ceiling.map_or(self.most, |(most, _)| (most - 1.0).max(1.0));
         self.window = (self.window + 1.0 / self.window).min(most.max(self.window));
-    }
-
-    fn allow(&mut self, limit: f64, (left, under_way): (f64, u32), now: Instant) {
-        let per_second = limit / 60.0;
-        let known = self.allowance.map(|allowance| allowance.refilled(now));
-        let most = known.map_or(0.0, |known| known.most).max(left + 1.0);
-        let mirrored = known.map_or(left, |known| known.left);
-        // The provider counts whole calls, and perhaps not yet all of those that are under way.
-        let least = left - f64::from(under_way);
-        let left = mirrored.max(least).min(left + 1.0);
-        self.allowance = Some(Allowance { left, most, per_second, at: now });
-    }
-}
-
-impl Allowance {
-    fn refilled(self, now: Instant) -> Self {
-        let gained = now.saturating_duration_since(self.at).as_secs_f64() * self.per_second;
-        Self { left: (self.left + gained).min(self.most), at: now, ..self }
-    }
-
-    /// When the next call may be made.
-    fn next(self, now: Instant) -> Instant {
-        let missing = 1.0 - self.refilled(now).left;
-        let wait = Duration::try_from_secs_f64(missing / self.per_second).unwrap_or_default();
-        now + wait.min(LONGEST)
-    }
-
-    /// Whether it lets so many calls through at once: then there is nothing to know about it.
-    fn allows(self, calls: f64) -> bool {
-        self.left >= calls
     }
 }
 

@@ -1,6 +1,8 @@
 //! The other ways in: a socket file, and TLS.
 
-use crate::harness::{config_file, larder};
+use tokio::sync::oneshot;
+
+use crate::harness::{Raw, config_file, larder};
 
 mod tls;
 mod unix;
@@ -12,4 +14,13 @@ fn refused(config: &str) -> (Option<i32>, String) {
     let mut serve = larder(&["serve", "--config", file.name()]);
     let output = serve.args(listen).output().unwrap();
     (output.status.code(), String::from_utf8(output.stderr).unwrap())
+}
+
+/// An answer comes in its pieces over a connection: the second once the provider is told to go on.
+async fn streams_on(mut connection: Raw, go_on: oneshot::Sender<()>) {
+    connection.send(Raw::post("/v1/chat/completions", &[], "{}")).await;
+    connection.until(b"data: one\n\n").await;
+    go_on.send(()).unwrap();
+    connection.until(b"data: two\n\n").await;
+    assert_eq!(connection.answer().await.text(), "data: one\n\nxdata: two\n\n");
 }

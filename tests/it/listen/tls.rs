@@ -15,7 +15,7 @@ use tokio::net::TcpStream;
 use tokio::sync::oneshot;
 use tokio_rustls::client::TlsStream;
 
-use super::refused;
+use super::{refused, streams_on};
 use crate::gate::in_two;
 use crate::harness::{
     Answer, Aside, Ask, Authority, Pair, Raw, Sidecar, Simulated, config_file, larder, path, until,
@@ -87,12 +87,7 @@ async fn an_answer_streams_over_tls() {
     let (provider, _playing) = in_two(waits).await;
     let authority = Authority::new();
     let sidecar = Sidecar::with(provider, &authority.issue("first").config());
-    let mut connection = Raw::over(open(&authority, &sidecar).await);
-    connection.send(Raw::post("/v1/chat/completions", &[], "{}")).await;
-    connection.until(b"data: one\n\n").await;
-    go_on.send(()).unwrap();
-    connection.until(b"data: two\n\n").await;
-    assert_eq!(connection.answer().await.text(), "data: one\n\nxdata: two\n\n");
+    streams_on(Raw::over(open(&authority, &sidecar).await), go_on).await;
 }
 
 #[tokio::test]

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use super::refused;
+use super::{refused, streams_on};
 use crate::gate::in_two;
 use crate::harness::{Aside, Ask, Gate, Raw, Scripted, Sidecar, Simulated, larder, path, until};
 use crate::life::{ask_twice, ask_twice_on};
@@ -60,12 +60,7 @@ async fn an_answer_streams_over_the_socket() {
     let (provider, _playing) = in_two(waits).await;
     let (socket, config) = socket();
     let _sidecar = Sidecar::with(provider, &config);
-    let mut connection = Raw::unix(&socket).await;
-    connection.send(Raw::post("/v1/chat/completions", &[], "{}")).await;
-    connection.until(b"data: one\n\n").await;
-    go_on.send(()).unwrap();
-    connection.until(b"data: two\n\n").await;
-    assert_eq!(connection.answer().await.text(), "data: one\n\nxdata: two\n\n");
+    streams_on(Raw::unix(&socket).await, go_on).await;
 }
 
 #[tokio::test]
