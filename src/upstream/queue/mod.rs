@@ -167,12 +167,15 @@ impl Drop for Place {
 }
 
 impl Turn {
-    /// What the answer to the call tells.
+    /// What the answer to the call tells. A refusal holds the line back where others are in it, who
+    /// would be refused too; who asks alone says itself when it asks again.
     pub(super) fn answered(&self, told: &Told) {
         let mut state = self.queue.lock();
         if let Some(line) = state.lines.get_mut(&self.line) {
             let now = Instant::now();
-            line.pace.answered(told, (self.since, self.among), now);
+            if line.is_of_many() || !told.throttled {
+                line.pace.answered(told, (self.since, self.among), now);
+            }
             if told.throttled && line.under_way == 1 {
                 line.pace.refused_alone(self.since, now);
             }
@@ -186,9 +189,7 @@ impl Turn {
     pub(super) fn is_of_many(&self) -> bool {
         let state = self.queue.lock();
         let line = state.lines.get(&self.line);
-        line.is_some_and(|line| {
-            !line.pace.is_stuck() && (line.under_way > 1 || line.is_waited_in())
-        })
+        line.is_some_and(|line| !line.pace.is_stuck() && line.is_of_many())
     }
 
     /// The same for everybody with the same credential.

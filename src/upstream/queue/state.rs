@@ -107,6 +107,11 @@ impl Line {
         !self.waiting.interactive.is_empty() || !self.waiting.bulk.is_empty()
     }
 
+    /// Whether a call of the line is not the only one that there is.
+    pub(super) fn is_of_many(&self) -> bool {
+        self.under_way > 1 || self.is_waited_in()
+    }
+
     fn is_idle(&self) -> bool {
         self.under_way == 0 && !self.is_waited_in()
     }

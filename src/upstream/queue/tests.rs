@@ -121,10 +121,11 @@ async fn turns_given_to_those_who_leave_just_then_come_back() {
 async fn a_pause_holds_its_own_line_only_and_ends_by_itself() {
     let queue = queue(10);
     let refused = queue.turn(&ticket(1, Priority::Interactive), None).await;
+    let beside = queue.turn(&ticket(1, Priority::Interactive), None).await;
     let wait = Some(Duration::from_millis(200));
     refused.answered(&Told { throttled: true, wait, ..OK });
     let number = refused.number();
-    drop(refused);
+    drop((refused, beside));
     let started = Instant::now();
     queue.turn(&ticket(2, Priority::Interactive), None).await;
     assert!(queue.paused(&Digest::of(&[1])).is_some());
@@ -140,4 +141,16 @@ async fn a_pause_holds_its_own_line_only_and_ends_by_itself() {
     assert!(waiting.try_join_next().is_none());
     drop(again);
     assert!(waiting.join_next().await.unwrap().unwrap() > number);
+}
+
+#[tokio::test]
+async fn a_refusal_of_who_asks_alone_pauses_nothing() {
+    let queue = queue(10);
+    let alone = queue.turn(&ticket(1, Priority::Interactive), None).await;
+    let wait = Some(Duration::from_secs(60));
+    alone.answered(&Told { throttled: true, wait, ..OK });
+    assert!(!alone.is_of_many() && queue.paused(&alone.line()).is_none());
+    let beside = queue.turn(&ticket(1, Priority::Interactive), None).await;
+    beside.answered(&Told { throttled: true, wait, ..OK });
+    assert!(beside.is_of_many() && queue.paused(&alone.line()).is_some());
 }

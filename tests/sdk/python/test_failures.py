@@ -8,19 +8,9 @@ POISON = f"good start {answers.POISON}"
 RETRIES = {"client": {"max_retries": 2}}
 
 
-@pytest.mark.parametrize("model", [name for name in faults.ALWAYS if name not in ("fault-307", "fault-429-121")])
+@pytest.mark.parametrize("model", [name for name in faults.ALWAYS if name != "fault-307"])
 def test_a_refusal_has_the_direct_outcome_each_time(bench, model):
     bench.expect_same(stored=False, model=model, input=["a", "b"])
-
-
-def test_a_refusal_for_minutes_is_the_providers_and_then_told_without_asking_it_again(bench):
-    asked = {"model": "fault-429-121", "input": "a"}
-    direct = bench.direct(**asked)
-    assert bench.through(**asked).what == direct.what
-    with bench.provider_calls(0):
-        again = bench.through(**asked)
-    assert again.what["error"] == direct.what["error"] == "RateLimitError"
-    assert 100 < int(again.headers["retry-after"]) <= 121
 
 
 @pytest.mark.parametrize("model", ["text-embedding-3-small", *faults.POISONED])
