@@ -60,6 +60,11 @@ impl App {
             Self::Admin(..) => ("larder admin", Some(1)),
         }
     }
+
+    fn shared(&self) -> &Shared {
+        let (Self::Proxy(_, _, shared) | Self::Admin(_, shared)) = self;
+        shared
+    }
 }
 
 #[async_trait]
@@ -69,8 +74,7 @@ impl ServerApp for App {
         mut stream: Stream,
         draining: &ShutdownWatch,
     ) -> Option<Stream> {
-        let (Self::Proxy(_, _, shared) | Self::Admin(_, shared)) = &**self;
-        let _task = shared.tasks.token();
+        let _task = self.shared().tasks.token();
         let draining = draining.clone();
         match &**self {
             Self::Proxy(current, tls, shared) => {
@@ -122,6 +126,7 @@ pub(super) struct Entrance {
     listeners: Vec<Listener>,
     draining: Arc<watch::Sender<bool>>,
     opened: Arc<Opened>,
+    tasks: TaskTracker,
 }
 
 impl Entrance {
@@ -132,10 +137,11 @@ impl Entrance {
         opened: &Arc<Opened>,
     ) -> Self {
         let (name, threads) = app.name_and_threads();
+        let tasks = app.shared().tasks.clone();
         let mut inner = Listening::new(name.to_owned(), app);
         inner.threads = threads;
         let (draining, opened) = (Arc::clone(draining), Arc::clone(opened));
-        Self { inner, listeners, draining, opened }
+        Self { inner, listeners, draining, opened, tasks }
     }
 
     async fn take_listeners(&mut self, fds: &ListenFds) {
@@ -161,6 +167,8 @@ impl PingoraService for Entrance {
             self.take_listeners(fds).await;
         }
         self.opened.one_more();
+        // A drain waits for the listeners too: who looks for them afterwards finds none of ours.
+        let _listening = self.tasks.token();
         // pingora's own signal comes when the listeners were handed over; ours comes for a drain.
         let draining = Arc::clone(&self.draining);
         let forward = async move {
