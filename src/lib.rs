@@ -16,9 +16,9 @@
 //! | 6 | [`serve`]: the use cases |
 //! | 5 | [`batch`] |
 //! | 4 | [`tier`], [`flight`], [`broadcast`], [`upstream`] |
-//! | 3 | [`dialect`], [`codec`], [`sse`], [`transcript`], [`credential`] |
-//! | 2 | [`key`], [`vector`], [`headers`] |
-//! | 1 | [`request`], [`error`], [`metrics`], [`clock`] |
+//! | 3 | [`dialect`], [`whole`], [`sse`], [`transcript`], [`credential`] |
+//! | 2 | [`key`], [`vector`], [`headers`], [`ceiling`] |
+//! | 1 | [`request`], [`error`], [`metrics`], [`clock`], [`codec`] |
 //! | 0 | [`config`], [`sync`] |
 //!
 //! [`simulate`], the simulated provider, stands apart.
@@ -101,6 +101,7 @@
 
 pub mod batch;
 pub mod broadcast;
+pub mod ceiling;
 pub mod cli;
 pub mod clock;
 pub mod codec;
@@ -123,3 +124,4 @@ pub mod tier;
 pub mod transcript;
 pub mod upstream;
 pub mod vector;
+pub mod whole;

@@ -2,8 +2,8 @@
 //!
 //! The first to ask a question leads: it gets the [`Source`], which a task of the server's own feeds,
 //! and a [`Reader`] like everybody else. Who asks the same while the answer still comes reads it
-//! from its first byte. What is held is bounded in bytes: beyond the bound nobody new is taken on,
-//! and what all have read is forgotten. From then on the foremost reader sets the pace, and one that
+//! from its first byte. What is held is bounded in bytes, for one and for all together: beyond a bound
+//! nobody new is taken on, and what all have read is forgotten. From then on the foremost reader sets the pace, and one that
 //! is the whole bound behind is broken off, so that it slows nobody.
 
 mod reader;
@@ -23,6 +23,7 @@ use http::{HeaderMap, StatusCode};
 pub use reader::{Broken, Reader};
 use state::{Shared, State};
 
+use crate::ceiling::Ceiling;
 use crate::error::Error;
 use crate::key::{CacheKey, KeyHasher};
 use crate::sync::{Mutex, MutexGuard};
@@ -52,6 +53,8 @@ pub enum End {
 /// The answers that are on their way, by their questions.
 pub struct Broadcasts {
     running: Mutex<HashMap<CacheKey, Arc<Shared>, KeyHasher>>,
+    /// Room for what they hold, all together.
+    room: Arc<Ceiling>,
 }
 
 /// What somebody who asks gets.
@@ -67,8 +70,9 @@ pub enum Joined<T> {
 
 impl Broadcasts {
     /// Nothing is on its way.
-    pub fn new(hasher: &KeyHasher) -> Arc<Self> {
-        Arc::new(Self { running: Mutex::new(HashMap::with_hasher(hasher.clone())) })
+    pub fn new(hasher: &KeyHasher, room: &Arc<Ceiling>) -> Arc<Self> {
+        let running = Mutex::new(HashMap::with_hasher(hasher.clone()));
+        Arc::new(Self { running, room: Arc::clone(room) })
     }
 
     /// Joins the answer to a question, or begins it with a bound in bytes. `look` is asked where
@@ -86,10 +90,17 @@ impl Broadcasts {
         if let Some(found) = look() {
             return Joined::Found(found);
         }
-        let shared = Arc::new(Shared::new(bound));
+        let shared = Arc::new(Shared::new(bound, self.room.room()));
         let reader = shared.read();
         running.insert(key, Arc::clone(&shared));
         Joined::Leads(Source { shared, place: Some((Arc::clone(self), key)) }, reader)
+    }
+
+    /// An answer that nobody else can join, with a bound in bytes.
+    pub fn alone(&self, bound: usize) -> (Source, Reader) {
+        let shared = Arc::new(Shared::new(bound, self.room.room()));
+        let reader = shared.read();
+        (Source { shared, place: None }, reader)
     }
 
     /// How many answers can be joined now.
@@ -112,13 +123,6 @@ impl fmt::Debug for Broadcasts {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Broadcasts").finish_non_exhaustive()
     }
-}
-
-/// An answer that nobody else can join, with a bound in bytes.
-pub fn alone(bound: usize) -> (Source, Reader) {
-    let shared = Arc::new(Shared::new(bound));
-    let reader = shared.read();
-    (Source { shared, place: None }, reader)
 }
 
 /// Where an answer is fed in. Dropping it without an end cuts the answer off.

@@ -8,6 +8,7 @@ use bytes::Bytes;
 
 use super::reader::Reader;
 use super::{End, Head};
+use crate::ceiling::Room;
 use crate::sync::{Mutex, MutexGuard};
 
 /// What a chunk costs beside its bytes, so that many small ones count for what they take.
@@ -27,8 +28,9 @@ pub(super) struct State {
     pub(super) readers: BTreeMap<u64, Place>,
     /// How many chunks were forgotten.
     forgotten: u64,
-    /// What the chunks take in bytes.
+    /// What the chunks take in bytes, of their own bound and of everybody's.
     held: usize,
+    room: Room,
     bound: usize,
     next_reader: u64,
     /// Whoever feeds the source may wait for readers to move or to leave, for two reasons at once.
@@ -53,7 +55,7 @@ pub(super) enum Next {
 }
 
 impl Shared {
-    pub(super) fn new(bound: usize) -> Self {
+    pub(super) fn new(bound: usize, room: Room) -> Self {
         Self(Mutex::new(State {
             head: None,
             chunks: VecDeque::new(),
@@ -62,6 +64,7 @@ impl Shared {
             readers: BTreeMap::new(),
             forgotten: 0,
             held: 0,
+            room,
             bound,
             next_reader: 0,
             source: Vec::new(),
@@ -140,7 +143,9 @@ impl State {
         if !self.open {
             self.forget();
         }
-        self.open && self.held > self.bound
+        // What nobody can join is little in any case, and counted as far as there is room.
+        let is_full = self.room.hold(self.held).is_err();
+        self.open && (is_full || self.held > self.bound)
     }
 
     pub(super) fn close(&mut self) {
@@ -156,13 +161,15 @@ impl State {
             self.forgotten += self.chunks.len() as u64;
             self.chunks.clear();
             self.held = 0;
+            self.room.keep(0);
             return;
         };
         while self.forgotten < last || self.held > self.bound && self.forgotten < first {
-            let Some(chunk) = self.chunks.pop_front() else { return };
+            let Some(chunk) = self.chunks.pop_front() else { break };
             self.held -= chunk.len() + OVERHEAD;
             self.forgotten += 1;
         }
+        self.room.keep(self.held);
         // Who is lost does not count as a reader: an answer is not finished for them.
         self.readers.retain(|_, place| place.at >= self.forgotten);
     }

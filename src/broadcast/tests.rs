@@ -9,7 +9,7 @@ use crate::key::Digest;
 const BOUND: usize = 10_000;
 
 fn broadcasts() -> Arc<Broadcasts> {
-    Broadcasts::new(&KeyHasher::new(&[1; 32]))
+    Broadcasts::new(&KeyHasher::new(&[1; 32]), &Ceiling::new(usize::MAX))
 }
 
 fn key(name: &str) -> CacheKey {
@@ -150,7 +150,7 @@ fn over_the_bound_nobody_joins_and_the_present_go_on() {
 
 #[test]
 fn a_lone_slow_reader_slows_the_provider_and_loses_nothing() {
-    let (source, mut reader) = alone(BOUND);
+    let (source, mut reader) = broadcasts().alone(BOUND);
     let chunk = "x".repeat(1_000);
     let mut pushed = 0;
     let mut got = String::new();
@@ -166,6 +166,29 @@ fn a_lone_slow_reader_slows_the_provider_and_loses_nothing() {
     }
     assert_eq!((pushed, got.len()), (100, 100_000));
     assert!(!source.is_joinable());
+}
+
+#[test]
+fn where_all_together_hold_too_much_nobody_new_is_taken_on_and_all_is_read() {
+    let broadcasts = Broadcasts::new(&KeyHasher::new(&[1; 32]), &Ceiling::new(2 * BOUND));
+    let chunk = Bytes::from(vec![b'x'; BOUND / 2]);
+    let mut others = Vec::new();
+    for name in ["one", "other", "third"] {
+        let Joined::Leads(source, reader) = broadcasts.join(key(name), BOUND, || None::<()>) else {
+            panic!("somebody leads already");
+        };
+        source.push(chunk.clone());
+        others.push((source, reader));
+    }
+    let (source, mut reader) = lead(&broadcasts);
+    source.push(chunk.clone());
+    assert!(!source.is_joinable() && source.whole().is_none());
+    assert!(matches!(next(&mut reader), Poll::Ready(Some(Ok(got))) if got == chunk));
+    assert!(others.iter().all(|(source, _)| source.is_joinable()));
+    drop((others, source));
+    let (source, _reader) = lead(&broadcasts);
+    source.push(chunk);
+    assert!(source.is_joinable());
 }
 
 #[test]

@@ -45,6 +45,10 @@ section! {
         /// How many bytes of such bodies may be held at once, those of all requests together; beyond
         /// it the answer is 503. At the least twice `max_body`.
         max_in_flight: ByteSize = "256MiB",
+        /// How many bytes of answers may be held at once: those that larder reads to the end, those that a
+        /// client takes slowly, and what of an answer has come so far for who may still join it. Beyond
+        /// it an answer that has to be read to the end is a 503, and nobody joins one that is coming.
+        max_answers: ByteSize = "1GiB",
         /// How long a client may take to send a request head, and for a TLS handshake.
         head_timeout: Duration = "10s",
         /// How long a client may take to send a body that larder reads to the end.
@@ -213,7 +217,7 @@ section! {
         /// How many of a hundred calls may be made a second time for being slow.
         hedge_percent: u32 = "5",
         /// How large an answer may be that larder reads to the end, decoded.
-        max_reply: ByteSize = "1GiB",
+        max_reply: ByteSize = "256MiB",
         /// Which answers of models are kept: `off`; `deterministic` is where a request says
         /// `temperature` 0, asks for one answer, and offers no tools; `all` is also where the
         /// provider would answer differently each time. Answers that did not end well are never

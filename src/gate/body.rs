@@ -5,18 +5,18 @@ use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 use std::time::{Duration, Instant};
 
-use bytes::{Bytes, BytesMut};
+use bytes::Bytes;
 use http::{HeaderMap, header};
-use http_body_util::{BodyExt, Either, Full};
+use http_body_util::{Either, Full};
 use hyper::body::{Body as HttpBody, Frame, Incoming, SizeHint};
 use tokio::time::timeout;
 
-use super::budget::Room;
 use crate::broadcast::Reader;
-use crate::codec::{self, Undecodable};
+use crate::ceiling::Room;
 use crate::error::{Error, Kind};
 use crate::metrics::{Held, OperationMetrics, Outcome};
 use crate::upstream::{Coming, Permit};
+use crate::whole::{self, Unread};
 
 /// A body on its way to a client.
 pub type Body = Either<Full<Bytes>, Relayed>;
@@ -38,82 +38,39 @@ pub(super) struct Bounds {
     pub(super) time: Duration,
 }
 
-/// Legal JSON hardly compresses to less than one in so many. So much room is taken at first.
-const LIKELY: usize = 16;
-
 /// Reads a body to its end, within a size, a time, and the room that there is for bodies.
 pub(super) async fn read(
     body: Incoming,
     headers: &HeaderMap,
     bounds: Bounds,
-    room: &mut Room<'_>,
+    room: &mut Room,
 ) -> Result<Whole, Error> {
-    let collecting = collect(body, bounds.size, room);
-    let raw = timeout(bounds.time, collecting).await.unwrap_or_else(|_| {
-        Err(Error::new(Kind::RequestTimeout, "the body took too long to come"))
-    })?;
+    let collecting = whole::collect(body, bounds.size, room);
+    let raw = timeout(bounds.time, collecting)
+        .await
+        .map_err(|_| Error::new(Kind::RequestTimeout, "the body took too long to come"))?
+        .map_err(unread)?;
     let Some(coding) = headers.get(header::CONTENT_ENCODING) else {
         return Ok(Whole { plain: Some(raw.clone()), raw });
     };
     // The decoders are large, and most bodies are plain.
     let coding = coding.to_str().unwrap_or("unknown");
-    let plain = Box::pin(decode(coding, &raw, bounds.size, room)).await?;
-    room.keep(raw.len() + plain.as_ref().map_or(0, Bytes::len));
-    Ok(Whole { raw, plain })
+    match Box::pin(whole::decode(coding, &raw, bounds.size, room)).await {
+        Ok(plain) => Ok(Whole { raw, plain: Some(plain) }),
+        Err(Unread::Undecodable) => Ok(Whole { raw, plain: None }),
+        Err(error) => Err(unread(error)),
+    }
 }
 
-fn too_large() -> Error {
-    Error::new(Kind::BodyTooLarge, "the body is larger than server.max_body")
-}
-
-/// The pieces of a body in one. A body that comes in one piece is not copied; the pieces of others are
-/// not kept, since there may be very many of very few bytes.
-async fn collect(mut body: Incoming, limit: usize, room: &mut Room<'_>) -> Result<Bytes, Error> {
-    let expected = usize::try_from(body.size_hint().lower()).unwrap_or(usize::MAX);
-    if expected > limit {
-        return Err(too_large());
+fn unread(why: Unread<hyper::Error>) -> Error {
+    match why {
+        Unread::TooLarge => {
+            Error::new(Kind::BodyTooLarge, "the body is larger than server.max_body")
+        }
+        Unread::NoRoom(error) => error,
+        Unread::Cut(_) => Error::new(Kind::BadRequest, "the body was cut short"),
+        Unread::Undecodable => Error::new(Kind::BadRequest, "the body does not decode"),
     }
-    room.hold(expected)?;
-    let (mut first, mut all) = (Bytes::new(), BytesMut::new());
-    while let Some(frame) = body.frame().await {
-        let frame = frame.map_err(|_| Error::new(Kind::BadRequest, "the body was cut short"))?;
-        let Ok(piece) = frame.into_data() else { continue };
-        let total = first.len() + all.len() + piece.len();
-        if total > limit {
-            return Err(too_large());
-        }
-        room.hold(total)?;
-        if all.is_empty() && first.is_empty() {
-            first = piece;
-            continue;
-        }
-        if all.is_empty() {
-            all.reserve(expected.max(total));
-            all.extend_from_slice(&first);
-            first = Bytes::new();
-        }
-        all.extend_from_slice(&piece);
-    }
-    Ok(if all.is_empty() { first } else { all.freeze() })
-}
-
-/// A body in clear; `None` where its coding is unknown, or its bytes are not what the coding says.
-async fn decode(
-    coding: &str,
-    raw: &Bytes,
-    limit: usize,
-    room: &mut Room<'_>,
-) -> Result<Option<Bytes>, Error> {
-    for bound in [raw.len().saturating_mul(LIKELY).min(limit), limit] {
-        room.hold(raw.len() + bound)?;
-        match codec::decode(coding, raw.clone(), bound).await {
-            Ok(plain) => return Ok(Some(plain)),
-            Err(Undecodable::TooLarge) if bound < limit => {}
-            Err(Undecodable::TooLarge) => return Err(too_large()),
-            Err(Undecodable::Unknown | Undecodable::Corrupt) => return Ok(None),
-        }
-    }
-    Err(too_large())
 }
 
 /// A provider's body as it comes. An error of it breaks the client's connection off, since a clean

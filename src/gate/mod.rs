@@ -3,7 +3,6 @@
 mod admin;
 mod allowed;
 mod body;
-mod budget;
 pub mod connection;
 mod contain;
 mod current;
@@ -31,13 +30,13 @@ use tokio_util::task::TaskTracker;
 pub use admin::{Admin, Reload};
 pub use allowed::Allowed;
 pub use body::Body;
-pub use budget::Budget;
 use contain::contain;
 pub use current::Current;
 pub use guard::Guard;
 use route::{Routes, endpoint};
 use write::{Exchange, Voice};
 
+use crate::ceiling::Ceiling;
 use crate::config::Server;
 use crate::dialect::{Dialect, Endpoint};
 use crate::error::{Error, Kind};
@@ -58,7 +57,9 @@ pub struct Proxy {
     /// Bounds on what a client may send.
     pub settings: Server,
     /// Room for the bodies that are read to their ends.
-    pub bodies: Arc<Budget>,
+    pub bodies: Arc<Ceiling>,
+    /// Room for the answers that are held whole.
+    pub answers: Arc<Ceiling>,
     /// The series of embeddings.
     pub embed: Arc<OperationMetrics>,
     /// The series of models' words.
@@ -108,7 +109,7 @@ impl Proxy {
             None => self.whole(&mut ask, body).await,
         };
         leaving.stays();
-        write::respond(&voice, reply, exchange)
+        write::respond(&voice, self.weighed(reply), exchange)
     }
 
     /// The answer to a request that has no place here, and the last of its connection.
@@ -155,6 +156,23 @@ impl Proxy {
         }
         // Boxed, since few requests are asked twice.
         Box::pin(self.ask_others(ask, (&raw, is_readable), reply)).await
+    }
+
+    /// A large answer with the room it takes until the client has it. What others hold too is in the
+    /// cache, and counted there.
+    fn weighed(&self, mut reply: Reply) -> Reply {
+        const LARGE: usize = 64 << 10;
+        if let Content::Written(body, _) = &mut reply.content
+            && body.len() > LARGE
+            && body.is_unique()
+        {
+            let mut room = self.answers.room();
+            if let Err(error) = room.hold(body.len()) {
+                return failed(error);
+            }
+            *body = room.around(std::mem::take(body));
+        }
+        reply
     }
 
     /// Answers a request for one provider.

@@ -58,6 +58,7 @@ pub fn endpoint(path_and_query: &str) -> &str {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::ceiling::Ceiling;
     use crate::config::Config;
     use crate::dialect;
     use crate::metrics::Metrics;
@@ -72,8 +73,9 @@ mod tests {
             .into_iter()
             .map(|(name, provider)| {
                 let dialect = dialect::named("openai").unwrap();
-                let upstream =
-                    Upstream::new(&name, dialect, provider, metrics.upstream(&name)).unwrap();
+                let metrics = metrics.upstream(&name);
+                let answers = Ceiling::new(usize::MAX);
+                let upstream = Upstream::new(&name, dialect, provider, (metrics, answers)).unwrap();
                 (name, Arc::new(upstream))
             })
             .collect();

@@ -10,15 +10,16 @@ use super::Failure;
 use super::kept::{self, Kept};
 use crate::batch::Batcher;
 use crate::broadcast::Broadcasts;
+use crate::ceiling::Ceiling;
 use crate::clock::Clock;
 use crate::config::sharers::Sharers;
 use crate::config::words::Auth;
-use crate::config::{Config, Provider};
+use crate::config::{Config, Provider, Server};
 use crate::credential;
 use crate::dialect;
 use crate::flight::Flights;
 use crate::gate::route::Routes;
-use crate::gate::{Allowed, Budget, Proxy};
+use crate::gate::{Allowed, Proxy};
 use crate::headers::is_of_message;
 use crate::metrics::{Metrics, Operation};
 use crate::serve::{ChatHandles, Service, Vouching};
@@ -33,7 +34,8 @@ pub struct Built {
     pub service: Arc<Service>,
     /// The providers by name.
     pub upstreams: HashMap<String, Arc<Upstream>>,
-    pub(super) bodies: Arc<Budget>,
+    pub(super) bodies: Arc<Ceiling>,
+    pub(super) answers: Arc<Ceiling>,
     pub(super) metrics: Metrics,
     pub(super) tasks: TaskTracker,
 }
@@ -41,8 +43,9 @@ pub struct Built {
 /// Builds everything behind the listeners; opens nothing.
 pub fn build(config: &Config) -> Result<Built, Failure> {
     let metrics = Metrics::new().map_err(|error| Failure::Start(error.to_string()))?;
+    let answers = Ceiling::new(config.server.max_answers.as_usize());
     let upstreams = config.providers.iter().map(|(name, provider)| {
-        upstream(name, provider, &metrics).map(|upstream| (name.clone(), upstream))
+        upstream(name, provider, (&metrics, &answers)).map(|upstream| (name.clone(), upstream))
     });
     let upstreams = upstreams.collect::<Result<Vec<_>, _>>()?;
     let clock = Clock::start();
@@ -69,7 +72,7 @@ pub fn build(config: &Config) -> Result<Built, Failure> {
         metrics: embed,
         lookups: metrics.tier("memory"),
         chat: ChatHandles {
-            broadcasts: Broadcasts::new(&hasher),
+            broadcasts: Broadcasts::new(&hasher, &answers),
             tasks: tasks.clone(),
             ttl: None,
             stale_if_error: Duration::ZERO,
@@ -78,21 +81,28 @@ pub fn build(config: &Config) -> Result<Built, Failure> {
         },
     };
     let service = Arc::new(configure(&service, config)?);
-    let bodies = Arc::new(Budget::new(&config.server));
-    Ok(Built { service, upstreams: upstreams.collect(), bodies, metrics, tasks })
+    let upstreams = upstreams.collect();
+    Ok(Built { service, upstreams, bodies: bodies(&config.server), answers, metrics, tasks })
+}
+
+/// Room for bodies as the settings say, but for one of the largest size in any case, as it came and
+/// decoded.
+fn bodies(settings: &Server) -> Arc<Ceiling> {
+    let least = settings.max_body.as_usize().saturating_mul(2);
+    Ceiling::new(settings.max_in_flight.as_usize().max(least))
 }
 
 /// One provider, as far as it can be built before anything is opened.
 pub(super) fn upstream(
     name: &str,
     provider: &Provider,
-    metrics: &Metrics,
+    (metrics, answers): (&Metrics, &Arc<Ceiling>),
 ) -> Result<Upstream, Failure> {
     let wrong = |message: String| Failure::Config(format!("providers.{name}: {message}"));
     let dialect =
         dialect::named(&provider.dialect).ok_or_else(|| wrong("an unknown dialect".to_owned()))?;
-    let upstream = Upstream::new(name, dialect, provider.clone(), metrics.upstream(name));
-    upstream.map_err(wrong)
+    let around = (metrics.upstream(name), Arc::clone(answers));
+    Upstream::new(name, dialect, provider.clone(), around).map_err(wrong)
 }
 
 /// The rest of it.
@@ -162,6 +172,7 @@ pub(super) fn proxy(config: &Config, built: &Built) -> Result<Proxy, Failure> {
         routes: Routes::new(built.upstreams.clone(), Arc::clone(default)),
         settings: config.server.clone(),
         bodies: Arc::clone(&built.bodies),
+        answers: Arc::clone(&built.answers),
         embed: Arc::new(built.metrics.operation(Operation::Embed)),
         chat: Arc::new(built.metrics.operation(Operation::Chat)),
         relay: Arc::new(built.metrics.operation(Operation::Relay)),

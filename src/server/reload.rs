@@ -76,15 +76,15 @@ impl Built {
             let upstream = if let Some(upstream) = kept {
                 Arc::clone(upstream)
             } else {
-                let upstream = build::upstream(name, provider, &self.metrics)?;
+                let upstream = build::upstream(name, provider, (&self.metrics, &self.answers))?;
                 build::finished(upstream, new, &self.service.secret)
             };
             upstreams.insert(name.clone(), upstream);
         }
         let service = build::configure(&self.service, new)?;
         let (metrics, tasks) = (self.metrics.clone(), self.tasks.clone());
-        let bodies = Arc::clone(&self.bodies);
-        Ok(Self { service: Arc::new(service), upstreams, bodies, metrics, tasks })
+        let (bodies, answers) = (Arc::clone(&self.bodies), Arc::clone(&self.answers));
+        Ok(Self { service: Arc::new(service), upstreams, bodies, answers, metrics, tasks })
     }
 }
 

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use http::{HeaderValue, Request, Response, StatusCode, Uri, Version, header};
-use http_body_util::{BodyExt, Full, Limited};
+use http_body_util::{BodyExt, Full};
 use hyper::body::Incoming;
 use hyper_util::client;
 use tokio::time::{error::Elapsed, sleep, timeout};
@@ -16,11 +16,11 @@ use super::own_key::Striker;
 use super::pool::{Pool, RequestBody};
 use super::told::Told;
 use super::{Answer, Call, Permit, Upstream};
-use crate::codec;
 use crate::credential;
 use crate::error::{Error, Kind};
 use crate::key::Digest;
 use crate::metrics::{Called, Operation};
+use crate::whole::{self, Unread};
 
 impl Upstream {
     /// Makes a whole call and reads the whole answer. A call that nothing came of is made once more, if
@@ -66,21 +66,30 @@ impl Upstream {
         let response = self.send(way, request, &call.path_and_query).await?;
         let (head, body) = response.into_parts();
         let limit = self.settings.max_reply.as_usize();
-        let body =
-            Limited::new(body, limit).collect().await.map_err(|error| self.cut(error.as_ref()))?;
-        let (mut headers, body) = (head.headers, body.to_bytes());
+        let mut room = self.answers.room();
+        let body = whole::collect(body, limit, &mut room).await;
+        let mut body = body.map_err(|why| self.unread(why))?;
+        let mut headers = head.headers;
         let coding = headers.get(header::CONTENT_ENCODING).and_then(|value| value.to_str().ok());
-        let Some(coding) = coding else {
-            let body = self.struck(body);
-            return Ok(Answer { status: head.status, headers, body, took: Duration::ZERO });
-        };
-        let body = codec::decode(coding, body, limit).await.map_err(|_| {
-            Error::new(Kind::UpstreamInvalid, "the provider's answer does not decompress")
-        })?;
-        headers.remove(header::CONTENT_ENCODING);
-        headers.remove(header::CONTENT_LENGTH);
-        let body = self.struck(body);
+        if let Some(coding) = coding {
+            let plain = whole::decode(coding, &body, limit, &mut room).await;
+            body = plain.map_err(|why| self.unread(why))?;
+            room.keep(body.len());
+            headers.remove(header::CONTENT_ENCODING);
+            headers.remove(header::CONTENT_LENGTH);
+        }
+        let body = room.around(self.struck(body));
         Ok(Answer { status: head.status, headers, body, took: Duration::ZERO })
+    }
+
+    fn unread(&self, why: Unread<hyper::Error>) -> Error {
+        let invalid = |what| Error::new(Kind::UpstreamInvalid, format!("{}{what}", self.name));
+        match why {
+            Unread::NoRoom(error) => error,
+            Unread::Cut(error) => self.cut(&error),
+            Unread::TooLarge => invalid("'s answer is larger than max_reply"),
+            Unread::Undecodable => invalid("'s answer does not decompress"),
+        }
     }
 
     /// Passes a request on under a permit and gives the answer's head; both bodies stream.

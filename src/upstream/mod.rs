@@ -38,6 +38,7 @@ pub use standings::{Standing, Standings};
 use ticket::Each;
 pub use ticket::{Priority, Ticket};
 
+use crate::ceiling::Ceiling;
 use crate::config::Provider;
 use crate::credential;
 use crate::dialect::Dialect;
@@ -108,6 +109,8 @@ pub struct Upstream {
     /// What it thinks of the credentials it was called with, where that is asked.
     pub standings: Option<Standings>,
     own_key: Option<OwnKey>,
+    /// Room for answers that are read to the end.
+    answers: Arc<Ceiling>,
     scheme: Scheme,
     authority: Authority,
     base_path: String,
@@ -126,7 +129,7 @@ impl Upstream {
         name: &str,
         dialect: &'static dyn Dialect,
         settings: Provider,
-        metrics: UpstreamMetrics,
+        (metrics, answers): (UpstreamMetrics, Arc<Ceiling>),
     ) -> Result<Self, String> {
         let base: Uri =
             settings.base_url.parse().map_err(|_| "base_url is not a URL".to_owned())?;
@@ -163,6 +166,7 @@ impl Upstream {
             waiting_room: Arc::new(Semaphore::new(settings.max_queued.as_usize() >> 10)),
             standings: None,
             own_key: settings.api_key_env.key().cloned().map(OwnKey::new),
+            answers,
             metrics,
             settings,
         })

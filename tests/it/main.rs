@@ -13,6 +13,7 @@
 )]
 
 mod access;
+mod answers;
 mod bounds;
 mod chat;
 mod coalesce;

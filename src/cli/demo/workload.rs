@@ -11,6 +11,7 @@ use serde_json::json;
 use tokio::task::JoinSet;
 
 use super::table::Step;
+use crate::ceiling::Ceiling;
 use crate::config::Config;
 use crate::dialect;
 use crate::key::Digest;
@@ -53,7 +54,7 @@ fn connect(base_url: &str) -> Result<Arc<Upstream>, String> {
     let provider = config.providers.get("openai").ok_or("no provider")?.clone();
     let dialect = dialect::named("openai").ok_or("no dialect")?;
     let metrics = Metrics::new().map_err(|error| error.to_string())?.upstream("demo");
-    Upstream::new("demo", dialect, provider, metrics).map(Arc::new)
+    Upstream::new("demo", dialect, provider, (metrics, Ceiling::new(usize::MAX))).map(Arc::new)
 }
 
 type Asked = (&'static str, Bytes);

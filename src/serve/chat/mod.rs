@@ -15,7 +15,7 @@ use http::{HeaderMap, HeaderValue, header};
 use super::reply::{self, Content, Items, Manner, Reply, Verdict};
 use super::ticket::ticket;
 use super::{Ask, Directives, Service, Target};
-use crate::broadcast::{Joined, Reader, alone};
+use crate::broadcast::{Joined, Reader};
 use crate::clock::Moment;
 use crate::config::words::ChatCache;
 use crate::dialect::ChatShape;
@@ -124,7 +124,7 @@ impl Service {
         }
         let bound = self.chat.max_transcript;
         if directives.no_cache {
-            let (source, reader) = alone(bound);
+            let (source, reader) = self.chat.broadcasts.alone(bound);
             self.chat.tasks.spawn(pump.run(source));
             return await_head(reader, false, Some("no-cache")).await;
         }

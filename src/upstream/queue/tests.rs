@@ -147,7 +147,7 @@ async fn a_pause_holds_its_own_line_only_and_ends_by_itself() {
 async fn a_refusal_of_who_asks_alone_pauses_nothing() {
     let queue = queue(10);
     let alone = queue.turn(&ticket(1, Priority::Interactive), None).await;
-    let wait = Some(Duration::from_secs(60));
+    let wait = Some(Duration::from_mins(1));
     alone.answered(&Told { throttled: true, wait, ..OK });
     assert!(!alone.is_of_many() && queue.paused(&alone.line()).is_none());
     let beside = queue.turn(&ticket(1, Priority::Interactive), None).await;

@@ -27,6 +27,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, Method, header};
+use larder::ceiling::Ceiling;
 use larder::config::Config;
 use larder::dialect;
 use larder::key::Digest;
@@ -44,7 +45,8 @@ impl Client {
         let metrics = Metrics::new().expect("fresh").upstream("bench");
         let dialect = dialect::named("openai").expect("known");
         let provider = config.providers["openai"].clone();
-        Self(Upstream::new("bench", dialect, provider, metrics).expect("valid"))
+        let around = (metrics, Ceiling::new(usize::MAX));
+        Self(Upstream::new("bench", dialect, provider, around).expect("valid"))
     }
 
     /// The body of a good answer.

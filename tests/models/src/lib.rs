@@ -6,6 +6,8 @@
 
 #[path = "../../../src/broadcast/mod.rs"]
 pub mod broadcast;
+#[path = "../../../src/ceiling.rs"]
+pub mod ceiling;
 #[path = "../../../src/error.rs"]
 pub mod error;
 #[path = "../../../src/flight.rs"]

@@ -7,6 +7,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use bytes::Bytes;
 use http::{HeaderMap, StatusCode};
 use larder_models::broadcast::{Broadcasts, Broken, End, Head, Joined, Reader, Source};
+use larder_models::ceiling::Ceiling;
 use larder_models::error::{Error, Kind};
 use larder_models::key::KeyHasher;
 use larder_models::{check, key, maybe, unwind};
@@ -17,7 +18,7 @@ use shuttle::thread::{self, JoinHandle};
 const BOUND: usize = 10_000;
 
 fn broadcasts() -> Arc<Broadcasts> {
-    Broadcasts::new(&KeyHasher::new(&[1; 32]))
+    Broadcasts::new(&KeyHasher::new(&[1; 32]), &Ceiling::new(usize::MAX))
 }
 
 fn join(broadcasts: &Arc<Broadcasts>) -> Joined<()> {

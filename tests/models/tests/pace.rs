@@ -5,7 +5,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use bytes::Bytes;
-use larder_models::broadcast::{Broadcasts, Broken, End, Joined, Reader, alone};
+use larder_models::broadcast::{Broadcasts, Broken, End, Joined, Reader};
+use larder_models::ceiling::Ceiling;
 use larder_models::key::KeyHasher;
 use larder_models::{check, key, maybe};
 use shuttle::future::block_on;
@@ -13,6 +14,10 @@ use shuttle::thread;
 
 /// What a piece of one byte counts for.
 const PIECE: usize = 1 + 64;
+
+fn broadcasts() -> Arc<Broadcasts> {
+    Broadcasts::new(&KeyHasher::new(&[1; 32]), &Ceiling::new(usize::MAX))
+}
 
 /// A piece that says how many there are.
 struct Piece(u8, Arc<AtomicUsize>);
@@ -52,7 +57,7 @@ fn read(reader: &mut Reader, most: u8) -> Option<Result<(), Broken>> {
 fn a_slow_reader_slows_the_source_and_loses_nothing() {
     check(|| {
         let held: Arc<AtomicUsize> = Arc::default();
-        let (source, mut reader) = alone(2 * PIECE);
+        let (source, mut reader) = broadcasts().alone(2 * PIECE);
         let reads = thread::spawn(move || assert_eq!(read(&mut reader, 9), Some(Ok(()))));
         for n in 0..6 {
             block_on(source.room());
@@ -69,7 +74,7 @@ fn a_slow_reader_slows_the_source_and_loses_nothing() {
 #[test]
 fn readers_who_leave_or_fall_behind_hold_up_nobody_and_nothing() {
     check(|| {
-        let broadcasts = Broadcasts::new(&KeyHasher::new(&[1; 32]));
+        let broadcasts = broadcasts();
         let held: Arc<AtomicUsize> = Arc::default();
         let ask = || broadcasts.join(key(1), 2 * PIECE, || None::<()>);
         let Joined::Leads(source, first) = ask() else { panic!("somebody leads already") };
@@ -100,7 +105,7 @@ fn readers_who_leave_or_fall_behind_hold_up_nobody_and_nothing() {
 #[test]
 fn whoever_waits_for_room_and_whoever_waits_for_nobody_are_both_woken() {
     check(|| {
-        let (source, mut reader) = alone(2 * PIECE);
+        let (source, mut reader) = broadcasts().alone(2 * PIECE);
         source.close();
         source.push(Bytes::from_static(&[0]));
         source.push(Bytes::from_static(&[1]));
