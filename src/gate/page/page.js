@@ -78,11 +78,10 @@ function showNow({ batches }) {
 function showSavings({ totals: { calls, tokens, dollars: money, seconds: time }, prices }) {
   const priced = prices?.estimated ? ESTIMATE : '';
   const timed = time?.estimated ? ESTIMATE : '';
-  const { input, output } = tokens?.billed ?? {};
   const rows = [
     ['Calls', count(calls.made), count(sum(calls.saved)), calls.saved, count, share(sum(calls.saved), calls.made)],
-    ['Tokens', `${count(input + output)} (${count(input)} in, ${count(output)} out)`, count(sum(tokens?.avoided)),
-      tokens?.avoided, count, share(sum(tokens?.avoided), sum(tokens?.billed))],
+    ['Tokens', count(sum(tokens?.billed)), count(sum(tokens?.avoided)), tokens?.avoided, count,
+      share(sum(tokens?.avoided), sum(tokens?.billed))],
     ['Money', priced + dollars(money?.billed), priced + dollars(money?.avoided), {}, dollars,
       share(money?.avoided, money?.billed)],
     ['Waiting', '', timed + seconds(sum(time?.avoided)), time?.avoided, (value) => timed + seconds(value), ''],
@@ -101,7 +100,8 @@ function showSavings({ totals: { calls, tokens, dollars: money, seconds: time },
     priced && `money, with the prices of ${prices.date}`,
     timed && "time, by the mean time of the provider's calls",
   ].filter(Boolean);
-  put(byId('savings-note'), notes.length ? `≈ is estimated: ${notes.join('; ')}.` : '');
+  const billed = `Tokens billed: ${count(tokens?.billed?.input)} in, ${count(tokens?.billed?.output)} out.`;
+  put(byId('savings-note'), notes.length ? `${billed} ≈ is estimated: ${notes.join('; ')}.` : billed);
 }
 
 function showAccounts({ accounts, prices }) {
@@ -115,11 +115,11 @@ function showAccounts({ accounts, prices }) {
     ['Inputs', ({ inputs }) => count(sum(inputs)), 'number'],
     ['Hit rate', ({ inputs }) => share(inputs?.hit, sum(inputs) - inputs?.hit), 'number'],
     ['Calls', ({ calls }) => count(calls.made), 'number'],
-    ['avoided', ({ calls }) => count(sum(calls.saved)), 'number'],
+    ['Calls avoided', ({ calls }) => count(sum(calls.saved)), 'number'],
     ['Tokens', ({ tokens }) => count(sum(tokens?.billed)), 'number'],
-    ['avoided', ({ tokens }) => count(sum(tokens?.avoided)), 'number'],
+    ['Tokens avoided', ({ tokens }) => count(sum(tokens?.avoided)), 'number'],
     ['Money', money('billed'), 'number'],
-    ['avoided', money('avoided'), 'number'],
+    ['Money avoided', money('avoided'), 'number'],
   ], accounts.toSorted((one, other) => other.requests - one.requests));
 }
 

@@ -150,5 +150,5 @@ function moments(from, to, along, height) {
   const first = Math.ceil(from / step) * step;
   const times = Array.from({ length: Math.floor((to - first) / step) + 1 }, (_, at) => first + at * step);
   return times.map((time) =>
-    drawn('text', { class: 'middle', x: along(time), y: height - 4 }, clock(time, step < 60 ? '2-digit' : undefined)));
+    drawn('text', { class: 'middle', x: along(time), y: height - 4 }, clock(time).slice(0, step < 60 ? 8 : 5)));
 }

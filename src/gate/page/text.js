@@ -8,7 +8,7 @@ const whole = digits({ maximumFractionDigits: 0 });
 const three = digits({ maximumSignificantDigits: 3 });
 const two = digits({ maximumSignificantDigits: 2 });
 const cents = digits({ style: 'currency', currency: 'USD' });
-const tenths = digits({ minimumFractionDigits: 1, maximumFractionDigits: 1 });
+const tenths = digits({ maximumFractionDigits: 1 });
 const known = (format) => (value) => (Number.isFinite(value) ? format(value) : '–');
 
 /** Units are [from which value on, size, name], the largest first. */
@@ -39,10 +39,8 @@ export const bytes = inUnits([
   [0, 1, 'B'],
 ]);
 
-/** The time of day; without its seconds if `second` is undefined. */
-export function clock(time, second = '2-digit') {
-  return new Date(time * 1000).toLocaleTimeString('en-GB', { hour: '2-digit', minute: '2-digit', second });
-}
+/** The time of day here. */
+export const clock = (time) => new Date(time * 1000).toLocaleTimeString('en-GB');
 
 export const byId = (id) => document.getElementById(id);
 
