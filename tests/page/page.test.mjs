@@ -1,0 +1,148 @@
+// What the page shows, before a larder that is made up.
+
+import assert from 'node:assert/strict';
+import { readdir, stat } from 'node:fs/promises';
+import { test } from 'node:test';
+
+import { POLICY } from './mock.mjs';
+import { visiting, withBrowser } from './fixture.mjs';
+
+const FILES = new URL('../../src/gate/page/', import.meta.url);
+const number = (text) => Number(text.replaceAll(',', ''));
+const row = (visit, table, at = 1) => visit.texts(`#${table} tbody tr:nth-child(${at}) > *`);
+
+withBrowser();
+
+test('all files together are small', async () => {
+  const sizes = await Promise.all((await readdir(FILES)).map(async (name) => (await stat(new URL(name, FILES))).size));
+  const all = sizes.reduce((sum, size) => sum + size, 0);
+  assert.ok(all < 40 * 1024, `${all} bytes`);
+});
+
+test('it opens under the policy, without an error, and asks nobody else', () =>
+  visiting({}, async (visit, mock) => {
+    assert.equal((await fetch(mock.origin)).headers.get('content-security-policy'), POLICY);
+    await visit.until('#state', /^Ready$/);
+    await visit.until('#life', /^up [\d.]+ min$/);
+    assert.deepEqual(visit.complaints, []);
+    assert.deepEqual(visit.elsewhere, []);
+    const known = /^\/(?:|[a-z]+\.(?:js|css)|api\/stats\?since=[\d.]+)$/;
+    assert.deepEqual(mock.asked.filter((path) => !known.test(path)), []);
+  }));
+
+test('with no request yet it says how to send the first', () => {
+  const prepare = (mock) => {
+    mock.busy = false;
+    mock.advance(3);
+  };
+  return visiting({ prepare }, async (visit, mock) => {
+    await visit.until('#first code', /^curl http:\/\/127\.0\.0\.1:5273\/v1\/embeddings .*"input":"hello"/);
+    assert.equal(await visit.page.$eval('#empty', ({ hidden }) => hidden), false);
+    assert.equal(await visit.text('#now-hit'), '–');
+    assert.equal(await visit.text('#errors tbody th'), 'none');
+    mock.busy = true;
+    await visit.page.waitForFunction(() => document.querySelector('#empty').hidden);
+    await visit.until('#now-hit', /^[\d.]+ %$/);
+    assert.deepEqual(visit.complaints, []);
+  });
+});
+
+test('it follows the traffic, and asks only for what is new', () =>
+  visiting({}, async (visit, mock) => {
+    await visit.until('#savings tbody td', /\d/);
+    const [, made] = await row(visit, 'savings');
+    await visit.page.waitForFunction(
+      (before) => document.querySelector('#savings tbody td').textContent !== before, { timeout: 5_000 }, made);
+    assert.ok(number((await row(visit, 'savings'))[1]) > number(made));
+    const asked = mock.asked.filter((path) => path.startsWith('/api/stats'));
+    assert.equal(asked[0], '/api/stats?since=0');
+    assert.equal(asked[1], `/api/stats?since=${mock.started + 121 * 5}`);
+  }));
+
+test('the figures of the last minutes are what the counters say', () => {
+  const prepare = (mock) => {
+    mock.advance(120);
+    mock.moving = false;
+  };
+  return visiting({ prepare }, async (visit, mock) => {
+    await visit.until('#now-hit', /%/);
+    const [before, after] = [mock.points.at(-61), mock.points.at(-1)];
+    const share = (after.hits - before.hits) / (after.lookups - before.lookups);
+    assert.ok(Math.abs(parseFloat(await visit.text('#now-hit')) - share * 100) <= 0.05);
+    const rate = (after.requests - before.requests) / 300;
+    assert.ok(Math.abs(parseFloat(await visit.text('#now-requests')) - rate) <= 0.05);
+    assert.match(await visit.text('#now-hit-note'), share < 0.8 ? /^target 80 %: below$/ : /^target 80 %$/);
+    assert.match(await visit.text('#now-fast'), /^[\d.]+ µs$/);
+    assert.match(await visit.text('#now-miss'), /^[\d.]+ ms$/);
+    assert.equal(await visit.text('#now-batch'), '12');
+  });
+});
+
+test('each plot has its lines, says them in words, and as a table', () =>
+  visiting({}, async (visit) => {
+    await visit.page.waitForSelector('#traffic path');
+    for (const [id, lines] of [['hits', 1], ['latency', 6], ['traffic', 3]]) {
+      const paths = await visit.page.$$eval(`#${id} path`, (found) => found.map((path) => path.getAttribute('d')));
+      assert.equal(paths.length, lines);
+      for (const path of paths) {
+        assert.ok(path.split('L').length > 100, `${id}: ${path}`);
+        assert.doesNotMatch(path, /NaN|Infinity/);
+      }
+      const words = await visit.page.$eval(`#${id} svg[role=img]`, (svg) => svg.getAttribute('aria-label'));
+      assert.equal(words.match(/now [\d.]+[^,]*, lowest [\d.]+[^,]*, highest [\d.]+/g).length, lines, words);
+      await visit.page.click(`#${id} summary`);
+      await visit.page.waitForSelector(`#${id} tbody tr:nth-child(10)`);
+      assert.match((await row(visit, `${id} table`)).join(' '), /^\d\d:\d\d:\d\d [\d.]+ ?[%mµ/]/);
+    }
+    const axis = await visit.texts('#latency svg text');
+    for (const tick of ['100 µs', '1 ms', '10 ms', '100 ms', '1 s', 'hit', 'miss', 'provider']) assert.ok(axis.includes(tick), tick);
+    assert.ok((await visit.texts('#hits svg text')).includes('target'));
+  }));
+
+test('the values below the pointer are in the legend', () =>
+  visiting({}, async (visit) => {
+    await visit.page.waitForSelector('#hits path');
+    const box = await (await visit.page.$('#hits svg')).boundingBox();
+    await visit.page.mouse.move(box.x + 60, box.y + 50);
+    const early = parseFloat(await visit.text('#hits .legend b'));
+    await visit.page.mouse.move(box.x + 60, box.y - 50);
+    assert.ok(early < parseFloat(await visit.text('#hits .legend b')));
+  }));
+
+test('savings stand beside what was billed, and estimates are marked', () =>
+  visiting({}, async (visit) => {
+    await visit.until('#savings tbody td', /\d/);
+    assert.deepEqual((await row(visit, 'savings', 1)).map((text) => text.replace(/[\d,.]+/, 'N')),
+      ['Calls', 'N', 'N', 'N %', 'N', 'N', 'N']);
+    assert.match((await row(visit, 'savings', 3)).join('|'), /^Money\|≈ \$\d+\.\d\d\|≈ \$\d+\.\d\d\|[\d.]+ %\|\|\|$/);
+    assert.match((await row(visit, 'savings', 4)).join('|'), /^Waiting\|\|≈ [\d.]+ min\|\|≈ [\d.]+ min\|≈ [\d.]+ m?s\|$/);
+    assert.match(await visit.text('#savings-note'), /≈ is estimated: money, with the prices of 2026-11-01; time,/);
+    assert.match((await row(visit, 'accounts', 1)).join('|'), /^openai\|text-embedding-3-small\|embed\|.*\|≈ \$[\d.]+\|≈ \$[\d.]+$/);
+    assert.match((await row(visit, 'accounts', 2)).join('|'), /^openai\|gpt-5-mini\|chat\|.*\|–\|–$/);
+  }));
+
+test('tiers, providers and errors are told', () => {
+  const prepare = (mock) => {
+    mock.advance(120);
+    mock.errors = [{ time: mock.started + 4, provider: 'openai', operation: 'embed', status: 502, code: 'upstream_unreachable' }];
+  };
+  return visiting({ prepare }, async (visit) => {
+    await visit.until('#errors tbody', /\d/);
+    const written = async (table, at) => (await row(visit, table, at)).join('|');
+    assert.match(await written('tiers', 1), /^memory\|[\d,]+\|[\d.]+ MiB of 256 MiB \([\d.]+ %\)\|.*\|3\.07 min\|closed$/);
+    assert.match(await written('tiers', 2), /^redis\|[\d,]+\|[\d.]+ MiB\|.*\|–\|half open$/);
+    assert.match(await written('providers', 1), /^openai\|closed\|[\d,]+\|1 \([\d.]+ %\)\|6\|2 of 64\|0$/);
+    assert.match(await written('providers', 2), /^voyage\|open\|5\|5 \(100 %\)\|0\|0 of 64\|3$/);
+    assert.equal(await visit.text('#idle'), 'Not called yet: anthropic.');
+    assert.match(await written('errors', 1), /^\d\d:\d\d:44\|openai\|embed\|502\|upstream_unreachable$/);
+  });
+});
+
+test('a selection survives the next figures', () =>
+  visiting({}, async (visit) => {
+    await visit.until('#accounts tbody', /openai/);
+    await visit.page.evaluate(() => getSelection().selectAllChildren(document.querySelector('#accounts tbody td')));
+    const before = await visit.text('#savings tbody td');
+    await visit.page.waitForFunction((was) => document.querySelector('#savings tbody td').textContent !== was, {}, before);
+    assert.equal(await visit.page.evaluate(() => String(getSelection())), 'text-embedding-3-small');
+  }));
