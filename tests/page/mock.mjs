@@ -33,6 +33,8 @@ export class Mock {
   answering = true;
   moving = true;
   busy = true;
+  ready = true;
+  breaker = 'half_open';
   errors = [];
   models = ['text-embedding-3-small', 'gpt-5-mini'];
   asked = [];
@@ -113,12 +115,12 @@ export class Mock {
       provider: 'openai', model, operation: model.startsWith('gpt') ? 'chat' : 'embed', ...this.#account(at ? 0.2 : 0.8),
     }));
     return {
-      version: '0.1.0', started: this.started, now: last.t + 1, ready: true, proxy: 'http://127.0.0.1:5273',
+      version: '0.1.0', started: this.started, now: last.t + 1, ready: this.ready, proxy: 'http://127.0.0.1:5273',
       prices: { date: '2026-11-01', estimated: true },
       totals: this.#account(1), accounts,
       tiers: [
         tier('memory', last, share(0.4), 2 ** 28),
-        { ...tier('redis', last, share(0.4), null), breaker: 'half_open', average_age_seconds: null },
+        { ...tier('redis', last, share(0.4), null), breaker: this.breaker, average_age_seconds: null },
       ],
       providers: [
         { name: 'openai', breaker: 'closed', calls: last.calls, failures: this.errors.length, open: 6, active: 2, limit: 64, waiting: 0 },
