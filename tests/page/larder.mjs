@@ -5,7 +5,7 @@ import { once } from 'node:events';
 
 const PATIENCE = 20_000;
 
-/** A process of larder, once it says where it listens. */
+/** A process of larder, once it says where it listens: a whole line, which may come in pieces. */
 async function start(args, pattern, env = {}) {
   const kept = Object.entries(process.env).filter(([name]) => !name.startsWith('LARDER_'));
   const options = { stdio: ['ignore', 'ignore', 'pipe'], env: { ...Object.fromEntries(kept), ...env } };
@@ -23,9 +23,8 @@ async function start(args, pattern, env = {}) {
       resolve(match);
     });
   });
-  child.removeAllListeners('exit');
+  const ended = once(child, 'exit');
   const stop = async () => {
-    const ended = once(child, 'exit');
     child.kill('SIGTERM');
     setTimeout(() => child.kill('SIGTERM'), 200); // does not wait for connections that the browser holds
     await ended;
@@ -37,17 +36,18 @@ export class Larder {
   static async start(env) {
     const free = '127.0.0.1:0';
     const larder = new Larder();
-    larder.simulated = await start(['simulate', '--listen', free, '--latency', '30ms'], /listening provider=(\S+)/);
+    larder.simulated = await start(['simulate', '--listen', free, '--latency', '30ms'], /listening provider=(\S+)\s/);
     const upstream = `http://${larder.simulated.found[1]}/v1`;
     const args = ['serve', '--upstream', upstream, '--listen', free, '--admin-listen', free];
-    larder.served = await start(args, /listening proxy=(\S+) admin=(\S+)/, env);
+    larder.served = await start(args, /listening proxy=(\S+) admin=(\S+)\s/, env);
     [larder.proxy, larder.admin] = larder.served.found.slice(1).map((address) => `http://${address}`);
     return larder;
   }
 
   async embed(input, model = 'text-embedding-3-small') {
     const headers = { authorization: 'Bearer sk-page', 'content-type': 'application/json' };
-    const answer = await fetch(`${this.proxy}/v1/embeddings`, { method: 'POST', headers, body: JSON.stringify({ model, input }) });
+    const body = JSON.stringify({ model, input });
+    const answer = await fetch(`${this.proxy}/v1/embeddings`, { method: 'POST', headers, body });
     await answer.arrayBuffer();
     return answer.status;
   }

@@ -43,7 +43,8 @@ test('it is served under its policy, and shows what went through', async (t) => 
     await visit.until('#tiers tbody tr', /^memory11/);
     await visit.until('#providers tbody tr', /^openaiclosed1\d/);
     await visit.until('#sdks code', new RegExp(`^export OPENAI_BASE_URL=${larder.proxy}/v1$`));
-    await visit.page.waitForFunction(() => [...document.querySelectorAll('svg')].every((svg) => svg.querySelector('path')?.getAttribute('d')));
+    const all = () => [...document.querySelectorAll('svg')].every((svg) => svg.querySelector('path')?.getAttribute('d'));
+    await visit.page.waitForFunction(all);
     const models = await visit.texts('#accounts tbody td:nth-child(2)');
     assert.ok(models.includes('text-embedding-3-small'), String(models));
     assert.equal(await visit.page.$$eval('img, body script', (found) => found.length), 0);
@@ -70,9 +71,13 @@ test('with a token the page is open, and its figures are not', async (t) => {
 test('an ended larder is told', async (t) => {
   if (absent) return t.skip(ABSENT);
   const short = await Larder.start();
-  await visiting(short.admin, async (visit) => {
-    await visit.until('#state', /^Ready$/);
+  try {
+    await visiting(short.admin, async (visit) => {
+      await visit.until('#state', /^Ready$/);
+      await short.served.stop();
+      await visit.until('#state', /^No figures from larder since/);
+    });
+  } finally {
     await short.stop();
-    await visit.until('#state', /^No figures from larder since/);
-  });
+  }
 });

@@ -75,7 +75,7 @@ export class Mock {
 
   #zero() {
     const none = () => Array(BOUNDS.length + 1).fill(0);
-    const counters = { hits: 0, lookups: 0, requests: 0, failures: 0, calls: 0, calls_saved: 0, inputs: 0 };
+    const counters = { hits: 0, lookups: 0, requests: 0, failures: 0, calls: 0, calls_saved: 0, batches: 0, inputs: 0 };
     return { t: this.started, ...counters, hit: none(), miss: none(), upstream: none() };
   }
 
@@ -93,7 +93,8 @@ export class Mock {
     point.hits += hits;
     point.calls += calls;
     point.calls_saved += requests - calls;
-    point.inputs += calls * BATCH;
+    point.batches += Math.ceil(calls * 0.8);
+    point.inputs += Math.ceil(calls * 0.8) * BATCH;
     this.#observe(point.hit, hits, 0.000_35);
     this.#observe(point.miss, requests - hits, 0.12);
     this.#observe(point.upstream, calls, 0.11);
@@ -127,7 +128,7 @@ export class Mock {
         { name: 'anthropic', breaker: 'closed', calls: 0, failures: 0, open: 0, active: 0, limit: 64, waiting: 0 },
         { name: 'voyage', breaker: 'open', calls: 5, failures: 5, open: 0, active: 0, limit: 64, waiting: 3 },
       ],
-      batches: { calls: last.calls, inputs: last.inputs },
+      batches: { calls: last.batches, inputs: last.inputs },
       errors: this.errors,
       history: { interval_seconds: INTERVAL, bounds: BOUNDS, points: this.points.slice(-181).filter(({ t }) => t > since) },
     };

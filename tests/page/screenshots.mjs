@@ -8,9 +8,9 @@ import { Mock } from './mock.mjs';
 
 const LARGEST = 120 * 1024; // bytes
 const PICTURES = {
-  'page-light.png': { width: 1000, height: 860 },
-  'page-dark.png': { width: 1000, height: 860, dark: true },
-  'page-phone.png': { width: 360, height: 860 },
+  'page-light.png': { width: 980, height: 750 },
+  'page-dark.png': { width: 980, height: 750, dark: true },
+  'page-phone.png': { width: 360, height: 1000 },
 };
 
 const [directory] = process.argv.slice(2);

@@ -69,9 +69,10 @@ function showNow({ batches }) {
   put(byId('now-requests'), rate(now(perSecond('requests'))));
   put(byId('now-requests-note'), `${count(failures)} failed`, failures > 0 ? 'bad' : '');
   put(byId('now-calls'), rate(now(perSecond('calls'))));
-  put(byId('now-calls-note'), `p50 ${seconds(now(quantile('upstream', 0.5)))}, ${count(now(grown('calls_saved')))} saved`);
-  put(byId('now-batch'), mean(batches.inputs / batches.calls));
-  put(byId('now-batch-note'), `${count(batches.inputs)} in ${count(batches.calls)} calls, since the start`);
+  put(byId('now-calls-note'), `${count(now(grown('calls_saved')))} saved`);
+  put(byId('now-batch'), mean(now(ratio('inputs', 'batches'))));
+  const sent = `${count(now(grown('inputs')))} in ${count(now(grown('batches')))}`;
+  put(byId('now-batch-note'), `${sent}; since the start ${mean(batches.inputs / batches.calls)}`);
 }
 
 /** What was paid for beside what was not, and why not. */
