@@ -16,7 +16,7 @@ test('numbers have their units', () => {
     [percent(0.8), '80 %'], [percent(0.8767), '87.7 %'],
     [dollars(0.42), '$0.42'], [dollars(1234.5), '$1,234.50'], [dollars(0.00123), '$0.0012'], [dollars(0), '$0.00'],
     [seconds(0.0000123), '12.3 µs'], [seconds(0.0123), '12.3 ms'], [seconds(1.5), '1.5 s'], [seconds(119), '119 s'],
-    [seconds(600), '10 min'], [seconds(7200), '2 h'], [seconds(864_000), '10 d'], [seconds(0), '0 µs'],
+    [seconds(600), '10 min'], [seconds(7200), '2 h'], [seconds(864_000), '10 d'], [seconds(0), '0 s'],
     [bytes(512), '512 B'], [bytes(1536), '1.5 KiB'], [bytes(2 ** 28), '256 MiB'],
   ];
   for (const [text, expected] of written) assert.equal(text, expected);
@@ -45,17 +45,10 @@ test('points that are a little early or late are of the same span', () => {
   assert.equal(history.last(10, grown('hits')), 2);
 });
 
-test('the first points of a process began at zero', () => {
-  const history = new History();
-  history.add(answer(1_000, 1_006, [point(1_005, 3, 4)]));
-  assert.equal(history.last(300, ratio('hits', 'lookups')), 0.75);
-  assert.equal(history.last(300, perSecond('lookups')), 0.8);
-});
-
 test('points of another process do not go on from those of the last', () => {
   const history = new History();
   history.add(answer(1_000, 1_010, [point(1_005, 300, 400), point(1_010, 300, 400)]));
-  history.add(answer(1_100, 1_106, [point(1_105, 1, 4)]));
+  history.add(answer(1_100, 1_106, [point(1_100, 0, 0), point(1_105, 1, 4)]));
   assert.equal(history.last(300, ratio('hits', 'lookups')), 0.25);
 });
 
@@ -68,7 +61,7 @@ test('points are kept for a quarter of an hour', () => {
 
 test('a quantile is told from the counts of the buckets', () => {
   const history = new History();
-  history.add(answer(-99, 10, [point(1, 0, 0, [5, 5, 5, 5]), point(6, 0, 0, [15, 15, 5, 5])]));
+  history.add(answer(0, 10, [point(1, 0, 0, [5, 5, 5, 5]), point(6, 0, 0, [15, 15, 5, 5])]));
   const last = (q) => history.last(300, quantile('hit', q));
   assert.equal(last(0.25), 0.05);
   assert.equal(last(0.5), 0.1);
@@ -78,6 +71,6 @@ test('a quantile is told from the counts of the buckets', () => {
 
 test('a quantile above the last bound is that bound, and one of nothing is unknown', () => {
   const history = new History();
-  history.add(answer(-99, 10, [point(1, 0, 0), point(6, 0, 0, [0, 0, 0, 7]), point(11, 0, 0, [0, 0, 0, 7])]));
+  history.add(answer(0, 10, [point(1, 0, 0), point(6, 0, 0, [0, 0, 0, 7]), point(11, 0, 0, [0, 0, 0, 7])]));
   assert.deepEqual(history.over(5, quantile('hit', 0.5)), [NaN, 0.4, NaN]);
 });

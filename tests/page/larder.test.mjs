@@ -33,6 +33,7 @@ test('it is served under its policy, and shows what went through', async (t) => 
   assert.equal((await fetch(larder.admin)).headers.get('content-security-policy'), POLICY);
   await visiting(larder.admin, async (visit) => {
     await visit.until('#state', /^Ready$/);
+    await visit.until('#life', /^up [\d.]+ m?s$/);
     await visit.until('#first code', new RegExp(`^curl ${larder.proxy}/v1/embeddings `));
     await larder.load(100);
     assert.equal(await larder.embed('one more', HOSTILE), 200);

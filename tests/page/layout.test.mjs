@@ -36,7 +36,8 @@ function faint(least) {
   };
   const contrast = (element) => {
     const style = getComputedStyle(element);
-    const [dark, light] = [luminance(element.closest('svg') ? style.fill : style.color), luminance(behind(element))].sort((a, b) => a - b);
+    const colour = element.closest('svg') ? style.fill : style.color;
+    const [dark, light] = [colour, behind(element)].map(luminance).sort((a, b) => a - b);
     return (light + 0.05) / (dark + 0.05);
   };
   const own = (element) => [...element.childNodes].some((node) => node.nodeType === Node.TEXT_NODE && node.data.trim());
@@ -85,11 +86,12 @@ test('landmarks, headings, tables and plots have names, and nothing moves by its
     await visit.page.waitForSelector('#traffic path');
     const found = await visit.page.evaluate(() => {
       const all = (selector) => [...document.querySelectorAll(selector)];
+      const named = (element) => element.ariaLabel || element.labels?.length ||
+        document.getElementById(element.getAttribute('aria-labelledby') ?? '');
       return {
         landmarks: ['header', 'main', 'footer'].map((name) => all(`body > ${name}`).length),
         titles: all('h1').length,
-        unnamed: all('section, [role=region], svg, form input').filter((element) =>
-          !element.ariaLabel && !document.getElementById(element.getAttribute('aria-labelledby') ?? '') && !element.labels?.length).length,
+        unnamed: all('section, [role=region], svg, form input').filter((element) => !named(element)).length,
         unscoped: all('.scroll th').filter(({ scope }) => !scope).length,
         lively: all('[aria-live], [role=status], [role=alert]').map(({ id }) => id),
         moving: document.getAnimations().length,
@@ -103,7 +105,8 @@ test('landmarks, headings, tables and plots have names, and nothing moves by its
 
 test('each button copies its line, by keyboard too', () =>
   visiting({ prepare }, async (visit, mock) => {
-    await visit.context.overridePermissions(mock.origin, ['clipboard-read', 'clipboard-write', 'clipboard-sanitized-write']);
+    const rights = ['clipboard-read', 'clipboard-write', 'clipboard-sanitized-write'];
+    await visit.context.overridePermissions(mock.origin, rights);
     await visit.page.waitForSelector('#sdks button');
     const buttons = await visit.page.$$('#sdks button');
     assert.deepEqual(await visit.texts('#sdks code'), LINES);

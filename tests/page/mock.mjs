@@ -6,7 +6,7 @@ import { readFile } from 'node:fs/promises';
 import { createServer } from 'node:http';
 
 const FILES = new URL('../../src/gate/page/', import.meta.url);
-const TYPES = { html: 'text/html; charset=utf-8', js: 'text/javascript; charset=utf-8', css: 'text/css; charset=utf-8' };
+const TYPES = { html: 'text/html', js: 'text/javascript', css: 'text/css' };
 export const POLICY =
   "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; img-src data:; base-uri 'none'; " +
   "form-action 'none'; frame-ancestors 'none'";
@@ -112,6 +112,7 @@ export class Mock {
   stats(since = 0) {
     const last = this.points.at(-1);
     const share = (part) => Math.round(last.requests * part);
+    const points = this.points.slice(-181).filter(({ t }) => t > since);
     const accounts = this.models.map((model, at) => ({
       provider: 'openai', model, operation: model.startsWith('gpt') ? 'chat' : 'embed', ...this.#account(at ? 0.2 : 0.8),
     }));
@@ -124,13 +125,13 @@ export class Mock {
         { ...tier('redis', last, share(0.4), null), breaker: this.breaker, average_age_seconds: null },
       ],
       providers: [
-        { name: 'openai', breaker: 'closed', calls: last.calls, failures: this.errors.length, open: 6, active: 2, limit: 64, waiting: 0 },
-        { name: 'anthropic', breaker: 'closed', calls: 0, failures: 0, open: 0, active: 0, limit: 64, waiting: 0 },
-        { name: 'voyage', breaker: 'open', calls: 5, failures: 5, open: 0, active: 0, limit: 64, waiting: 3 },
+        provider('openai', { calls: last.calls, failures: this.errors.length, open: 6, active: 2 }),
+        provider('anthropic', {}),
+        provider('voyage', { breaker: 'open', calls: 5, failures: 5, waiting: 3 }),
       ],
       batches: { calls: last.batches, inputs: last.inputs },
       errors: this.errors,
-      history: { interval_seconds: INTERVAL, bounds: BOUNDS, points: this.points.slice(-181).filter(({ t }) => t > since) },
+      history: { interval_seconds: INTERVAL, bounds: BOUNDS, points },
     };
   }
 
@@ -140,7 +141,10 @@ export class Mock {
     return {
       requests: of(requests),
       inputs: { hit: of(hits), collapsed: of(saved * 0.02), miss: of(requests - hits) },
-      calls: { made: of(calls), saved: { hit: of(hits), collapsed: of(saved * 0.02), batched: of(requests - hits - calls) } },
+      calls: {
+        made: of(calls),
+        saved: { hit: of(hits), collapsed: of(saved * 0.02), batched: of(requests - hits - calls) },
+      },
       tokens: {
         billed: { input: of(calls * CALL_TOKENS), output: of(calls * 40) },
         avoided: { hit: of(hits * CALL_TOKENS), collapsed: of(saved * 0.02 * CALL_TOKENS) },
@@ -162,7 +166,7 @@ export class Mock {
       return say(200, 'application/json', JSON.stringify(this.stats(Number(searchParams.get('since') ?? 0))));
     }
     const name = pathname === '/' ? 'page.html' : pathname.slice(1);
-    const type = /^[a-z]+\.(?:html|js|css)$/.test(name) && TYPES[name.split('.')[1]];
+    const type = /^[a-z]+\.(?:html|js|css)$/.test(name) && `${TYPES[name.split('.')[1]]}; charset=utf-8`;
     const text = type && (await readFile(new URL(name, FILES)).catch(() => undefined));
     return text ? say(200, type, text) : say(404, 'text/plain', 'not here\n');
   }
@@ -170,7 +174,12 @@ export class Mock {
 
 function tier(name, { hits, lookups, requests }, entries, limit) {
   return {
-    tier: name, entries, bytes: entries * 6_593, limit_bytes: limit, hits, misses: lookups - hits, insertions: requests - hits,
-    evictions: 0, average_age_seconds: 184.2, breaker: 'closed',
+    tier: name, entries, bytes: entries * 6_593, limit_bytes: limit, hits, misses: lookups - hits,
+    insertions: requests - hits, evictions: 0, average_age_seconds: 184.2, breaker: 'closed',
   };
+}
+
+function provider(name, others) {
+  const idle = { name, breaker: 'closed', calls: 0, failures: 0, open: 0, active: 0, limit: 64, waiting: 0 };
+  return { ...idle, ...others };
 }

@@ -15,8 +15,6 @@ export class History {
     if (started !== this.started) this.points = [];
     this.started = started;
     this.bounds = history.bounds;
-    const [first] = history.points;
-    if (!this.points.length && first && isFirst(first, started, history)) this.points.push(zero(first, started));
     const least = now - KEPT - history.interval_seconds;
     this.points = [...this.points, ...history.points].filter(({ t }) => t > least);
   }
@@ -43,14 +41,6 @@ export class History {
     while (from > 0 && after.t - this.points[from].t < span - 1) from -= 1;
     return figure(this.points[from], after, this.bounds);
   }
-}
-
-const isFirst = ({ t }, started, history) => t > started && t - started < 2 * history.interval_seconds;
-
-/** The point before the first one: all counters were zero when the process started. */
-function zero(point, started) {
-  const none = (value) => (Array.isArray(value) ? value.map(() => 0) : 0);
-  return { ...Object.fromEntries(Object.entries(point).map(([key, value]) => [key, none(value)])), t: started };
 }
 
 // Figures: of the point before a span, and the one at its end.

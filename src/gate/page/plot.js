@@ -82,8 +82,8 @@ export class Plot {
     const paths = this.lines.map(({ values, kind, dashed }) =>
       drawn('path', { d: path(values, this.x, y), class: dashed ? `${kind} dashed` : kind }));
     this.cursor = drawn('line', { class: 'cursor', y1: EDGE.top, y2: height - EDGE.bottom, visibility: 'hidden' });
-    this.svg.replaceChildren(
-      ...this.levels(ticks, y, width), ...moments(from, to, along, height), ...paths, ...this.names(y, width), this.cursor);
+    const axes = [...this.levels(ticks, y, width), ...moments(from, to, along, height)];
+    this.svg.replaceChildren(...axes, ...paths, ...this.names(y, width), this.cursor);
     this.point(this.pointer);
   }
 
@@ -138,9 +138,9 @@ export class Plot {
     this.svg.setAttribute('aria-label', `${this.title}, ${span}. ${words.join('; ')}.`);
     if (!this.details.open) return;
     const minute = (at) => Math.floor(this.times[at] / 60);
-    const last = this.times.map((_, at) => at).filter((at) => at + 1 === this.times.length || minute(at) !== minute(at + 1));
+    const ends = [...this.times.keys()].filter((at) => minute(at) !== minute(at + 1)); // the last one, too: NaN
     const columns = this.lines.map(({ name, values }) => [name, (at) => this.format(values[at]), 'number']);
-    table(this.table, [['Time', (at) => clock(this.times[at])], ...columns], last.reverse());
+    table(this.table, [['Time', (at) => clock(this.times[at])], ...columns], ends.reverse());
   }
 }
 
@@ -149,6 +149,6 @@ function moments(from, to, along, height) {
   const step = STEPS.find((seconds) => (to - from) / seconds <= 4) ?? STEPS.at(-1);
   const first = Math.ceil(from / step) * step;
   const times = Array.from({ length: Math.floor((to - first) / step) + 1 }, (_, at) => first + at * step);
-  return times.map((time) =>
-    drawn('text', { class: 'middle', x: along(time), y: height - 4 }, clock(time).slice(0, step < 60 ? 8 : 5)));
+  const name = (time) => clock(time).slice(0, step < 60 ? 'hh:mm:ss'.length : 'hh:mm'.length);
+  return times.map((time) => drawn('text', { class: 'middle', x: along(time), y: height - 4 }, name(time)));
 }

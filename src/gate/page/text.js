@@ -14,7 +14,7 @@ const known = (format) => (value) => (Number.isFinite(value) ? format(value) : '
 /** Units are [from which value on, size, name], the largest first. */
 const inUnits = (units) =>
   known((value) => {
-    const [, size, name] = units.find(([least]) => value >= least) ?? units.at(-1);
+    const [, size, name] = units.find(([least]) => value >= least);
     return `${three.format(value / size)} ${name}`;
   });
 
@@ -29,14 +29,15 @@ export const seconds = inUnits([
   [120, 60, 'min'],
   [1, 1, 's'],
   [1e-3, 1e-3, 'ms'],
-  [0, 1e-6, 'µs'],
+  [Number.MIN_VALUE, 1e-6, 'µs'],
+  [-Infinity, 1, 's'],
 ]);
 export const bytes = inUnits([
   [2 ** 40, 2 ** 40, 'TiB'],
   [2 ** 30, 2 ** 30, 'GiB'],
   [2 ** 20, 2 ** 20, 'MiB'],
   [2 ** 10, 2 ** 10, 'KiB'],
-  [0, 1, 'B'],
+  [-Infinity, 1, 'B'],
 ]);
 
 /** The time of day here. */
