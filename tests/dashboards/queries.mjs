@@ -29,17 +29,21 @@ for (const name of COMING.filter((coming) => exported.has(coming))) {
 /** Whether an expression is of series that the binary does not have yet. */
 const coming = (expr) => names(expr).some((name) => COMING.includes(name) && !exported.has(name));
 
+const known = (name) => exported.has(name) || COMING.includes(name);
+
+/** Whether there is a number in a result. */
+function hasData(result) {
+  const points = result.flatMap(({ value, values }) => values ?? [value]);
+  return points.some(([, value]) => value !== 'NaN');
+}
+
 function checkNames(where, expr) {
-  for (const name of names(expr)) {
-    const known = exported.has(name) || COMING.includes(name);
-    checks.ok(known, `${where}: larder does not export ${name}`);
-  }
+  for (const name of names(expr)) checks.ok(known(name), `${where}: larder does not export ${name}`);
 }
 
 function checkData(where, expr, result) {
-  const points = result.flatMap(({ value, values }) => values ?? [value]);
-  const data = points.some(([, value]) => value !== 'NaN');
-  checks.ok(data || where in MAY_BE_EMPTY || coming(expr), `${where}: no data: ${expr}`);
+  const fine = hasData(result) || where in MAY_BE_EMPTY || coming(expr);
+  checks.ok(fine, `${where}: no data: ${expr}`);
 }
 
 /** The values that a board's variables have when All is chosen. */
@@ -84,7 +88,17 @@ async function checkRules() {
   }
 }
 
+/** Mistakes that must be found. */
+async function checkPlanted() {
+  checks.ok(!known('larder_no_such_series'), 'does not find a series that is not exported');
+  const { result } = await api('query', { query: '0 / (larder_flights{job="none"} > 0)', time: now });
+  checks.ok(!hasData(result), 'does not find a query without data');
+  const refused = await api('query', { query: 'sum(', time: now }).then(() => false, () => true);
+  checks.ok(refused, 'does not find a query that is none');
+}
+
 const all = boards();
+await checkPlanted();
 for (const { name, board } of all) await checkBoard(name, board);
 await checkRules();
 
