@@ -8,7 +8,7 @@ const sleep = (milliseconds) => new Promise((resolve) => setTimeout(resolve, mil
 const answered = {};
 let fresh = 0;
 
-const text = (name) => `The ${name} sentence of a load that is the same in each run.`;
+const text = (name) => `The ${name} sentence of the load.`;
 const newText = () => text(`new ${fresh += 1}`);
 /** Small numbers often, large ones seldom. */
 const seldomLarge = (below) => Math.floor(below * Math.random() ** 3);
