@@ -35,17 +35,17 @@ const PLANTED = [
   ['layout', 'one panel above another', (board) => { board.panels[1].gridPos.x -= 1; }],
   ['matchers', 'no instance', expr((is) => is.replace(',instance=~"$instance"', ''))],
   ['matchers', 'no matchers', expr((is) => `${is} + larder_flights`)],
+  ['matchers', 'a provider that is not chosen', expr((is) => is.replace(',upstream=~"$upstream"', '')), 'upstreams'],
   ['windows', 'a fixed window', expr((is) => is.replace('$__rate_interval', '5m'))],
   ['windows', 'a counter as it is', expr((is) => is.replace('[$__rate_interval]', ''))],
   ['divisions', 'a divisor that may be 0', expr((is) => is.replace(' > 0)', ')'))],
   ['bounds', 'a bound of Prometheus 2 alone', expr(() => 'sum(rate(a_bucket{le="2"}[$__rate_interval]))')],
   ['legends', 'a label that is not shown', expr((is) => is.replace('sum(', 'sum by (tier) ('))],
 ];
-const unplanted = all.find(({ name }) => name === 'overview').board;
-for (const [rule, mistake, plant] of PLANTED) {
-  const board = structuredClone(unplanted);
+for (const [rule, mistake, plant, where = 'overview'] of PLANTED) {
+  const board = structuredClone(all.find(({ name }) => name === where).board);
   plant(board);
-  checks.ok(found(rule, board, 'overview').length > 0, `${rule} does not find ${mistake}`);
+  checks.ok(found(rule, board, where).length > 0, `${rule} does not find ${mistake}`);
 }
 for (const rule of Object.keys(rules)) {
   checks.ok(PLANTED.some(([planted]) => planted === rule), `${rule} has no planted mistake`);
