@@ -11,6 +11,7 @@ use crate::error::{Error, Kind};
 /// The bytes that may be held.
 #[derive(Debug)]
 pub struct Ceiling {
+    limit: usize,
     left: AtomicUsize,
 }
 
@@ -24,7 +25,17 @@ pub struct Room {
 impl Ceiling {
     /// So many bytes.
     pub fn new(bytes: usize) -> Arc<Self> {
-        Arc::new(Self { left: AtomicUsize::new(bytes) })
+        Arc::new(Self { limit: bytes, left: AtomicUsize::new(bytes) })
+    }
+
+    /// How many may be held.
+    pub fn limit(&self) -> usize {
+        self.limit
+    }
+
+    /// How many are held now.
+    pub fn held(&self) -> usize {
+        self.limit.saturating_sub(self.left.load(Ordering::Relaxed))
     }
 
     /// Nothing yet.

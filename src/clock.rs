@@ -3,7 +3,7 @@
 //! The line is the monotonic clock's, so a step of the wall clock neither expires nor revives
 //! anything.
 
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 /// A second on the clock's line.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -42,6 +42,11 @@ impl Moment {
     pub fn as_seconds(self) -> i64 {
         self.0
     }
+}
+
+/// The wall clock's seconds since 1970, for who reads them elsewhere.
+pub fn unix_seconds() -> f64 {
+    SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs_f64()
 }
 
 /// Tells the moment.

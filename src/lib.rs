@@ -17,7 +17,7 @@
 //! | 5 | [`batch`] |
 //! | 4 | [`tier`], [`flight`], [`broadcast`], [`upstream`] |
 //! | 3 | [`dialect`], [`whole`], [`sse`], [`transcript`], [`credential`] |
-//! | 2 | [`key`], [`vector`], [`headers`], [`ceiling`] |
+//! | 2 | [`key`], [`vector`], [`headers`], [`ceiling`], [`ledger`] |
 //! | 1 | [`request`], [`error`], [`metrics`], [`clock`], [`codec`] |
 //! | 0 | [`config`], [`sync`] |
 //!
@@ -113,6 +113,7 @@ pub mod flight;
 pub mod gate;
 pub mod headers;
 pub mod key;
+pub mod ledger;
 pub mod metrics;
 pub mod request;
 pub mod serve;

@@ -1,7 +1,7 @@
 //! A model's answer as it is kept: the provider's bytes, and those of its headers that stay true.
 //!
 //! One run of bytes, since a tier knows no more: the length of the headers as four bytes, each header
-//! as a line, then the answer.
+//! as a line, one line of larder's own with the tokens that it used, then the answer.
 
 use std::sync::Arc;
 
@@ -9,6 +9,7 @@ use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue};
 
 use crate::headers::on_hits;
+use crate::ledger::Tokens;
 
 /// A kept answer.
 #[derive(Debug, Clone)]
@@ -17,10 +18,15 @@ pub struct Transcript {
     pub headers: HeaderMap,
     /// As it came.
     pub body: Bytes,
+    /// What it used.
+    pub tokens: Tokens,
 }
 
+/// What begins the line of the tokens: no header has such a name.
+const TOKENS: &[u8] = b":tokens";
+
 /// Writes an answer as it is kept.
-pub fn write(headers: &HeaderMap, body: &[Bytes]) -> Arc<[u8]> {
+pub fn write(headers: &HeaderMap, body: &[Bytes], tokens: Tokens) -> Arc<[u8]> {
     let mut lines = Vec::with_capacity(256);
     for (name, value) in on_hits(headers) {
         lines.extend(name.as_str().as_bytes());
@@ -28,6 +34,8 @@ pub fn write(headers: &HeaderMap, body: &[Bytes]) -> Arc<[u8]> {
         lines.extend(value.as_bytes());
         lines.push(b'\n');
     }
+    lines.extend(TOKENS);
+    lines.extend(format!(" {} {}\n", tokens.input, tokens.output).as_bytes());
     let length = u32::try_from(lines.len()).expect("heads are bounded to less than 4 GiB");
     let mut out = Vec::with_capacity(4 + lines.len() + body.iter().map(Bytes::len).sum::<usize>());
     out.extend(length.to_le_bytes());
@@ -44,16 +52,25 @@ impl Transcript {
         let (length, rest) = kept.split_first_chunk::<4>()?;
         let length = usize::try_from(u32::from_le_bytes(*length)).ok()?;
         let lines = rest.get(..length)?;
-        let mut headers = HeaderMap::with_capacity(8);
+        let (mut headers, mut tokens) = (HeaderMap::with_capacity(8), Tokens::default());
         for line in lines.split(|byte| *byte == b'\n').filter(|line| !line.is_empty()) {
+            if let Some(counts) = line.strip_prefix(TOKENS) {
+                tokens = read_tokens(counts)?;
+                continue;
+            }
             let colon = line.iter().position(|byte| *byte == b':')?;
             let (name, value) = line.split_at(colon);
             let name = HeaderName::from_bytes(name).ok()?;
             headers.append(name, HeaderValue::from_bytes(value.get(1..)?).ok()?);
         }
         let body = Bytes::from_owner(kept).slice(4 + length..);
-        Some(Self { headers, body })
+        Some(Self { headers, body, tokens })
     }
+}
+
+fn read_tokens(counts: &[u8]) -> Option<Tokens> {
+    let (input, output) = std::str::from_utf8(counts).ok()?.trim_start().split_once(' ')?;
+    Some(Tokens { input: input.parse().ok()?, output: output.parse().ok()? })
 }
 
 #[cfg(test)]
@@ -76,9 +93,11 @@ mod tests {
         ] {
             headers.insert(name, HeaderValue::from_static(value));
         }
-        let kept =
-            write(&headers, &[Bytes::from_static(b"data: a\n\n"), Bytes::from_static(b"b:")]);
+        let tokens = Tokens { input: 12, output: 345 };
+        let pieces = [Bytes::from_static(b"data: a\n\n"), Bytes::from_static(b"b:")];
+        let kept = write(&headers, &pieces, tokens);
         let transcript = Transcript::view(Arc::clone(&kept)).unwrap();
+        assert_eq!(transcript.tokens, tokens);
         assert_eq!(transcript.body, "data: a\n\nb:");
         let names: Vec<&str> = transcript.headers.keys().map(HeaderName::as_str).collect();
         assert_eq!(names, ["content-type", "openai-version"]);

@@ -117,7 +117,11 @@ fn count(batcher: &Batcher, upstream: &Upstream, batch: &Batch) {
     if let Some(oldest) = batch.submissions.iter().map(|submission| submission.since).min() {
         metrics.batch_linger.observe(oldest.elapsed().as_secs_f64());
     }
-    batcher.metrics.saved_by_batching.inc_by((batch.submissions.len() as u64).saturating_sub(1));
+    let joined = (batch.submissions.len() as u64).saturating_sub(1);
+    batcher.metrics.saved_by_batching.inc_by(joined);
+    if let Some(original) = batch.original().filter(|_| joined > 0) {
+        original.account().batched(joined);
+    }
     match batch.closed {
         ClosedBy::Lone => metrics.closed_lone.inc(),
         ClosedBy::Linger => metrics.closed_linger.inc(),

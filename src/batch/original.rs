@@ -11,6 +11,8 @@ use crate::dialect::{EmbedCall, EmbedShape};
 use crate::error::Error;
 use crate::flight::Lead;
 use crate::key::{CacheKey, Digest};
+use crate::ledger::Account;
+use crate::metrics::Operation;
 use crate::request::{Encoding, Input, Unity};
 use crate::tier::purge::Scope;
 use crate::tier::redis::Lease;
@@ -67,6 +69,11 @@ impl Original {
         let path_and_query = self.path_and_query.clone();
         let (headers, body) = (self.headers.clone(), self.body.clone());
         Call { method: Method::POST, path_and_query, headers, body }
+    }
+
+    /// Where it is entered.
+    pub fn account(&self) -> Arc<Account> {
+        self.upstream.accounts.of(Operation::Embed, &self.model)
     }
 
     /// A call in the caller's name for inputs of several requests, or for some of its own.

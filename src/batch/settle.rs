@@ -18,6 +18,7 @@ use crate::dialect::{Asked, EmbedReply, Invalid, Item, Refusal};
 use crate::error::{Error, Kind};
 use crate::headers::{beside_new_body, is_json};
 use crate::key::{CacheKey, Digest};
+use crate::ledger::Tokens;
 use crate::request::Unity;
 use crate::tier::Stored;
 use crate::upstream::Answer;
@@ -140,6 +141,8 @@ impl Batcher {
 
     fn unpack(&self, original: &Original, good: &Good, weights: &[u64]) -> Unpacked {
         let Good { reply, answer } = good;
+        let billed = Tokens { input: reply.tokens, output: 0 };
+        original.account().called(billed, answer.took);
         let tokens = plan::share(reply.tokens, weights);
         let numbers = self.learn(original, reply);
         let dimensions = reply.items.first().map_or(0, Item::dimensions);

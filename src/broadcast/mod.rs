@@ -159,6 +159,11 @@ impl Source {
         state.open.then(|| state.chunks.iter().cloned().collect())
     }
 
+    /// How many have read it or do, from the first on.
+    pub fn readers_ever(&self) -> u64 {
+        self.shared.lock().readers_ever()
+    }
+
     /// Whether somebody may still join.
     pub fn is_joinable(&self) -> bool {
         self.place.is_some() && self.shared.lock().open

@@ -129,6 +129,10 @@ impl Shared {
 }
 
 impl State {
+    pub(super) fn readers_ever(&self) -> u64 {
+        self.next_reader
+    }
+
     fn seat(&mut self) -> u64 {
         let number = self.next_reader;
         self.next_reader += 1;

@@ -95,10 +95,10 @@ pub fn main() -> ExitCode {
     ExitCode::from(code)
 }
 
-/// Prints a line for people on standard error.
+/// Prints a line for people on standard error, at once, for who reads along.
 fn say(line: &dyn Display) {
     // Whoever closed standard error does not want to be told.
-    drop(writeln!(io::stderr(), "{line}"));
+    drop(io::stderr().write_all(format!("{line}\n").as_bytes()));
 }
 
 /// Prints a command's result on standard output.

@@ -10,6 +10,7 @@ pub mod keys;
 mod listening;
 mod models;
 pub mod pem_file;
+mod prices;
 mod read;
 pub mod reference;
 mod sections;
@@ -24,9 +25,10 @@ use toml::de::DeTable;
 
 pub use built_in::{BUILT_IN, BuiltIn, DIALECTS};
 pub use models::ModelRules;
+pub use prices::{Price, PriceList};
 pub use read::{Key, Override, Problem, Section};
 use read::{Reader, Table, unknown};
-pub use sections::{Access, Cache, Disk, Log, Provider, Redis, Server};
+pub use sections::{Access, Cache, Disk, Log, Prices, Provider, Redis, Server};
 
 /// The whole configuration, valid.
 #[derive(Debug, Clone)]
@@ -37,6 +39,8 @@ pub struct Config {
     pub cache: Cache,
     /// Who is answered.
     pub access: Access,
+    /// What tokens cost.
+    pub prices: Prices,
     /// What lasts.
     pub disk: Disk,
     /// What is shared.
@@ -65,6 +69,7 @@ impl Config {
             server: Server::read(&mut reader, &table(root, "server")),
             cache: Cache::read(&mut reader, &table(root, "cache")),
             access: Access::read(&mut reader, &table(root, "access")),
+            prices: Prices::read(&mut reader, &table(root, "prices")),
             disk: Disk::read(&mut reader, &table(root, "disk")),
             redis: Redis::read(&mut reader, &table(root, "redis")),
             log: Log::read(&mut reader, &table(root, "log")),
@@ -76,7 +81,8 @@ impl Config {
 }
 
 fn refuse_unknown_sections(reader: &mut Reader<'_>, root: &DeTable<'_>) {
-    const KNOWN: [&str; 7] = ["server", "cache", "access", "disk", "redis", "log", "providers"];
+    const KNOWN: [&str; 8] =
+        ["server", "cache", "access", "prices", "disk", "redis", "log", "providers"];
     for (name, value) in root {
         if !KNOWN.contains(&name.get_ref().as_ref()) {
             let message = unknown("section", name.get_ref(), &KNOWN);

@@ -10,16 +10,20 @@ pub struct ModelRules(Vec<(String, ChatCache)>);
 impl ModelRules {
     /// What the first rule that fits a model says.
     pub fn of(&self, model: &str) -> Option<ChatCache> {
-        let fits = |pattern: &str| match pattern.strip_suffix('*') {
-            Some(beginning) => model.starts_with(beginning),
-            None => model == pattern,
-        };
-        self.0.iter().find(|(pattern, _)| fits(pattern)).map(|(_, cache)| *cache)
+        self.0.iter().find(|(pattern, _)| fits(pattern, model)).map(|(_, cache)| *cache)
     }
 
     /// Whether there is none.
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()
+    }
+}
+
+/// Whether a model's name is the pattern, or begins with what is before its `*`.
+pub(super) fn fits(pattern: &str, model: &str) -> bool {
+    match pattern.strip_suffix('*') {
+        Some(beginning) => model.starts_with(beginning),
+        None => model == pattern,
     }
 }
 

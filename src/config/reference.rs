@@ -2,7 +2,7 @@
 
 use std::fmt::Write;
 
-use super::{Access, Cache, Disk, Key, Log, Provider, Redis, Section, Server};
+use super::{Access, Cache, Disk, Key, Log, Prices, Provider, Redis, Section, Server};
 
 const INTRO: &str = "\
 # larder's configuration: every key at its default. Nothing here has to be written.
@@ -48,13 +48,14 @@ pub fn reference() -> String {
 
 type Entry = (&'static str, &'static str, &'static [Key]);
 
-fn sections() -> [Entry; 7] {
+fn sections() -> [Entry; 8] {
     [
         ("server", Server::DOC, Server::KEYS),
         ("cache", Cache::DOC, Cache::KEYS),
         ("access", Access::DOC, Access::KEYS),
         ("disk", Disk::DOC, Disk::KEYS),
         ("redis", Redis::DOC, Redis::KEYS),
+        ("prices", Prices::DOC, Prices::KEYS),
         ("log", Log::DOC, Log::KEYS),
         ("providers.openai", Provider::DOC, Provider::KEYS),
     ]

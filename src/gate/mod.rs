@@ -27,7 +27,7 @@ use hyper::body::{Body as _, Incoming};
 use hyper::upgrade::{self, OnUpgrade};
 use tokio_util::task::TaskTracker;
 
-pub use admin::{Admin, Reload};
+pub use admin::{Admin, History, Recent, Reload};
 pub use allowed::Allowed;
 pub use body::Body;
 use contain::contain;
@@ -41,7 +41,7 @@ use crate::config::Server;
 use crate::dialect::{Dialect, Endpoint};
 use crate::error::{Error, Kind};
 use crate::headers::is_json;
-use crate::metrics::{Held, IntCounter, OperationMetrics};
+use crate::metrics::{Held, IntCounter, Operation, OperationMetrics};
 use crate::serve::reply::{Content, Manner, Reply, Verdict};
 use crate::serve::{Ask, Passing, Service, Target, relay};
 
@@ -66,6 +66,8 @@ pub struct Proxy {
     pub chat: Arc<OperationMetrics>,
     /// The series of everything else.
     pub relay: Arc<OperationMetrics>,
+    /// What went wrong of late.
+    pub recent: Arc<Recent>,
     /// Requests that larder could not cope with.
     pub panics: IntCounter,
     /// What a drain waits for.
@@ -109,7 +111,9 @@ impl Proxy {
             None => self.whole(&mut ask, body).await,
         };
         leaving.stays();
-        write::respond(&voice, self.weighed(reply), exchange)
+        let response = write::respond(&voice, self.weighed(reply), exchange);
+        self.recent.note(&ask.target.upstream.name, operation(endpoint), &response);
+        response
     }
 
     /// The answer to a request that has no place here, and the last of its connection.
@@ -231,11 +235,19 @@ impl Proxy {
     }
 
     fn metrics(&self, endpoint: Endpoint) -> &Arc<OperationMetrics> {
-        match endpoint {
-            Endpoint::Embed(_) => &self.embed,
-            Endpoint::Chat(_) => &self.chat,
-            Endpoint::Other => &self.relay,
+        match operation(endpoint) {
+            Operation::Embed => &self.embed,
+            Operation::Chat => &self.chat,
+            Operation::Relay => &self.relay,
         }
+    }
+}
+
+fn operation(endpoint: Endpoint) -> Operation {
+    match endpoint {
+        Endpoint::Embed(_) => Operation::Embed,
+        Endpoint::Chat(_) => Operation::Chat,
+        Endpoint::Other => Operation::Relay,
     }
 }
 

@@ -58,24 +58,21 @@ pub fn endpoint(path_and_query: &str) -> &str {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::ceiling::Ceiling;
     use crate::config::Config;
     use crate::dialect;
-    use crate::metrics::Metrics;
+    use crate::upstream::Around;
 
     fn routes() -> Routes {
         let file = "[providers.openai]\nbase_url = \"http://a/v1\"\n\
                     [providers.bare]\nbase_url = \"http://b\"\n";
         let config = Config::read("test", file, &[]).unwrap();
-        let metrics = Metrics::new().unwrap();
         let by_name: HashMap<_, _> = config
             .providers
             .into_iter()
             .map(|(name, provider)| {
                 let dialect = dialect::named("openai").unwrap();
-                let metrics = metrics.upstream(&name);
-                let answers = Ceiling::new(usize::MAX);
-                let upstream = Upstream::new(&name, dialect, provider, (metrics, answers)).unwrap();
+                let around = Around::nobody(&name).unwrap();
+                let upstream = Upstream::new(&name, dialect, provider, around).unwrap();
                 (name, Arc::new(upstream))
             })
             .collect();

@@ -12,8 +12,8 @@ use crate::broadcast::Head;
 use crate::dialect::Dialect;
 use crate::error::{Error, Kind};
 use crate::headers::to_caller;
-use crate::metrics::{Held, OperationMetrics, Outcome};
-use crate::serve::reply::{Content, Reply, Verdict};
+use crate::metrics::{Held, Layer, OperationMetrics, Outcome};
+use crate::serve::reply::{Content, Items, Reply, Verdict};
 use crate::upstream::Answer;
 
 /// How many headers an answer from the cache has, with hyper's own.
@@ -41,6 +41,10 @@ pub(super) fn respond(voice: &Voice<'_>, reply: Reply, exchange: Exchange<'_>) -
     let Exchange { metrics, received, in_flight } = exchange;
     let Reply { content, verdict } = reply;
     let (outcome, total) = (verdict.outcome(), received.elapsed());
+    if let Some(credit) = &verdict.credit {
+        let inputs = verdict.items.map(Items::counted).unwrap_or_default();
+        credit.account.answered(outcome, inputs, (credit.tokens, total));
+    }
     let mut response = match content {
         Content::Streamed(response, permit) => {
             let (head, body) = response.into_parts();
@@ -60,6 +64,9 @@ pub(super) fn respond(voice: &Voice<'_>, reply: Reply, exchange: Exchange<'_>) -
             self::whole(voice, whole)
         }
     };
+    let own = total.saturating_sub(verdict.queue + verdict.upstream);
+    let in_memory = outcome == Outcome::Hit && verdict.layer == Layer::Memory;
+    metrics.took(own, in_memory.then_some(verdict.age));
     metrics.answered(outcome, response.status().as_u16(), total);
     let headers = response.headers_mut();
     if matches!(outcome, Outcome::Hit | Outcome::Stale) {

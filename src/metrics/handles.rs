@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use prometheus::{Gauge, Histogram, IntCounter, IntCounterVec, IntGauge};
+use prometheus::{Gauge, GaugeVec, Histogram, IntCounter, IntCounterVec, IntGauge};
 
 use super::labels::{Operation, Outcome};
 
@@ -19,6 +19,16 @@ pub struct TierMetrics {
     pub bytes: IntGauge,
     pub limit_bytes: IntGauge,
     pub average_age: Gauge,
+    pub(super) eviction_age: Histogram,
+}
+
+impl TierMetrics {
+    /// Counts an entry that gave way to others, and its age in seconds.
+    #[expect(clippy::cast_precision_loss, reason = "a histogram of seconds")]
+    pub fn evicted(&self, age: u64) {
+        self.evicted.inc();
+        self.eviction_age.observe(age as f64);
+    }
 }
 
 /// The handles of one operation.
@@ -32,6 +42,9 @@ pub struct OperationMetrics {
     pub saved_by_hit: IntCounter,
     pub saved_by_collapsing: IntCounter,
     pub saved_by_batching: IntCounter,
+    pub deduplicated_inputs: IntCounter,
+    pub(super) overhead: Histogram,
+    pub(super) hit_age: Histogram,
     pub(super) answers: [Answers; Outcome::ALL.len()],
     pub(super) requests: IntCounterVec,
     pub(super) label: &'static str,
@@ -54,6 +67,16 @@ impl OperationMetrics {
         } else {
             let code = itoa::Buffer::new().format(status).to_owned();
             self.requests.with_label_values(&[self.label, outcome.label(), &code]).inc();
+        }
+    }
+
+    /// Notes what larder itself took of an answer's time, and, of one that came from memory, how old it
+    /// is, in seconds.
+    #[expect(clippy::cast_precision_loss, reason = "a histogram of seconds")]
+    pub fn took(&self, own: Duration, age: Option<u64>) {
+        self.overhead.observe(own.as_secs_f64());
+        if let Some(age) = age {
+            self.hit_age.observe(age as f64);
         }
     }
 
@@ -115,6 +138,7 @@ pub struct UpstreamMetrics {
     pub invalid_replies: IntCounter,
     pub(super) durations: [Histogram; Operation::ALL.len()],
     pub(super) requests: IntCounterVec,
+    pub(super) ratelimit: GaugeVec,
     pub(super) name: String,
 }
 
@@ -130,6 +154,15 @@ impl UpstreamMetrics {
         self.requests.with_label_values(&labels).inc();
         if let Some(histogram) = self.durations.get(operation as usize) {
             histogram.observe(duration.as_secs_f64());
+        }
+    }
+}
+
+impl UpstreamMetrics {
+    /// Notes what a provider says is left of `requests` or `tokens`, if it says so.
+    pub fn left(&self, kind: &'static str, left: Option<f64>) {
+        if let Some(left) = left {
+            self.ratelimit.with_label_values(&[self.name.as_str(), kind]).set(left);
         }
     }
 }

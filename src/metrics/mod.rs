@@ -3,21 +3,41 @@
 //! Labels come from closed sets. Whoever counts on the way of a hit holds a handle that was
 //! resolved when larder started.
 
+/// Declares a family in a registry and gives it back.
+macro_rules! declare {
+    ($registry:expr, $family:ident, $options:expr) => {{
+        let single = $family::with_opts($options)?;
+        $registry.register(Box::new(single.clone()))?;
+        single
+    }};
+    ($registry:expr, $family:ident, $options:expr, $labels:expr) => {{
+        let family = $family::new($options, $labels)?;
+        $registry.register(Box::new(family.clone()))?;
+        family
+    }};
+}
+
+mod account;
 mod handles;
 mod labels;
 mod lower;
+mod render;
 mod resolve;
+mod snapshot;
 
 use prometheus::process_collector::ProcessCollector;
 use prometheus::{
-    Encoder, Gauge, GaugeVec, HistogramOpts, HistogramVec, IntCounterVec, IntGaugeVec, Opts,
-    Registry, Result, TextEncoder,
+    Gauge, GaugeVec, HistogramOpts, HistogramVec, IntCounterVec, IntGaugeVec, Opts, Registry,
+    Result,
 };
 pub use prometheus::{IntCounter, IntGauge};
 
+use account::AccountFamilies;
+pub use account::{AccountMetrics, CostMetrics};
 pub use handles::{Called, ChatMetrics, Held, OperationMetrics, TierMetrics, UpstreamMetrics};
 pub use labels::{Layer, Operation, Outcome};
 pub use lower::LowerMetrics;
+pub use snapshot::{Calls, Latency, Snapshot, TierSums};
 
 /// The media type of [`Metrics::render`].
 pub const CONTENT_TYPE: &str = prometheus::TEXT_FORMAT;
@@ -77,6 +97,13 @@ pub struct Metrics {
     upstream_breaker: IntGaugeVec,
     fallbacks: IntCounterVec,
     invalid_replies: IntCounterVec,
+    accounts: AccountFamilies,
+    overhead: HistogramVec,
+    eviction_age: HistogramVec,
+    deduplicated: IntCounterVec,
+    ratelimit: GaugeVec,
+    held: IntGaugeVec,
+    held_limit: IntGaugeVec,
     chat_streams: IntGauge,
     chat_answers: IntCounterVec,
     /// Connections that clients hold open now.
@@ -87,20 +114,6 @@ pub struct Metrics {
     pub panics: IntCounter,
     reload_successful: IntGauge,
     reload_timestamp: Gauge,
-}
-
-/// Declares a family in a registry and gives it back.
-macro_rules! declare {
-    ($registry:expr, $family:ident, $options:expr) => {{
-        let single = $family::with_opts($options)?;
-        $registry.register(Box::new(single.clone()))?;
-        single
-    }};
-    ($registry:expr, $family:ident, $options:expr, $labels:expr) => {{
-        let family = $family::new($options, $labels)?;
-        $registry.register(Box::new(family.clone()))?;
-        family
-    }};
 }
 
 impl Metrics {
@@ -158,7 +171,7 @@ impl Metrics {
             average_age: declare!(registry, GaugeVec, Opts::new("larder_cache_entry_age_average_seconds",
                 "Mean age of the entries of a tier. Falling under steady load: the tier is too small."), &["tier"]),
             hit_age: declare!(registry, HistogramVec, seconds("larder_cache_hit_age_seconds",
-                "Age of the entries that a tier below memory was asked for and had. All young: the tier may be smaller, or its entries live shorter.", AGE_SECONDS), &["tier"]),
+                "Age of what a tier was asked for and had; of tier memory that of the oldest part of an answer. All young: the tier may be smaller, or its entries live shorter.", AGE_SECONDS), &["tier"]),
             tier_duration: declare!(registry, HistogramVec, seconds("larder_cache_operation_duration_seconds",
                 "How long a tier below memory takes: get = a look-up of all keys of a request, put = a round of writing. High get: the disk or Redis is slow; it is given up at disk.timeout or redis.timeout.", TIER_SECONDS),
                 &["tier", "action"]),
@@ -218,6 +231,19 @@ impl Metrics {
                 "Whether a provider is called: 0 = yes, 1 = one call tries, 2 = no, since the last ones got no answer. Answers that are kept are served all the same."), &["upstream"]),
             invalid_replies: declare!(registry, IntCounterVec, Opts::new("larder_upstream_invalid_replies_total",
                 "Successful answers that did not pass the checks (count, order, dimensions, finite numbers). They are never stored. Any: look at the provider."), &["upstream"]),
+            accounts: AccountFamilies::declare(&registry)?,
+            overhead: declare!(registry, HistogramVec, seconds("larder_overhead_seconds",
+                "What larder itself took of the time to the head of an answer: without the wait for a turn, for others and for the provider. High: the process lacks CPU.", WAIT_SECONDS), &["operation"]),
+            eviction_age: declare!(registry, HistogramVec, seconds("larder_cache_eviction_age_seconds",
+                "Age of the entries of tier memory that gave way to others. Not much above larder_cache_hit_age_seconds: raise cache.memory.", AGE_SECONDS), &["tier"]),
+            deduplicated: declare!(registry, IntCounterVec, Opts::new("larder_deduplicated_inputs_total",
+                "Inputs that stood in their own request before. They are part of larder_collapsed_inputs_total. Many: the application asks for the same text twice in one request."), &["operation"]),
+            ratelimit: declare!(registry, GaugeVec, Opts::new("larder_upstream_ratelimit_remaining",
+                "What a provider said last of how many requests or tokens are left for now, to whichever credential. Near zero: it will refuse soon."), &["upstream", "kind"]),
+            held: declare!(registry, IntGaugeVec, Opts::new("larder_held_bytes",
+                "Bytes of bodies that are held now: requests = read to the end (server.max_in_flight), answers = read to the end, taken slowly, or open to others (server.max_answers)."), &["what"]),
+            held_limit: declare!(registry, IntGaugeVec, Opts::new("larder_held_limit_bytes",
+                "Bytes of bodies that may be held; beyond it the answer is 503."), &["what"]),
             chat_streams: declare!(registry, IntGauge, Opts::new("larder_chat_streams",
                 "Answers of models that are coming in now and may be kept or joined, whoever reads them.")),
             chat_answers: declare!(registry, IntCounterVec, Opts::new("larder_chat_answers_total",
@@ -246,8 +272,16 @@ impl Metrics {
             }
             self.client_retries.with_label_values(&[operation]);
             self.client_cancelled.with_label_values(&[operation]);
+            self.deduplicated.with_label_values(&[operation]);
         }
         self.chat_answers.with_label_values(&["stored"]);
+    }
+
+    /// Sets how much is held of what may be held of `requests` or `answers`, in bytes.
+    pub fn held(&self, what: &'static str, held: usize, limit: usize) {
+        let bytes = |count| i64::try_from(count).unwrap_or(i64::MAX);
+        self.held.with_label_values(&[what]).set(bytes(held));
+        self.held_limit.with_label_values(&[what]).set(bytes(limit));
     }
 
     /// Notes how a reload ended, and when, in seconds since 1970.
@@ -256,12 +290,5 @@ impl Metrics {
         if successful {
             self.reload_timestamp.set(now);
         }
-    }
-
-    /// All series in Prometheus' text format.
-    pub fn render(&self) -> Result<Vec<u8>> {
-        let mut out = Vec::new();
-        TextEncoder::new().encode(&self.registry.gather(), &mut out)?;
-        Ok(out)
     }
 }

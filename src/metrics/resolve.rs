@@ -20,6 +20,7 @@ impl Metrics {
             bytes: self.bytes.with_label_values(&[tier]),
             limit_bytes: self.limit_bytes.with_label_values(&[tier]),
             average_age: self.average_age.with_label_values(&[tier]),
+            eviction_age: self.eviction_age.with_label_values(&[tier]),
         }
     }
 
@@ -78,6 +79,9 @@ impl Metrics {
             saved_by_hit: by("hit"),
             saved_by_collapsing: by("collapsed"),
             saved_by_batching: by("batched"),
+            deduplicated_inputs: self.deduplicated.with_label_values(&[label]),
+            overhead: self.overhead.with_label_values(&[label]),
+            hit_age: self.hit_age.with_label_values(&["memory"]),
             answers: Outcome::ALL.map(|outcome| Answers {
                 ok: self.requests.with_label_values(&[label, outcome.label(), "200"]),
                 duration: self.request_duration.with_label_values(&[label, outcome.label()]),
@@ -122,6 +126,7 @@ impl Metrics {
             durations: Operation::ALL
                 .map(|op| self.upstream_duration.with_label_values(&[upstream, op.label()])),
             requests: self.upstream_requests.clone(),
+            ratelimit: self.ratelimit.clone(),
             name: upstream.to_owned(),
         }
     }

@@ -13,6 +13,7 @@ use crate::dialect::EmbedShape;
 use crate::error::{Error, Kind};
 use crate::headers::IDEMPOTENCY_KEY;
 use crate::key::{CacheKey, Digest, Place};
+use crate::ledger::{Credit, Spared, Tokens};
 use crate::metrics::{Layer, Operation};
 use crate::request::{EmbedRequest, Encoding, Unity};
 use crate::tier::memory::Recollection;
@@ -122,9 +123,9 @@ impl Service {
     fn recalled(&self, recalled: Recollection, fresh: &Freshness) -> Reply {
         self.lookups.hits.inc_by(recalled.parts as u64);
         self.metrics.saved_by_hit.inc();
-        let Recollection { answer, parts, stored, expires } = recalled;
+        let Recollection { answer, parts, stored, expires, credit } = recalled;
         let kept = Kept { layer: Layer::Memory, oldest: stored, first_end: expires };
-        let verdict = Verdict::hit(parts, &kept, fresh.now);
+        let verdict = Verdict::hit(parts, &kept, fresh.now).credited(credit);
         Reply { content: Content::Written(answer, None), verdict }
     }
 
@@ -171,7 +172,8 @@ impl Service {
             oldest: found.iter().map(|found| found.stored).min().unwrap_or(now),
             first_end: found.iter().map(|found| found.expires).min().unwrap_or(Moment::NEVER),
         };
-        let verdict = Verdict::hit(found.len(), &kept, now);
+        let credit = credit(ask, &question.request.model, (tokens(found.iter().copied()), 0));
+        let verdict = Verdict::hit(found.len(), &kept, now).credited(credit.clone());
         let vectors = found.iter().map(|found| found.vector.clone()).collect();
         let body = match self.write(ask, question, vectors).await {
             Ok(body) => body,
@@ -183,7 +185,7 @@ impl Service {
         if final_form {
             let values = found.iter().map(|found| Arc::clone(found.vector.bytes()));
             let parts = question.keys.iter().copied().zip(values).collect();
-            self.tiers.memory.remember(&question.how.exact, parts, body.clone());
+            self.tiers.memory.remember(&question.how.exact, parts, (body.clone(), credit));
         }
         Reply { content: Content::Written(body, None), verdict }
     }
@@ -226,6 +228,14 @@ impl Service {
     }
 }
 
+/// What an answer is to be credited with, for the tokens of what was there and of what others were
+/// asking for.
+pub(super) fn credit(ask: &Ask, model: &str, (hit, collapsed): (u64, u64)) -> Credit {
+    let account = ask.target.upstream.accounts.of(Operation::Embed, model);
+    let tokens = |input| Tokens { input, output: 0 };
+    Credit { account, tokens: Spared { hit: tokens(hit), collapsed: tokens(collapsed) } }
+}
+
 fn question<'a>(
     ask: &Ask,
     request: EmbedRequest<'a>,
@@ -243,6 +253,11 @@ fn question<'a>(
     });
     let keys = keys.collect();
     Question { request, keys, family, scope, how }
+}
+
+/// The tokens of all together, as the provider counted them.
+pub(super) fn tokens<'f, I: Iterator<Item = &'f Found>>(found: I) -> u64 {
+    found.map(|found| u64::from(found.vector.tokens())).sum()
 }
 
 /// Whether all vectors are of the same dimensions.

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use http::HeaderMap;
 
-use super::embed::{Found, Question, is_even};
+use super::embed::{Found, Question, credit, is_even, tokens};
 use super::original::original;
 use super::reply::{Content, Items, Reply, Verdict};
 use super::{Ask, Service};
@@ -36,7 +36,15 @@ struct Table {
     headers: Option<Arc<HeaderMap>>,
     took: Duration,
     items: Items,
+    /// The tokens of what was there before, and where the inputs stand that it asked for itself.
+    tokens_hit: u64,
+    led: Vec<usize>,
+    /// How many inputs that were not there stand in it before.
+    repeated: u64,
 }
+
+/// What is waited for, how the inputs come, and where those stand that are asked for.
+type Claimed = (Vec<(CacheKey, Follow<Outcome>)>, Items, Vec<usize>);
 
 /// How a wait for vectors ended.
 enum End {
@@ -99,6 +107,7 @@ pub(super) async fn answer(
         End::Complete => {
             verdict.stored = table.items.miss > 0;
             table.count(service);
+            verdict.credit = Some(credit(ask, &question.request.model, table.tokens()));
             table.write(service, ask, &question).await
         }
         End::Refused(answer) => {
@@ -125,7 +134,23 @@ impl Table {
         }
         let fresh = question.how.fresh;
         let took = Duration::ZERO;
-        Self { keys, apart, fresh, found, places, headers: None, took, items }
+        let (tokens_hit, led) = (tokens(found.iter().flatten()), Vec::new());
+        let is_missing = |first: &usize| found.get(*first).is_some_and(Option::is_none);
+        let missing = places.values().filter(|places| places.first().is_some_and(is_missing));
+        let repeated = missing.map(|places| places.len() as u64 - 1).sum();
+        Self {
+            keys,
+            apart,
+            fresh,
+            found,
+            places,
+            headers: None,
+            took,
+            items,
+            tokens_hit,
+            led,
+            repeated,
+        }
     }
 
     /// Claims what is missing, submits what it leads, waits for all; again where a flight ended for
@@ -137,9 +162,9 @@ impl Table {
         question: &Question<'_>,
     ) -> End {
         for round in 0..ROUNDS {
-            let (waits, items) = self.claim(service, original, question);
+            let (waits, items, led) = self.claim(service, original, question);
             if round == 0 {
-                self.items = items;
+                (self.items, self.led) = (items, led);
             }
             match self.wait(waits, &original.fingerprint).await {
                 End::Again => {}
@@ -155,8 +180,8 @@ impl Table {
         service: &Arc<Service>,
         original: &Arc<Original>,
         question: &Question<'_>,
-    ) -> (Vec<(CacheKey, Follow<Outcome>)>, Items) {
-        let mut waits = Vec::new();
+    ) -> Claimed {
+        let (mut waits, mut asked) = (Vec::new(), Vec::new());
         let mut seats = Vec::new();
         let mut items = self.items;
         for (position, key) in self.keys.iter().enumerate() {
@@ -190,6 +215,7 @@ impl Table {
                 continue;
             }
             items.miss += 1;
+            asked.push(position);
             if let Some(input) = question.request.inputs.get(position) {
                 let input = input.clone().into_owned();
                 seats.push(Seat { lead, key: *key, input, position });
@@ -199,7 +225,7 @@ impl Table {
             let original = Arc::clone(original);
             service.batcher.submit(Submission::new(original, seats));
         }
-        (waits, items)
+        (waits, items, asked)
     }
 
     async fn wait(&mut self, waits: Vec<(CacheKey, Follow<Outcome>)>, own: &Digest) -> End {
@@ -228,6 +254,7 @@ impl Table {
         question: &Question<'_>,
     ) -> End {
         self.items = Items { miss: self.keys.len(), ..Items::default() };
+        (self.tokens_hit, self.led) = (0, (0..self.keys.len()).collect());
         // Boxed, since few ask alone, and everybody's state would have room for it.
         let call = original.upstream.call_in_turn(&original.ticket, original.as_call());
         let answer = match Box::pin(call).await {
@@ -265,8 +292,17 @@ impl Table {
         }
     }
 
+    /// The tokens of what was there before, and of what others asked for.
+    fn tokens(&self) -> (u64, u64) {
+        let led = self.led.iter().filter_map(|position| self.found.get(*position)?.as_ref());
+        let paid = self.tokens_hit + tokens(led);
+        (self.tokens_hit, tokens(self.found.iter().flatten()).saturating_sub(paid))
+    }
+
     fn count(&self, service: &Service) {
-        service.metrics.collapsed_inputs.inc_by(self.items.collapsed as u64);
+        let collapsed = self.items.collapsed as u64;
+        service.metrics.collapsed_inputs.inc_by(collapsed);
+        service.metrics.deduplicated_inputs.inc_by(self.repeated.min(collapsed));
         if self.items.miss == 0 {
             service.metrics.saved_by_collapsing.inc();
         }

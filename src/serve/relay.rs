@@ -1,5 +1,7 @@
 //! Everything that is not taken apart: passed on as it is, streaming both ways.
 
+use std::time::Instant;
+
 use bytes::Bytes;
 use http::{HeaderMap, Request};
 
@@ -26,7 +28,7 @@ pub async fn relay(
     body: Passing,
     reason: &'static str,
 ) -> Reply {
-    let verdict = Verdict::bypass(reason);
+    let started = Instant::now();
     let mut to_provider = to_provider(headers);
     if let Some(protocol) = asked_protocol(headers) {
         switch_protocol(&mut to_provider, protocol.clone());
@@ -58,6 +60,7 @@ pub async fn relay(
         Ok((response, permit)) => Content::Streamed(Box::new(response), permit),
         Err(error) => Content::Failed(error),
     };
+    let verdict = Verdict { upstream: started.elapsed(), ..Verdict::bypass(reason) };
     Reply { content, verdict }
 }
 

@@ -9,6 +9,7 @@ use http::{HeaderMap, HeaderValue, Response, StatusCode};
 use crate::broadcast::{Head, Reader};
 use crate::clock::Moment;
 use crate::error::Error;
+use crate::ledger::{Credit, Inputs};
 use crate::metrics::{Layer, Outcome};
 use crate::transcript::Transcript;
 use crate::upstream::{Answer, Coming, Permit};
@@ -94,6 +95,8 @@ pub struct Verdict {
     pub queue: Duration,
     /// How long the provider's call took.
     pub upstream: Duration,
+    /// What it is to be credited with, if anything.
+    pub credit: Option<Credit>,
 }
 
 /// What is in the cache of an answer that is there.
@@ -129,6 +132,12 @@ impl Verdict {
             ttl: (first_end != Moment::NEVER).then(|| first_end.since(now)),
             ..Self::default()
         }
+    }
+
+    /// The same with what it is to be credited with.
+    #[must_use]
+    pub fn credited(self, credit: Credit) -> Self {
+        Self { credit: Some(credit), ..self }
     }
 
     /// The cache was not asked.
@@ -184,6 +193,12 @@ impl Verdict {
 }
 
 impl Items {
+    /// As the ledger has them.
+    pub fn counted(self) -> Inputs {
+        let Self { hit, collapsed, miss } = self;
+        Inputs { hit: hit as u64, collapsed: collapsed as u64, miss: miss as u64 }
+    }
+
     /// The value of `x-larder-items`.
     pub fn header(&self) -> HeaderValue {
         if *self == (Self { hit: 1, collapsed: 0, miss: 0 }) {

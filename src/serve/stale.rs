@@ -1,6 +1,6 @@
 //! What has ended, given after all where the provider fails (RFC 5861).
 
-use super::embed::{Found, Question};
+use super::embed::{Found, Question, credit, tokens};
 use super::reply::{Content, Items, Manner, Reply, Verdict};
 use super::{Ask, Service};
 
@@ -13,11 +13,12 @@ impl Service {
         let found = question.keys.iter().map(|key| ended(key).and_then(Found::in_memory));
         let found: Vec<Found> = found.collect::<Option<_>>()?;
         let oldest = found.iter().map(|found| found.stored).min().unwrap_or(now);
+        let credit = Some(credit(ask, &question.request.model, (tokens(found.iter()), 0)));
         let vectors = found.into_iter().map(|found| found.vector).collect();
         let body = self.write(ask, question, vectors).await.ok()?;
         let items = Items { hit: question.keys.len(), ..Items::default() };
         let (items, age) = (Some(items), now.since(oldest));
-        let verdict = Verdict { items, manner: Manner::Stale, age, ..Verdict::default() };
+        let verdict = Verdict { items, manner: Manner::Stale, age, credit, ..Verdict::default() };
         Some(Reply { content: Content::Written(body, None), verdict })
     }
 }

@@ -19,16 +19,17 @@ use crate::credential;
 use crate::dialect;
 use crate::flight::Flights;
 use crate::gate::route::Routes;
-use crate::gate::{Allowed, Proxy};
+use crate::gate::{Allowed, Proxy, Recent};
 use crate::headers::is_of_message;
+use crate::ledger::Ledger;
 use crate::metrics::{Metrics, Operation};
 use crate::serve::{ChatHandles, Service, Vouching};
 use crate::tier::Ground;
 use crate::tier::disk::directory::Directory;
-use crate::upstream::{Standings, Upstream};
+use crate::upstream::{Around, Standings, Upstream};
 
 /// Everything behind the listeners.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct Built {
     /// The use cases.
     pub service: Arc<Service>,
@@ -36,6 +37,8 @@ pub struct Built {
     pub upstreams: HashMap<String, Arc<Upstream>>,
     pub(super) bodies: Arc<Ceiling>,
     pub(super) answers: Arc<Ceiling>,
+    pub(super) ledger: Arc<Ledger>,
+    pub(super) recent: Arc<Recent>,
     pub(super) metrics: Metrics,
     pub(super) tasks: TaskTracker,
 }
@@ -44,8 +47,10 @@ pub struct Built {
 pub fn build(config: &Config) -> Result<Built, Failure> {
     let metrics = Metrics::new().map_err(|error| Failure::Start(error.to_string()))?;
     let answers = Ceiling::new(config.server.max_answers.as_usize());
+    let ledger = Arc::new(Ledger::new(&metrics, &config.prices));
     let upstreams = config.providers.iter().map(|(name, provider)| {
-        upstream(name, provider, (&metrics, &answers)).map(|upstream| (name.clone(), upstream))
+        let around = around(name, &metrics, (&answers, &ledger));
+        upstream(name, provider, around).map(|upstream| (name.clone(), upstream))
     });
     let upstreams = upstreams.collect::<Result<Vec<_>, _>>()?;
     let clock = Clock::start();
@@ -71,18 +76,25 @@ pub fn build(config: &Config) -> Result<Built, Failure> {
         checks: Flights::new(&hasher),
         metrics: embed,
         lookups: metrics.tier("memory"),
-        chat: ChatHandles {
-            broadcasts: Broadcasts::new(&hasher, &answers),
-            tasks: tasks.clone(),
-            ttl: None,
-            stale_if_error: Duration::ZERO,
-            max_transcript: 0,
-            metrics: metrics.chat("memory"),
-        },
+        chat: chat(Broadcasts::new(&hasher, &answers), tasks.clone(), &metrics),
     };
     let service = Arc::new(configure(&service, config)?);
-    let upstreams = upstreams.collect();
-    Ok(Built { service, upstreams, bodies: bodies(&config.server), answers, metrics, tasks })
+    let (upstreams, bodies) = (upstreams.collect(), bodies(&config.server));
+    Ok(Built {
+        service,
+        upstreams,
+        bodies,
+        answers,
+        ledger,
+        recent: Arc::default(),
+        metrics,
+        tasks,
+    })
+}
+
+fn chat(broadcasts: Arc<Broadcasts>, tasks: TaskTracker, metrics: &Metrics) -> ChatHandles {
+    let (ttl, stale_if_error, metrics) = (None, Duration::ZERO, metrics.chat("memory"));
+    ChatHandles { broadcasts, tasks, ttl, stale_if_error, max_transcript: 0, metrics }
 }
 
 /// Room for bodies as the settings say, but for one of the largest size in any case, as it came and
@@ -92,16 +104,25 @@ fn bodies(settings: &Server) -> Arc<Ceiling> {
     Ceiling::new(settings.max_in_flight.as_usize().max(least))
 }
 
+/// What a provider has in common with the others.
+pub(super) fn around(
+    name: &str,
+    metrics: &Metrics,
+    (answers, ledger): (&Arc<Ceiling>, &Ledger),
+) -> Around {
+    let (metrics, accounts) = (metrics.upstream(name), ledger.of(name));
+    Around { metrics, answers: Arc::clone(answers), accounts }
+}
+
 /// One provider, as far as it can be built before anything is opened.
 pub(super) fn upstream(
     name: &str,
     provider: &Provider,
-    (metrics, answers): (&Metrics, &Arc<Ceiling>),
+    around: Around,
 ) -> Result<Upstream, Failure> {
     let wrong = |message: String| Failure::Config(format!("providers.{name}: {message}"));
     let dialect =
         dialect::named(&provider.dialect).ok_or_else(|| wrong("an unknown dialect".to_owned()))?;
-    let around = (metrics.upstream(name), Arc::clone(answers));
     Upstream::new(name, dialect, provider.clone(), around).map_err(wrong)
 }
 
@@ -176,6 +197,7 @@ pub(super) fn proxy(config: &Config, built: &Built) -> Result<Proxy, Failure> {
         embed: Arc::new(built.metrics.operation(Operation::Embed)),
         chat: Arc::new(built.metrics.operation(Operation::Chat)),
         relay: Arc::new(built.metrics.operation(Operation::Relay)),
+        recent: Arc::clone(&built.recent),
         panics: built.metrics.panics.clone(),
         tasks: built.tasks.clone(),
     })

@@ -127,6 +127,8 @@ pub(super) struct Entrance {
     draining: Arc<watch::Sender<bool>>,
     opened: Arc<Opened>,
     tasks: TaskTracker,
+    /// Whose history is kept meanwhile.
+    beside: Option<Arc<Admin>>,
 }
 
 impl Entrance {
@@ -138,10 +140,14 @@ impl Entrance {
     ) -> Self {
         let (name, threads) = app.name_and_threads();
         let tasks = app.shared().tasks.clone();
+        let beside = match &app {
+            App::Proxy(..) => None,
+            App::Admin(admin, _) => Some(Arc::clone(admin)),
+        };
         let mut inner = Listening::new(name.to_owned(), app);
         inner.threads = threads;
         let (draining, opened) = (Arc::clone(draining), Arc::clone(opened));
-        Self { inner, listeners, draining, opened, tasks }
+        Self { inner, listeners, draining, opened, tasks, beside }
     }
 
     async fn take_listeners(&mut self, fds: &ListenFds) {
@@ -177,9 +183,17 @@ impl PingoraService for Entrance {
             }
             std::future::pending::<()>().await;
         };
+        let beside = self.beside.take();
+        let beside = async move {
+            if let Some(admin) = beside {
+                admin.history.keep(&admin.metrics).await;
+            }
+            std::future::pending::<()>().await;
+        };
         tokio::select! {
             () = self.inner.start_service(fds, self.draining.subscribe(), listeners_per_fd) => {}
             () = forward => {}
+            () = beside => {}
         }
     }
 

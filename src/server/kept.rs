@@ -27,7 +27,8 @@ pub(super) struct Kept {
 pub(super) fn build(config: &Config, clock: Clock, metrics: &Metrics) -> Result<Kept, Failure> {
     let Base { directory, ground, hasher } = base(config, clock)?;
     let (secret, purges) = (ground.secret, Arc::clone(&ground.purges));
-    let memory = Memory::new(config.cache.memory.0, hasher.clone(), metrics.tier("memory"));
+    let memory =
+        Memory::new(config.cache.memory.0, hasher.clone(), (metrics.tier("memory"), clock));
     let disk = match directory {
         None => None,
         Some(directory) => {

@@ -22,6 +22,7 @@ use pingora_core::server::{RunArgs, Server};
 use tokio::runtime::{self, Runtime};
 use tokio::sync::watch;
 
+use crate::clock::unix_seconds;
 use crate::config::Config;
 use crate::gate::{Admin, Current, Guard};
 use build::proxy;
@@ -85,7 +86,8 @@ pub fn run(config: &Config, run: Run) -> Result<(), Failure> {
     let tls = Arc::new(Tls::new(&config.server)?);
     let shared = Shared::new(&config.server, &built);
     let tasks = built.tasks.clone();
-    let metrics = built.metrics.clone();
+    let (metrics, ledger) = (built.metrics.clone(), Arc::clone(&built.ledger));
+    let recent = Arc::clone(&built.recent);
     let replaced = (Arc::clone(&current), Arc::clone(&tls));
     let live = Arc::new(Live::new(run.read, (config.clone(), built), replaced));
     let reloading = Arc::clone(&live);
@@ -97,7 +99,12 @@ pub fn run(config: &Config, run: Run) -> Result<(), Failure> {
     };
     let admin = Arc::new(Admin {
         guard: Guard::new(&config.server.admin_token, addresses.admin),
+        started: unix_seconds(),
+        proxy: format!("http{}://{}", if tls.is_on() { "s" } else { "" }, addresses.proxy),
         metrics,
+        ledger,
+        history: Arc::default(),
+        recent,
         current: Arc::clone(&current),
         reload: Box::new(move || reloading.reload()),
         draining: draining.subscribe(),

@@ -5,11 +5,11 @@
 use std::collections::HashMap;
 use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::{SystemTime, UNIX_EPOCH};
 
 use super::Failure;
 use super::build::{self, Built, proxy};
 use super::tls::{self, Tls};
+use crate::clock::unix_seconds;
 use crate::config::Config;
 use crate::gate::Current;
 
@@ -31,7 +31,7 @@ impl Live {
         running: (Config, Built),
         (current, tls): (Arc<Current>, Arc<Tls>),
     ) -> Self {
-        running.1.metrics.reloaded(true, now());
+        running.1.metrics.reloaded(true, unix_seconds());
         Self { read, running: Mutex::new(running), current, tls }
     }
 
@@ -52,12 +52,12 @@ impl Live {
                 self.current.set(proxy);
                 self.tls.set(encryption);
                 *running = (next, rebuilt);
-                metrics.reloaded(true, now());
+                metrics.reloaded(true, unix_seconds());
                 tracing::info!("the configuration was taken over");
                 Ok(())
             }
             Err(error) => {
-                metrics.reloaded(false, now());
+                metrics.reloaded(false, unix_seconds());
                 tracing::error!(error, "the configuration was not taken over; the old one stays");
                 Err(error)
             }
@@ -76,15 +76,15 @@ impl Built {
             let upstream = if let Some(upstream) = kept {
                 Arc::clone(upstream)
             } else {
-                let upstream = build::upstream(name, provider, (&self.metrics, &self.answers))?;
+                let shared = (&self.answers, &*self.ledger);
+                let around = build::around(name, &self.metrics, shared);
+                let upstream = build::upstream(name, provider, around)?;
                 build::finished(upstream, new, &self.service.secret)
             };
             upstreams.insert(name.clone(), upstream);
         }
         let service = build::configure(&self.service, new)?;
-        let (metrics, tasks) = (self.metrics.clone(), self.tasks.clone());
-        let (bodies, answers) = (Arc::clone(&self.bodies), Arc::clone(&self.answers));
-        Ok(Self { service: Arc::new(service), upstreams, bodies, answers, metrics, tasks })
+        Ok(Self { service: Arc::new(service), upstreams, ..self.clone() })
     }
 }
 
@@ -101,17 +101,13 @@ fn tell_what_waits(old: &Config, new: &Config) {
         ("server", server != old.server),
         ("cache", fixed(old) != fixed(new)),
         ("disk", old.disk != new.disk),
+        ("prices", old.prices != new.prices),
         ("redis", old.redis != new.redis),
         ("log", old.log != new.log),
     ];
     for (section, _) in waiting.into_iter().filter(|(_, changed)| *changed) {
         tracing::warn!(section, "has changes that only a restart takes over");
     }
-}
-
-/// Seconds since 1970.
-fn now() -> f64 {
-    SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs_f64()
 }
 
 impl fmt::Debug for Live {

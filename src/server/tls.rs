@@ -36,6 +36,11 @@ impl Tls {
         Ok(Self { now: RwLock::new(read(server)?), patience: server.head_timeout })
     }
 
+    /// Whether connections are encrypted, but those of the socket file.
+    pub(super) fn is_on(&self) -> bool {
+        self.now.read().unwrap_or_else(PoisonError::into_inner).is_some()
+    }
+
     /// How a new connection is encrypted. The socket file is this machine's own, and never is.
     pub(super) fn of(&self, stream: &Stream) -> Encryption {
         let now = self.now.read().unwrap_or_else(PoisonError::into_inner).clone()?;

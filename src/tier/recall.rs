@@ -11,6 +11,7 @@ use quick_cache::sync::{Cache, DefaultLifecycle};
 use quick_cache::{OptionsBuilder, Weighter};
 
 use crate::key::{CacheKey, KeyHasher};
+use crate::ledger::Credit;
 
 /// What an entry costs beside its bytes: handles, list links, its share of the hash table, and the
 /// allocator's own.
@@ -24,6 +25,7 @@ const TYPICAL: u64 = 10_000;
 pub(super) struct Recalled {
     pub(super) parts: Box<[(CacheKey, Arc<[u8]>)]>,
     pub(super) answer: Bytes,
+    pub(super) credit: Credit,
 }
 
 /// Answers by the bytes of their questions.

@@ -151,7 +151,10 @@ impl Upstream {
         match response {
             Ok(Ok(mut response)) => {
                 admission.answered();
-                turn.answered(&Told::read(response.status(), response.headers()));
+                let told = Told::read(response.status(), response.headers());
+                turn.answered(&told);
+                self.metrics.left("requests", told.calls.map(|(_, left)| left));
+                self.metrics.left("tokens", told.tokens);
                 if let Some(key) = &self.own_key {
                     key.strike_headers(response.headers_mut());
                 }

@@ -39,12 +39,13 @@ use ticket::Each;
 pub use ticket::{Priority, Ticket};
 
 use crate::ceiling::Ceiling;
-use crate::config::Provider;
+use crate::config::{Prices, Provider};
 use crate::credential;
 use crate::dialect::Dialect;
 use crate::error::{Error, Kind};
 use crate::key::{Digest, Framer};
-use crate::metrics::{Held, UpstreamMetrics};
+use crate::ledger::Accounts;
+use crate::metrics::{Held, Metrics, UpstreamMetrics};
 
 /// The right to make one call now; it counts as under way until it is dropped.
 #[derive(Debug)]
@@ -94,6 +95,27 @@ pub struct Answer {
     pub took: Duration,
 }
 
+/// What a provider has in common with others.
+#[derive(Debug)]
+pub struct Around {
+    /// Its series.
+    pub metrics: UpstreamMetrics,
+    /// Room for answers that are read to the end.
+    pub answers: Arc<Ceiling>,
+    /// What is asked of it, by model.
+    pub accounts: Arc<Accounts>,
+}
+
+impl Around {
+    /// Nothing in common with anybody, for who makes calls of its own.
+    pub fn nobody(name: &str) -> Result<Self, String> {
+        let metrics = Metrics::new().map_err(|error| error.to_string())?;
+        let accounts = Accounts::new(name, &metrics, &Prices::none());
+        let (metrics, answers) = (metrics.upstream(name), Ceiling::new(usize::MAX));
+        Ok(Self { metrics, answers, accounts: Arc::new(accounts) })
+    }
+}
+
 /// A configured provider.
 pub struct Upstream {
     /// The name in the configuration, and the first segment of its paths.
@@ -106,6 +128,8 @@ pub struct Upstream {
     pub identity: Digest,
     /// Its series.
     pub metrics: UpstreamMetrics,
+    /// What is asked of it, by model.
+    pub accounts: Arc<Accounts>,
     /// What it thinks of the credentials it was called with, where that is asked.
     pub standings: Option<Standings>,
     own_key: Option<OwnKey>,
@@ -129,7 +153,7 @@ impl Upstream {
         name: &str,
         dialect: &'static dyn Dialect,
         settings: Provider,
-        (metrics, answers): (UpstreamMetrics, Arc<Ceiling>),
+        Around { metrics, answers, accounts }: Around,
     ) -> Result<Self, String> {
         let base: Uri =
             settings.base_url.parse().map_err(|_| "base_url is not a URL".to_owned())?;
@@ -167,6 +191,7 @@ impl Upstream {
             standings: None,
             own_key: settings.api_key_env.key().cloned().map(OwnKey::new),
             answers,
+            accounts,
             metrics,
             settings,
         })

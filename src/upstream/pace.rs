@@ -167,7 +167,8 @@ impl Pace {
 mod tests {
     use super::*;
 
-    const OK: Told = Told { throttled: false, wait: None, is_final: false, calls: None };
+    const OK: Told =
+        Told { throttled: false, wait: None, is_final: false, calls: None, tokens: None };
     const NO: Told = Told { throttled: true, ..OK };
 
     fn after(start: Instant, milliseconds: u64) -> Instant {

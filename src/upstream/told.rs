@@ -12,6 +12,14 @@ const COUNTS: [(&str, &str); 3] = [
     ("x-ratelimit-limit-req-minute", "x-ratelimit-remaining-req-minute"),
 ];
 
+/// How many tokens are left now.
+const TOKENS: [&str; 4] = [
+    "x-ratelimit-remaining-tokens",
+    "anthropic-ratelimit-tokens-remaining",
+    "anthropic-ratelimit-input-tokens-remaining",
+    "x-ratelimit-remaining-tokens-query-minute",
+];
+
 static RETRY_AFTER_MS: HeaderName = HeaderName::from_static("retry-after-ms");
 static SHOULD_RETRY: HeaderName = HeaderName::from_static("x-should-retry");
 
@@ -26,6 +34,8 @@ pub(super) struct Told {
     pub(super) is_final: bool,
     /// How many calls a minute there may be, and how many are left.
     pub(super) calls: Option<(f64, f64)>,
+    /// How many tokens are left.
+    pub(super) tokens: Option<f64>,
 }
 
 impl Told {
@@ -40,6 +50,7 @@ impl Told {
                 let limit = number(headers.get(*limit)?).filter(|limit| *limit >= 1.0)?;
                 Some((limit, number(headers.get(*left)?)?))
             }),
+            tokens: TOKENS.iter().find_map(|left| number(headers.get(*left)?)),
         }
     }
 }

@@ -29,6 +29,7 @@ mod harness;
 mod hostile;
 mod isolate;
 mod layers;
+mod ledger;
 mod life;
 mod listen;
 mod marathon;

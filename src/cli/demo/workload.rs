@@ -11,13 +11,12 @@ use serde_json::json;
 use tokio::task::JoinSet;
 
 use super::table::Step;
-use crate::ceiling::Ceiling;
 use crate::config::Config;
 use crate::dialect;
 use crate::key::Digest;
-use crate::metrics::{Metrics, Operation};
+use crate::metrics::Operation;
 use crate::simulate::Snapshot;
-use crate::upstream::{Answer, Call, Ticket, Upstream};
+use crate::upstream::{Answer, Around, Call, Ticket, Upstream};
 
 /// A client of the sidecar, and of the provider for its counts.
 #[derive(Clone)]
@@ -53,8 +52,7 @@ fn connect(base_url: &str) -> Result<Arc<Upstream>, String> {
     let config = Config::read("demo", &file, &[]).map_err(|problems| format!("{problems:?}"))?;
     let provider = config.providers.get("openai").ok_or("no provider")?.clone();
     let dialect = dialect::named("openai").ok_or("no dialect")?;
-    let metrics = Metrics::new().map_err(|error| error.to_string())?.upstream("demo");
-    Upstream::new("demo", dialect, provider, (metrics, Ceiling::new(usize::MAX))).map(Arc::new)
+    Upstream::new("demo", dialect, provider, Around::nobody("demo")?).map(Arc::new)
 }
 
 type Asked = (&'static str, Bytes);

@@ -2,6 +2,7 @@
 
 use serde::Deserialize;
 use serde::de::IgnoredAny;
+use serde_json::Value;
 
 use super::super::Unreadable;
 use super::fields::Fields;
@@ -42,6 +43,7 @@ impl ChatShape for Chat {
     fn whole(&self, body: &[u8], watch: &mut Watch) {
         match serde_json::from_slice::<Answer>(body) {
             Ok(answer) => {
+                watch.uses(answer.usage.as_ref());
                 let calls = answer.message.and_then(|message| message.tool_calls);
                 if calls.is_some_and(|calls| !calls.is_empty()) {
                     watch.spoil(Spoilt::Reason);
@@ -63,6 +65,7 @@ impl ChatShape for Chat {
         match event.kind.as_str() {
             "message-end" => {
                 let delta = event.delta.unwrap_or_default();
+                watch.uses(delta.usage.as_ref());
                 if delta.error.is_some() {
                     watch.spoil(Spoilt::Error);
                 }
@@ -80,6 +83,7 @@ impl ChatShape for Chat {
 struct Answer {
     message: Option<Message>,
     finish_reason: Option<String>,
+    usage: Option<Value>,
 }
 
 #[derive(Debug, Deserialize)]
@@ -98,4 +102,5 @@ struct Event {
 struct Delta {
     finish_reason: Option<String>,
     error: Option<IgnoredAny>,
+    usage: Option<Value>,
 }

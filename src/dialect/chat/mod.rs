@@ -17,7 +17,7 @@ mod route;
 mod tests;
 mod watch;
 
-pub use watch::{Spoilt, Watch};
+pub use watch::{Spoilt, Used, Watch};
 
 use std::time::Duration;
 

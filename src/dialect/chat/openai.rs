@@ -2,6 +2,7 @@
 
 use serde::Deserialize;
 use serde::de::IgnoredAny;
+use serde_json::Value;
 
 use super::super::Unreadable;
 use super::fields::Fields;
@@ -118,6 +119,7 @@ fn prompts(fields: &Fields<'_>) -> Result<u64, Unreadable> {
 struct Answer {
     choices: Option<Vec<Choice>>,
     error: Option<IgnoredAny>,
+    usage: Option<Value>,
 }
 
 #[derive(Debug, Deserialize)]
@@ -152,6 +154,7 @@ fn answer(json: &[u8], watch: &mut Watch) {
     let Ok(answer) = serde_json::from_slice::<Answer>(json) else {
         return watch.spoil(Spoilt::Unreadable);
     };
+    watch.uses(answer.usage.as_ref());
     let (None, Some(choices)) = (answer.error, answer.choices) else {
         return watch.spoil(Spoilt::Error);
     };

@@ -2,6 +2,7 @@
 
 use serde::Deserialize;
 use serde::de::IgnoredAny;
+use serde_json::Value;
 
 use super::super::Unreadable;
 use super::fields::Fields;
@@ -77,6 +78,7 @@ struct Response {
     error: Option<IgnoredAny>,
     #[serde(default)]
     output: Vec<Item>,
+    usage: Option<Value>,
 }
 
 #[derive(Debug, Deserialize)]
@@ -93,6 +95,7 @@ struct Part {
 }
 
 fn judge(response: Response, watch: &mut Watch) {
+    watch.uses(response.usage.as_ref());
     if response.error.is_some() {
         return watch.spoil(Spoilt::Error);
     }

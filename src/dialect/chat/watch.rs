@@ -2,6 +2,8 @@
 
 use std::collections::BTreeMap;
 
+use serde_json::Value;
+
 /// The most choices that are kept count of; an answer with more is not one that is kept.
 const MOST_CHOICES: usize = 128;
 
@@ -20,6 +22,31 @@ pub enum Spoilt {
     Unfinished,
 }
 
+/// Tokens that a model read and wrote, in the words of `OpenAI`, of Anthropic and Cohere, of Gemini, of
+/// Ollama. What Anthropic reads from or writes to its cache is counted by itself, and is not in it.
+const INPUT: &[&str] = &["prompt_tokens", "input_tokens", "promptTokenCount", "prompt_eval_count"];
+const OUTPUT: &[&str] =
+    &["completion_tokens", "output_tokens", "candidatesTokenCount", "eval_count"];
+
+/// Tokens that an answer is said to have used.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Used {
+    /// That the model read.
+    pub input: Option<u64>,
+    /// That it wrote.
+    pub output: Option<u64>,
+}
+
+/// A count of a usage, or of the `tokens` in it, where Cohere has them; Cohere's are printed with a
+/// fraction.
+#[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a count of tokens")]
+fn count(usage: &Value, name: &str) -> Option<u64> {
+    let found = usage.get(name).or_else(|| usage.get("tokens")?.get(name))?;
+    found
+        .as_u64()
+        .or_else(|| found.as_f64().filter(|count| *count >= 0.0).map(|count| count as u64))
+}
+
 /// An answer under watch.
 #[derive(Debug, Clone, Default)]
 pub struct Watch {
@@ -27,6 +54,7 @@ pub struct Watch {
     choices: BTreeMap<u64, bool>,
     ended: bool,
     spoilt: Option<Spoilt>,
+    used: Used,
 }
 
 impl Watch {
@@ -38,6 +66,19 @@ impl Watch {
     /// What is wrong with it already.
     pub fn spoilt(&self) -> Option<Spoilt> {
         self.spoilt
+    }
+
+    /// What it is said to have used, so far.
+    pub fn used(&self) -> Used {
+        self.used
+    }
+
+    /// A count came; what comes later says more.
+    pub(super) fn uses(&mut self, usage: Option<&Value>) {
+        let Some(usage) = usage else { return };
+        let count = |names: &[&str]| names.iter().find_map(|name| count(usage, name));
+        self.used.input = count(INPUT).or(self.used.input);
+        self.used.output = count(OUTPUT).or(self.used.output);
     }
 
     /// Whether an answer that ends here is complete, with so many choices.

@@ -23,6 +23,7 @@ use crate::dialect::chat::question;
 use crate::error::{Error, Kind};
 use crate::headers::{IDEMPOTENCY_KEY, to_provider};
 use crate::key::{CacheKey, Framer};
+use crate::ledger::{Account, Credit, Spared};
 use crate::metrics::{Layer, Operation};
 use crate::request::{ChatRequest, Sharing};
 use crate::tier::purge::Scope;
@@ -90,15 +91,16 @@ impl Service {
         let question = question(shape, &ask.body).map_err(|_| "unreadable")?;
         let key = self.chat_key(ask, &question);
         let scope = self.tiers.purges.scope(&ask.target.upstream.name, &request.model);
+        let account = ask.target.upstream.accounts.of(Operation::Chat, &request.model);
         let now = self.clock.at(ask.target.received);
         let fresh = Freshness { now, max_age: directives.max_age };
         if !directives.no_cache {
             if let Some(kept) = self.kept(&key, &fresh) {
-                return Ok(self.replay(kept, now));
+                return Ok(self.replay(kept, now, account));
             }
             self.chat.metrics.misses.inc();
             if let Some(kept) = self.kept_deep(key, scope, fresh).await {
-                return Ok(self.replay(kept, now));
+                return Ok(self.replay(kept, now, account));
             }
         }
         if directives.only_if_cached {
@@ -109,7 +111,7 @@ impl Service {
         if !reply.is_providers_failure() {
             return Ok(reply);
         }
-        Ok(self.stale_words(&key, &directives, now).unwrap_or(reply))
+        Ok(self.stale_words(&key, &directives, (now, account)).unwrap_or(reply))
     }
 
     /// The answer that comes from the provider, for whoever may read it.
@@ -122,31 +124,36 @@ impl Service {
         if let Some(reply) = self.refused(directives, &pump.question.digest()) {
             return reply;
         }
-        let bound = self.chat.max_transcript;
+        let (bound, account) = (self.chat.max_transcript, Arc::clone(&pump.account));
         if directives.no_cache {
             let (source, reader) = self.chat.broadcasts.alone(bound);
             self.chat.tasks.spawn(pump.run(source));
-            return await_head(reader, false, Some("no-cache")).await;
+            return await_head(reader, (false, Some("no-cache")), account).await;
         }
         match self.chat.broadcasts.join(pump.question, bound, || self.kept(&key, fresh)) {
-            Joined::Found(kept) => self.replay(kept, fresh.now),
+            Joined::Found(kept) => self.replay(kept, fresh.now, account),
             Joined::Leads(source, reader) => {
                 self.chat.tasks.spawn(pump.run(source));
-                await_head(reader, false, None).await
+                await_head(reader, (false, None), account).await
             }
             Joined::Follows(reader) => {
                 self.chat.metrics.operation.collapsed_inputs.inc();
                 self.chat.metrics.operation.saved_by_collapsing.inc();
-                await_head(reader, true, None).await
+                await_head(reader, (true, None), account).await
             }
         }
     }
 
     /// The answer that has ended, given after all where the provider fails.
-    fn stale_words(&self, key: &CacheKey, directives: &Directives, now: Moment) -> Option<Reply> {
+    fn stale_words(
+        &self,
+        key: &CacheKey,
+        directives: &Directives,
+        (now, account): (Moment, Arc<Account>),
+    ) -> Option<Reply> {
         let seconds = directives.stale_seconds(self.chat.stale_if_error)?;
         let kept = Kept::of(self.tiers.memory.get_stale(key, now, seconds)?, Layer::Memory)?;
-        let reply = self.replay(kept, now);
+        let reply = self.replay(kept, now, account);
         Some(Reply { verdict: Verdict { manner: Manner::Stale, ..reply.verdict }, ..reply })
     }
 
@@ -169,11 +176,13 @@ impl Service {
         Kept::of(deep.stored, deep.layer)
     }
 
-    fn replay(&self, kept: Kept, now: Moment) -> Reply {
+    fn replay(&self, kept: Kept, now: Moment, account: Arc<Account>) -> Reply {
         self.chat.metrics.hits.inc();
         self.chat.metrics.operation.saved_by_hit.inc();
         let verdict = Verdict::hit(1, &kept.place, now);
-        let verdict = Verdict { undivided: true, ..verdict };
+        let tokens = Spared { hit: kept.transcript.tokens, ..Spared::default() };
+        let credit = Some(Credit { account, tokens });
+        let verdict = Verdict { undivided: true, credit, ..verdict };
         Reply { content: Content::Replayed(Box::new(kept.transcript)), verdict }
     }
 
@@ -207,6 +216,8 @@ impl Service {
             key,
             question,
             scope,
+            account: ask.target.upstream.accounts.of(Operation::Chat, &request.model),
+            since: Instant::now(),
             ttl: shortest(directives.ttl.or(self.chat.ttl), shape.most_ttl()),
         }
     }
@@ -252,7 +263,11 @@ fn shortest(one: Option<Duration>, other: Option<Duration>) -> Option<Duration> 
 }
 
 /// Waits for the head of an answer; the rest goes to the client as it comes.
-async fn await_head(reader: Reader, follows: bool, bypass: Option<&'static str>) -> Reply {
+async fn await_head(
+    reader: Reader,
+    (follows, bypass): (bool, Option<&'static str>),
+    account: Arc<Account>,
+) -> Reply {
     let started = Instant::now();
     let items = Items { collapsed: usize::from(follows), miss: usize::from(!follows), hit: 0 };
     let head = match reader.head().await {
@@ -262,10 +277,12 @@ async fn await_head(reader: Reader, follows: bool, bypass: Option<&'static str>)
     let waited = started.elapsed();
     let (queue, upstream) =
         if follows { (waited, Duration::ZERO) } else { (Duration::ZERO, waited) };
+    let credit = head.status.is_success().then(|| Credit { account, tokens: Spared::default() });
     let verdict = Verdict {
         items: Some(items),
         undivided: true,
         bypass,
+        credit,
         stored: head.storable && !follows,
         queue,
         upstream,

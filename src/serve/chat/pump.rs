@@ -2,7 +2,7 @@
 //! request that began it for as long as somebody else reads, or may come to.
 
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use http::HeaderMap;
@@ -19,6 +19,7 @@ use crate::clock::Moment;
 use crate::config::sharers::Sharers;
 use crate::headers::of_no_account;
 use crate::key::CacheKey;
+use crate::ledger::{Account, Spared, Tokens};
 use crate::metrics::{Held, Operation};
 use crate::tier::Stored;
 use crate::tier::purge::Scope;
@@ -44,6 +45,9 @@ pub(super) struct Pump {
     pub(super) question: CacheKey,
     pub(super) scope: &'static Scope,
     pub(super) ttl: Option<Duration>,
+    /// Where it is entered.
+    pub(super) account: Arc<Account>,
+    pub(super) since: Instant,
 }
 
 impl Pump {
@@ -113,7 +117,11 @@ impl Pump {
             let bytes = match body.frame().await {
                 Some(Ok(frame)) => frame.into_data().unwrap_or_default(),
                 Some(Err(_)) => return ("cut", End::Cut),
-                None => return (self.keep(headers, source.whole()), End::Complete),
+                None => {
+                    let result = self.keep(headers, source.whole());
+                    self.enter(source);
+                    return (result, End::Complete);
+                }
             };
             self.watcher.take(&bytes);
             if !body.is_end_stream() {
@@ -126,6 +134,7 @@ impl Pump {
                 whole
             });
             let result = self.keep(headers, whole);
+            self.enter(source);
             if result != "stored" {
                 // Nor may it then read along what is not kept.
                 source.close();
@@ -135,8 +144,19 @@ impl Pump {
         }
     }
 
+    /// Enters the call, and what was spared for those who only read along.
+    fn enter(&self, source: &Source) {
+        if self.watcher.unfit() == Some("status") {
+            return;
+        }
+        let tokens = self.watcher.tokens();
+        self.account.called(tokens, self.since.elapsed());
+        let collapsed = tokens.times(source.readers_ever().saturating_sub(1));
+        self.account.spare(Spared { hit: Tokens::default(), collapsed });
+    }
+
     /// Keeps an answer that ended well; what became of it.
-    fn keep(self, headers: &HeaderMap, whole: Option<Vec<Bytes>>) -> &'static str {
+    fn keep(&mut self, headers: &HeaderMap, whole: Option<Vec<Bytes>>) -> &'static str {
         let limit = self.service.chat.max_transcript;
         let fits = |whole: &Vec<Bytes>| whole.iter().map(Bytes::len).sum::<usize>() <= limit;
         let unfit = self.watcher.unfit();
@@ -144,11 +164,11 @@ impl Pump {
         if let Err(reason) = self.watcher.verdict(&whole) {
             return reason;
         }
-        let stored = self.service.clock.now();
+        let (stored, tokens) = (self.service.clock.now(), self.watcher.tokens());
         let expires = self.ttl.map_or(Moment::NEVER, |ttl| stored.after(ttl));
         let value = match self.service.sharers {
-            Sharers::Credential => transcript::write(headers, &whole),
-            _ => transcript::write(&of_no_account(headers.clone()), &whole),
+            Sharers::Credential => transcript::write(headers, &whole, tokens),
+            _ => transcript::write(&of_no_account(headers.clone()), &whole, tokens),
         };
         let mark = self.scope.mark();
         self.service.tiers.put(self.key, Stored { value, stored, expires, mark });

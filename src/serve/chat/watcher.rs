@@ -5,6 +5,7 @@ use http::{HeaderMap, StatusCode, header};
 
 use crate::dialect::ChatShape;
 use crate::dialect::chat::{Spoilt, Watch};
+use crate::ledger::Tokens;
 use crate::request::{ChatRequest, Framing};
 use crate::sse::{Frame, Splitter};
 
@@ -71,18 +72,24 @@ impl Watcher {
         self.unfit.or_else(|| self.watch.spoilt().map(word))
     }
 
+    /// The tokens that it is said to have used, as far as it has been read.
+    pub(super) fn tokens(&self) -> Tokens {
+        let used = self.watch.used();
+        Tokens { input: used.input.unwrap_or(0), output: used.output.unwrap_or(0) }
+    }
+
     /// Whether the answer that ended here may be kept; where not, a word why.
-    pub(super) fn verdict(mut self, whole: &[Bytes]) -> Result<(), &'static str> {
+    pub(super) fn verdict(&mut self, whole: &[Bytes]) -> Result<(), &'static str> {
         if let Some(unfit) = self.unfit {
             return Err(unfit);
         }
         let (shape, watch) = (self.shape, &mut self.watch);
-        let clean = match self.splitter {
+        let clean = match &mut self.splitter {
             None => {
                 shape.whole(&whole.concat(), watch);
                 true
             }
-            Some(mut splitter) => {
+            Some(splitter) => {
                 splitter.end(&mut |frame| shape.frame(frame.event, frame.data, watch))
             }
         };

@@ -15,8 +15,9 @@ use quick_cache::{Lifecycle, OptionsBuilder, Weighter};
 
 use super::recall::{Recall, Recalled};
 use super::{Freshness, Stored};
-use crate::clock::Moment;
+use crate::clock::{Clock, Moment};
 use crate::key::{CacheKey, KeyHasher};
+use crate::ledger::Credit;
 use crate::metrics::TierMetrics;
 
 /// What an entry costs beside its value: key, handle, list links, its share of the hash table, and
@@ -40,6 +41,8 @@ pub struct Recollection {
     pub stored: Moment,
     /// When the first of them ends.
     pub expires: Moment,
+    /// What it is to be credited with.
+    pub credit: Credit,
 }
 
 /// The answers that are in memory.
@@ -51,7 +54,7 @@ pub struct Memory {
 
 impl Memory {
     /// A tier that holds so many bytes.
-    pub fn new(limit: u64, hasher: KeyHasher, metrics: TierMetrics) -> Self {
+    pub fn new(limit: u64, hasher: KeyHasher, (metrics, clock): (TierMetrics, Clock)) -> Self {
         let for_answers = limit / RECALL_SHARE;
         let for_values = limit - for_answers;
         let entries = usize::try_from(for_values / TYPICAL_VALUE).unwrap_or(0).max(64);
@@ -61,7 +64,7 @@ impl Memory {
             .build()
             .expect("both capacities are given");
         metrics.limit_bytes.set(i64::try_from(limit).unwrap_or(i64::MAX));
-        let tally = Tally { metrics: Arc::new(metrics), stored_sum: Arc::default() };
+        let tally = Tally { metrics: Arc::new(metrics), clock, stored_sum: Arc::default() };
         let recall = Recall::new(for_answers, hasher.clone());
         let cache = Cache::with_options(options, Weigher, hasher, tally.clone());
         Self { cache, recall, tally }
@@ -93,13 +96,18 @@ impl Memory {
             expires = expires.min(held.expires);
         }
         let (answer, parts) = (recalled.answer.clone(), recalled.parts.len());
-        Some(Recollection { answer, parts, stored, expires })
+        Some(Recollection { answer, parts, stored, expires, credit: recalled.credit.clone() })
     }
 
     /// Keeps the whole answer to a question, with the values that it was written from.
-    pub fn remember(&self, question: &[u8], parts: Vec<(CacheKey, Arc<[u8]>)>, answer: Bytes) {
+    pub fn remember(
+        &self,
+        question: &[u8],
+        parts: Vec<(CacheKey, Arc<[u8]>)>,
+        (answer, credit): (Bytes, Credit),
+    ) {
         let parts = parts.into();
-        self.recall.put(question, Recalled { parts, answer });
+        self.recall.put(question, Recalled { parts, answer, credit });
     }
 
     /// Keeps an answer under its key.
@@ -173,6 +181,7 @@ impl Weighter<CacheKey, Stored> for Weigher {
 #[derive(Debug, Clone)]
 struct Tally {
     metrics: Arc<TierMetrics>,
+    clock: Clock,
     /// The sum of the seconds at which the present entries were stored.
     stored_sum: Arc<AtomicI64>,
 }
@@ -188,7 +197,7 @@ impl Lifecycle<CacheKey, Stored> for Tally {
 
     fn on_evict(&self, _state: &mut (), _key: CacheKey, entry: Stored) {
         self.forget(&entry);
-        self.metrics.evicted.inc();
+        self.metrics.evicted(self.clock.now().since(entry.stored));
     }
 }
 

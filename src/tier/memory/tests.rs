@@ -5,13 +5,22 @@ use std::time::Duration;
 
 use super::*;
 use crate::clock::Clock;
+use crate::config::Prices;
 use crate::key::{Digest, Place};
-use crate::metrics::Metrics;
+use crate::ledger::{Accounts, Spared};
+use crate::metrics::{Metrics, Operation};
 use crate::request::Input;
 use crate::tier::purge::{Mark, Purges, Reach};
 
 fn memory(limit: u64) -> Memory {
-    Memory::new(limit, KeyHasher::new(&[1; 32]), Metrics::new().expect("fresh").tier("memory"))
+    let metrics = Metrics::new().expect("fresh").tier("memory");
+    Memory::new(limit, KeyHasher::new(&[1; 32]), (metrics, Clock::start()))
+}
+
+/// To somebody's account.
+fn credit() -> Credit {
+    let accounts = Accounts::new("provider", &Metrics::new().expect("fresh"), &Prices::none());
+    Credit { account: accounts.of(Operation::Embed, "model"), tokens: Spared::default() }
 }
 
 fn key(n: u64) -> CacheKey {
@@ -78,7 +87,7 @@ fn a_whole_answer_is_recalled_while_it_is_what_the_values_make() {
     let parts = vec![(key(1), Arc::clone(&old.value)), (key(2), Arc::clone(&new.value))];
     memory.put(key(1), old.clone());
     memory.put(key(2), new);
-    memory.remember(b"question", parts, Bytes::from_static(b"answer"));
+    memory.remember(b"question", parts, (Bytes::from_static(b"answer"), credit()));
 
     let recalled = memory.recall(b"question", &at(9)).unwrap();
     assert_eq!((&recalled.answer[..], recalled.parts), (&b"answer"[..], 2));
@@ -97,7 +106,8 @@ fn a_purge_forgets_whole_answers() {
     let now = Clock::start().now();
     let one = stored(now, 10);
     memory.put(key(1), one.clone());
-    memory.remember(b"q", vec![(key(1), Arc::clone(&one.value))], Bytes::from_static(b"a"));
+    let parts = vec![(key(1), Arc::clone(&one.value))];
+    memory.remember(b"q", parts, (Bytes::from_static(b"a"), credit()));
     let purges = Purges::new();
     let one = Stored { mark: purges.scope("a", "m").mark(), ..one };
     memory.put(key(1), one.clone());

@@ -7,7 +7,7 @@ use tokio::time::{sleep, timeout};
 use super::*;
 use crate::metrics::Metrics;
 
-const OK: Told = Told { throttled: false, wait: None, is_final: false, calls: None };
+const OK: Told = Told { throttled: false, wait: None, is_final: false, calls: None, tokens: None };
 
 fn queue(most: u32) -> Arc<Queue> {
     let metrics = Metrics::new().unwrap().upstream("test");

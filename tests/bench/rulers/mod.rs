@@ -27,12 +27,10 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, Method, header};
-use larder::ceiling::Ceiling;
 use larder::config::Config;
 use larder::dialect;
 use larder::key::Digest;
-use larder::metrics::Metrics;
-use larder::upstream::{Call, Ticket, Upstream};
+use larder::upstream::{Around, Call, Ticket, Upstream};
 
 /// Asks for embeddings, over connections that are kept.
 pub struct Client(Upstream);
@@ -42,10 +40,9 @@ impl Client {
     pub fn of(base_url: &str) -> Self {
         let file = format!("[providers.openai]\nbase_url = \"{base_url}\"\n");
         let config = Config::read("bench", &file, &[]).expect("valid");
-        let metrics = Metrics::new().expect("fresh").upstream("bench");
         let dialect = dialect::named("openai").expect("known");
         let provider = config.providers["openai"].clone();
-        let around = (metrics, Ceiling::new(usize::MAX));
+        let around = Around::nobody("bench").expect("fresh");
         Self(Upstream::new("bench", dialect, provider, around).expect("valid"))
     }
 

@@ -4,17 +4,19 @@ use http::Method;
 
 use crate::harness::{Ask, Raw, Sidecar, Simulated, config_file, larder};
 
-const GUARDED: [(Method, &str); 6] = [
+const GUARDED: [(Method, &str); 8] = [
     (Method::GET, "/metrics"),
     (Method::POST, "/api/reload"),
     (Method::DELETE, "/api/entries"),
     (Method::GET, "/api/entries"),
-    (Method::GET, "/"),
+    (Method::GET, "/api/stats"),
+    (Method::GET, "/nothing"),
+    (Method::POST, "/"),
     (Method::POST, "/healthz"),
 ];
 
 #[tokio::test]
-async fn a_token_is_asked_for_everywhere_but_at_the_health() {
+async fn a_token_is_asked_for_everywhere_but_at_the_health_and_at_the_empty_page() {
     let provider = Simulated::instant();
     let sidecar = Sidecar::with(provider.address, "[server]\nadmin_token = \"canary-token\"\n");
     sidecar.client().right(&Ask::of(["kept"])).await;
@@ -22,6 +24,10 @@ async fn a_token_is_asked_for_everywhere_but_at_the_health() {
     for path in ["/healthz", "/readyz"] {
         assert_eq!(admin.get(path).await.status, 200);
     }
+    // A browser cannot show the token before it has the page, which knows nothing by itself.
+    let page = admin.get("/").await;
+    assert_eq!(page.status, 200);
+    assert!(page.header("content-security-policy").starts_with("default-src 'none'; "));
     for (method, path) in GUARDED {
         for shown in ["", "Bearer canary", "Bearer canary-token2", "Basic canary-token"] {
             let headers = [("authorization", shown)];
@@ -35,7 +41,7 @@ async fn a_token_is_asked_for_everywhere_but_at_the_health() {
     assert_eq!(metrics.status, 200);
     assert!(metrics.text().contains("larder_cache_entries{tier=\"memory\"} 1"), "{metrics:?}");
     assert_eq!(admin.send(Method::DELETE, "/api/entries", &shown, "").await.status, 200);
-    assert_eq!(admin.send(Method::GET, "/", &shown, "").await.status, 404);
+    assert_eq!(admin.send(Method::GET, "/nothing", &shown, "").await.status, 404);
     assert!(!sidecar.log().contains("canary"), "{}", sidecar.log());
 }
 

@@ -3,7 +3,13 @@
 //! Nothing here is for web pages: no answer says that another site's page may read it, and none may
 //! load anything.
 
-use std::fmt::{self, Write};
+mod entries;
+mod history;
+mod page;
+mod recent;
+mod stats;
+
+use std::fmt;
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -14,13 +20,14 @@ use tokio::sync::watch;
 use tokio::task::spawn_blocking;
 
 use super::body::Body;
-use super::route::Routes;
 use super::{Current, Guard};
+use crate::ledger::Ledger;
 use crate::metrics::{CONTENT_TYPE, Metrics};
-use crate::tier::purge::Reach;
+pub use history::History;
+pub use recent::Recent;
 
 /// What is here, for whoever asks for something else.
-const PATHS: &str = "paths: /healthz /readyz /metrics /api/entries /api/reload\n";
+const PATHS: &str = "paths: / /healthz /readyz /metrics /api/stats /api/entries /api/reload\n";
 
 /// What goes with every answer: it is what it says it is, loads nothing, and is kept nowhere.
 const BESIDE: [(HeaderName, &str); 3] = [
@@ -36,8 +43,18 @@ pub type Reload = Box<dyn Fn() -> Result<(), String> + Send + Sync>;
 pub struct Admin {
     /// Who may ask.
     pub guard: Guard,
+    /// Since when it is there, in seconds since 1970.
+    pub started: f64,
+    /// Where the proxy is.
+    pub proxy: String,
     /// Every series.
     pub metrics: Metrics,
+    /// What was asked for, and what was saved.
+    pub ledger: Arc<Ledger>,
+    /// How it went of late.
+    pub history: Arc<History>,
+    /// What went wrong of late.
+    pub recent: Arc<Recent>,
     /// What requests are served by now.
     pub current: Arc<Current>,
     /// Takes a new configuration over.
@@ -49,6 +66,10 @@ pub struct Admin {
 impl Admin {
     /// Answers one request.
     pub async fn exchange(self: Arc<Self>, request: Request<Incoming>) -> Response<Body> {
+        let reads = matches!(*request.method(), Method::GET | Method::HEAD);
+        if let Some(file) = page::file(request.uri().path()).filter(|_| reads) {
+            return file;
+        }
         match (request.method(), request.uri().path()) {
             (&Method::GET | &Method::HEAD, "/healthz") => text(StatusCode::OK, "ok\n"),
             (&Method::GET | &Method::HEAD, "/readyz") => self.ready(),
@@ -64,9 +85,10 @@ impl Admin {
     async fn admitted(self: Arc<Self>, request: Request<Incoming>) -> Response<Body> {
         match (request.method(), request.uri().path()) {
             (&Method::GET | &Method::HEAD, "/metrics") => self.metrics(),
+            (&Method::GET | &Method::HEAD, "/api/stats") => self.stats(request.uri().query()),
             (&Method::POST, "/api/reload") => self.reload().await,
             (&Method::DELETE, "/api/entries") => self.purge(request.uri().query()).await,
-            (_, "/healthz" | "/readyz" | "/metrics" | "/api/entries" | "/api/reload") => {
+            (_, path) if PATHS.split_whitespace().any(|known| known == path) => {
                 text(StatusCode::METHOD_NOT_ALLOWED, "this path has another method\n")
             }
             _ => text(StatusCode::NOT_FOUND, PATHS),
@@ -81,29 +103,22 @@ impl Admin {
     }
 
     fn metrics(&self) -> Response<Body> {
-        let service = &self.current.get().service;
-        service.tiers.memory.observe(service.clock.now());
-        let flights = i64::try_from(service.flights.len()).unwrap_or(i64::MAX);
-        self.metrics.flights.set(flights);
-        match self.metrics.render() {
+        self.observe();
+        match self.metrics.render(&self.current.get().settings.default_provider) {
             Ok(body) => answer(StatusCode::OK, CONTENT_TYPE, body.into()),
             Err(error) => text(StatusCode::INTERNAL_SERVER_ERROR, &format!("{error}\n")),
         }
     }
 
-    /// Forgets what the filters say, in every tier. What cannot be read is refused rather than taken
-    /// for "everything".
-    async fn purge(&self, query: Option<&str>) -> Response<Body> {
+    /// Sets the gauges that only a scrape needs.
+    fn observe(&self) {
         let proxy = self.current.get();
-        let reaches = match reaches(&proxy.routes, query.unwrap_or_default()) {
-            Ok(reaches) => reaches,
-            Err(message) => return text(StatusCode::BAD_REQUEST, &format!("{message}\n")),
-        };
-        let purged = proxy.service.tiers.purge(&reaches).await;
-        tracing::info!(entries = purged, "the cache was purged");
-        let mut body = String::new();
-        writeln!(body, "{{\"purged\":{purged}}}").expect("writing to a String cannot fail");
-        answer(StatusCode::OK, "application/json", body.into())
+        let service = &proxy.service;
+        service.tiers.memory.observe(service.clock.now());
+        self.metrics.flights.set(i64::try_from(service.flights.len()).unwrap_or(i64::MAX));
+        for (what, room) in [("requests", &proxy.bodies), ("answers", &proxy.answers)] {
+            self.metrics.held(what, room.held(), room.limit());
+        }
     }
 
     /// Takes over the configuration as it is written now.
@@ -122,31 +137,6 @@ impl fmt::Debug for Admin {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Admin").finish_non_exhaustive()
     }
-}
-
-/// What a purge is for.
-fn reaches(routes: &Routes, query: &str) -> Result<Vec<Reach>, String> {
-    let known = |name: &str| routes.upstreams().any(|upstream| upstream.name == name);
-    let (mut provider, mut model) = (None, None);
-    for (name, value) in form_urlencoded::parse(query.as_bytes()) {
-        match name.as_ref() {
-            "provider" => provider = Some(value.into_owned()),
-            "model" => model = Some(value.into_owned()),
-            _ => return Err(format!("{name:?}: unknown filter; known are: provider, model")),
-        }
-    }
-    if let Some(name) = provider.as_ref().filter(|name| !known(name)) {
-        return Err(format!("{name:?}: unknown provider"));
-    }
-    Ok(match (provider, model) {
-        (None, None) => vec![Reach::Everything],
-        (Some(provider), None) => vec![Reach::Upstream(provider)],
-        (Some(provider), Some(model)) => vec![Reach::Model(provider, model)],
-        (None, Some(model)) => {
-            let names = routes.upstreams().map(|upstream| upstream.name.clone());
-            names.map(|provider| Reach::Model(provider, model.clone())).collect()
-        }
-    })
 }
 
 pub(super) fn text(status: StatusCode, text: &str) -> Response<Body> {

@@ -1,0 +1,26 @@
+//! What a scrape gets.
+
+use prometheus::{Encoder, Result, TextEncoder};
+
+use super::Metrics;
+use super::snapshot::label;
+
+impl Metrics {
+    /// All series in Prometheus' text format, but those of providers that are not called: most of those
+    /// that are built in never are. `default` is shown in any case.
+    pub fn render(&self, default: &str) -> Result<Vec<u8>> {
+        let (mut out, mut families) = (Vec::new(), self.registry.gather());
+        let called = self.calls();
+        for family in &mut families {
+            let mut metrics = family.take_metric();
+            metrics.retain(|metric| {
+                let upstream = label(metric, "upstream");
+                upstream.is_empty() || upstream == default || called.contains_key(upstream)
+            });
+            family.set_metric(metrics);
+        }
+        families.retain(|family| !family.get_metric().is_empty());
+        TextEncoder::new().encode(&families, &mut out)?;
+        Ok(out)
+    }
+}
