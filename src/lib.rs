@@ -15,7 +15,7 @@
 //! | 7 | [`gate`]: hyper's side of the streams that pingora accepts |
 //! | 6 | [`serve`]: the use cases |
 //! | 5 | [`batch`] |
-//! | 4 | [`tier`], [`flight`], [`broadcast`], [`upstream`] |
+//! | 4 | [`tier`], [`flight`], [`broadcast`], [`upstream`], [`explain`] |
 //! | 3 | [`dialect`], [`whole`], [`sse`], [`transcript`], [`credential`] |
 //! | 2 | [`key`], [`vector`], [`headers`], [`ceiling`], [`ledger`] |
 //! | 1 | [`request`], [`error`], [`metrics`], [`clock`], [`codec`] |
@@ -109,6 +109,7 @@ pub mod config;
 pub mod credential;
 pub mod dialect;
 pub mod error;
+pub mod explain;
 pub mod flight;
 pub mod gate;
 pub mod headers;

@@ -102,7 +102,7 @@ impl Proxy {
         let mut headers = std::mem::take(&mut head.headers);
         let group = self.service.group(&mut headers);
         let mut ask = Ask { target, headers, group, body: Bytes::new() };
-        let reply = match self.unread(&ask, &body) {
+        let mut reply = match self.unread(&ask, &body) {
             Some(reason) => {
                 let body = body.map_err(Into::into).boxed_unsync();
                 let reply = pass(&ask, Passing::Streamed(body), reason).await;
@@ -110,6 +110,7 @@ impl Proxy {
             }
             None => self.whole(&mut ask, body).await,
         };
+        self.service.explain(&ask, &mut reply);
         leaving.stays();
         let response = write::respond(&voice, self.weighed(reply), exchange);
         self.recent.note(&ask.target.upstream.name, operation(endpoint), &response);

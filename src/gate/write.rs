@@ -22,6 +22,7 @@ const OWN_HEADERS: usize = 8;
 const JSON: HeaderValue = HeaderValue::from_static("application/json");
 const CACHE_STATUS: HeaderName = HeaderName::from_static("cache-status");
 const ITEMS: HeaderName = HeaderName::from_static("x-larder-items");
+const EXPLAIN: HeaderName = HeaderName::from_static("x-larder-explain");
 const ERROR: HeaderName = HeaderName::from_static("x-larder-error");
 const SHOULD_RETRY: HeaderName = HeaderName::from_static("x-should-retry");
 const SERVER_TIMING: HeaderName = HeaderName::from_static("server-timing");
@@ -151,6 +152,10 @@ pub(super) fn failed(voice: &Voice<'_>, error: &Error) -> Response<Body> {
 
 /// What the cache did, and how long it took.
 fn mark(headers: &mut HeaderMap, verdict: &Verdict, total: Duration) {
+    if let Some(why) = &verdict.explained {
+        let why = HeaderValue::from_str(why).expect("words and plain names are a header value");
+        headers.insert(EXPLAIN, why);
+    }
     headers.insert(CACHE_STATUS, verdict.cache_status());
     if let Some(items) = verdict.items {
         if !verdict.undivided {

@@ -84,7 +84,7 @@ impl Service {
         sealed
     }
 
-    fn tells(&self, name: &HeaderName, value: &HeaderValue) -> bool {
+    pub(super) fn tells(&self, name: &HeaderName, value: &HeaderValue) -> bool {
         let empty_cookie = value.is_empty() && name == header::COOKIE;
         !is_harmless(name) && !self.harmless.contains(name) && !empty_cookie
     }

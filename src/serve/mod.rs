@@ -4,6 +4,7 @@ mod chat;
 mod directives;
 mod embed;
 mod envelope;
+mod explain;
 mod identity;
 mod miss;
 mod original;
@@ -31,6 +32,7 @@ use crate::broadcast::Broadcasts;
 use crate::clock::Clock;
 use crate::config::sharers::Sharers;
 use crate::dialect::Endpoint;
+use crate::explain::Explained;
 use crate::flight::Flights;
 use crate::metrics::{ChatMetrics, Operation, OperationMetrics, TierMetrics};
 use crate::tier::Tiers;
@@ -70,6 +72,8 @@ pub struct Service {
     pub vouching: Option<Vouching>,
     /// The credentials that providers are being asked about.
     pub checks: Arc<Flights<Finding>>,
+    /// Why requests of late were not answered from the cache.
+    pub explained: Arc<Explained>,
     /// The series of embeddings.
     pub metrics: OperationMetrics,
     /// The series of the memory tier's look-ups.

@@ -97,6 +97,8 @@ pub struct Verdict {
     pub upstream: Duration,
     /// What it is to be credited with, if anything.
     pub credit: Option<Credit>,
+    /// Why it is so, where the request asks.
+    pub explained: Option<Box<str>>,
 }
 
 /// What is in the cache of an answer that is there.

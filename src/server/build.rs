@@ -74,6 +74,7 @@ pub fn build(config: &Config) -> Result<Built, Failure> {
         secret,
         vouching: None,
         checks: Flights::new(&hasher),
+        explained: Arc::default(),
         metrics: embed,
         lookups: metrics.tier("memory"),
         chat: chat(Broadcasts::new(&hasher, &answers), tasks.clone(), &metrics),

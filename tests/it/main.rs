@@ -20,6 +20,7 @@ mod coalesce;
 mod dialects;
 mod disk;
 mod embed;
+mod explain;
 mod fallback;
 mod fuzz;
 mod gate;

@@ -4,6 +4,7 @@
 //! load anything.
 
 mod entries;
+mod explain;
 mod history;
 mod page;
 mod recent;
@@ -27,7 +28,8 @@ pub use history::History;
 pub use recent::Recent;
 
 /// What is here, for whoever asks for something else.
-const PATHS: &str = "paths: / /healthz /readyz /metrics /api/stats /api/entries /api/reload\n";
+const PATHS: &str =
+    "paths: / /healthz /readyz /metrics /api/stats /api/explain /api/entries /api/reload\n";
 
 /// What goes with every answer: it is what it says it is, loads nothing, and is kept nowhere.
 const BESIDE: [(HeaderName, &str); 3] = [
@@ -86,6 +88,7 @@ impl Admin {
         match (request.method(), request.uri().path()) {
             (&Method::GET | &Method::HEAD, "/metrics") => self.metrics(),
             (&Method::GET | &Method::HEAD, "/api/stats") => self.stats(request.uri().query()),
+            (&Method::GET | &Method::HEAD, "/api/explain") => self.explain(request.uri().query()),
             (&Method::POST, "/api/reload") => self.reload().await,
             (&Method::DELETE, "/api/entries") => self.purge(request.uri().query()).await,
             (_, path) if PATHS.split_whitespace().any(|known| known == path) => {

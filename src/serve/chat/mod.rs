@@ -216,6 +216,7 @@ impl Service {
             key,
             question,
             scope,
+            model: request.model.clone(),
             account: ask.target.upstream.accounts.of(Operation::Chat, &request.model),
             since: Instant::now(),
             ttl: shortest(directives.ttl.or(self.chat.ttl), shape.most_ttl()),

@@ -17,6 +17,7 @@ use super::watcher::Watcher;
 use crate::broadcast::{End, Head, Source};
 use crate::clock::Moment;
 use crate::config::sharers::Sharers;
+use crate::explain::Explanation;
 use crate::headers::of_no_account;
 use crate::key::CacheKey;
 use crate::ledger::{Account, Spared, Tokens};
@@ -45,6 +46,7 @@ pub(super) struct Pump {
     pub(super) question: CacheKey,
     pub(super) scope: &'static Scope,
     pub(super) ttl: Option<Duration>,
+    pub(super) model: String,
     /// Where it is entered.
     pub(super) account: Arc<Account>,
     pub(super) since: Instant,
@@ -53,7 +55,8 @@ pub(super) struct Pump {
 impl Pump {
     /// Makes the call, and gives its answer to the source until it ends or nobody wants it.
     pub(super) async fn run(self, source: Source) {
-        let service = Arc::clone(&self.service);
+        let (service, upstream) = (Arc::clone(&self.service), Arc::clone(&self.upstream));
+        let model = self.model.clone();
         let metrics = &service.chat.metrics;
         let _streams = Held::one(&metrics.streams);
         let ended = tokio::select! {
@@ -63,6 +66,10 @@ impl Pump {
         };
         let (result, end) = ended.unwrap_or(("abandoned", End::Cut));
         metrics.ended(result);
+        if !matches!(result, "stored" | "shared") {
+            let told = Explanation::of(&upstream.name, &model, ("not_stored", result));
+            service.explained.tell(told);
+        }
         source.end(end);
     }
 

@@ -1,0 +1,202 @@
+//! Why requests were not answered from the cache: what of each is like what was asked of late, and what
+//! is not. Told by names and digests; no text of a caller is held.
+
+use std::collections::VecDeque;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Instant;
+
+use crate::clock::unix_seconds;
+
+/// So many requests are remembered, and so many explanations.
+const REMEMBERED: usize = 256;
+const TOLD: usize = 100;
+
+/// Of each so many fields and parts, and no name longer than this.
+const MOST: usize = 64;
+
+/// A request in digests.
+#[derive(Debug, Clone, Default)]
+pub struct Identity {
+    /// What all its parts have in common, by name.
+    fields: Vec<(String, u64)>,
+    /// What is asked about: inputs, or messages.
+    parts: Vec<u64>,
+}
+
+/// Why a request was answered as it was.
+#[derive(Debug, Clone)]
+pub struct Explanation {
+    /// When, in seconds since 1970.
+    pub time: f64,
+    /// For whom it was.
+    pub provider: String,
+    /// For which model.
+    pub model: String,
+    /// What the cache did, as the label `verdict` has it, or `not_stored`.
+    pub outcome: &'static str,
+    /// In a word of a closed list, or empty.
+    pub reason: &'static str,
+    /// What was asked of late that is most like it.
+    pub nearest: Option<Nearest>,
+}
+
+/// A request of late.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Nearest {
+    /// How many seconds ago.
+    pub age: u64,
+    /// How many of the parts were in it, and of how many.
+    pub parts: (usize, usize),
+    /// What is not the same, with digests of it here and there; 0 is that it is not there.
+    pub differs: Vec<(String, u64, u64)>,
+}
+
+/// What was asked and explained of late.
+#[derive(Debug, Default)]
+pub struct Explained {
+    asked: Mutex<VecDeque<(Instant, Identity)>>,
+    told: Mutex<VecDeque<Explanation>>,
+}
+
+impl Identity {
+    /// Adds what all parts have in common. A name that is not plain is not shown.
+    pub fn field(&mut self, name: &str, digest: u64) {
+        let is_plain = |c: char| c.is_ascii_alphanumeric() || "_-.:".contains(c);
+        let plain = name.len() <= MOST && name.chars().all(is_plain);
+        if self.fields.len() < MOST {
+            self.fields.push((if plain { name } else { "?" }.to_owned(), digest));
+        }
+    }
+
+    /// Adds something that is asked about.
+    pub fn part(&mut self, digest: u64) {
+        if self.parts.len() < MOST {
+            self.parts.push(digest);
+        }
+    }
+
+    fn against(&self, other: &Self, age: u64) -> Nearest {
+        let shared = self.parts.iter().filter(|part| other.parts.contains(part)).count();
+        let value = |fields: &[(String, u64)], name: &str| {
+            fields.iter().find(|(known, _)| known == name).map_or(0, |(_, digest)| *digest)
+        };
+        let mut names: Vec<&String> =
+            self.fields.iter().chain(&other.fields).map(|(name, _)| name).collect();
+        names.sort_unstable();
+        names.dedup();
+        let differs = names.into_iter().filter_map(|name| {
+            let (here, there) = (value(&self.fields, name), value(&other.fields, name));
+            (here != there).then(|| (name.clone(), here, there))
+        });
+        Nearest { age, parts: (shared, self.parts.len()), differs: differs.collect() }
+    }
+}
+
+impl Explained {
+    /// What was asked of late that is most like a request, which is remembered from now on.
+    pub fn nearest(&self, identity: Identity) -> Option<Nearest> {
+        let mut asked = lock(&self.asked);
+        let all =
+            asked.iter().map(|(when, other)| identity.against(other, when.elapsed().as_secs()));
+        // Most parts in common, then least else that differs, then the last.
+        let nearest = all
+            .filter(|nearest| nearest.parts.0 > 0)
+            .max_by_key(|nearest| (nearest.parts.0, std::cmp::Reverse(nearest.differs.len())));
+        if asked.len() == REMEMBERED {
+            asked.pop_front();
+        }
+        asked.push_back((Instant::now(), identity));
+        nearest
+    }
+
+    /// Keeps an explanation.
+    pub fn tell(&self, explanation: Explanation) {
+        let mut told = lock(&self.told);
+        told.truncate(TOLD - 1);
+        told.push_front(explanation);
+    }
+
+    /// What was explained of late, newest first.
+    pub fn all(&self) -> Vec<Explanation> {
+        lock(&self.told).iter().cloned().collect()
+    }
+}
+
+impl Explanation {
+    /// Now.
+    pub fn of(
+        provider: &str,
+        model: &str,
+        (outcome, reason): (&'static str, &'static str),
+    ) -> Self {
+        let (provider, model) = (provider.to_owned(), model.to_owned());
+        Self { time: unix_seconds(), provider, model, outcome, reason, nearest: None }
+    }
+
+    /// In a sentence.
+    pub fn why(&self) -> String {
+        if !self.reason.is_empty() {
+            return self.reason.to_owned();
+        }
+        let Some(Nearest { age, parts: (shared, all), differs }) = &self.nearest else {
+            return match self.outcome {
+                "hit" => "it was in the cache".to_owned(),
+                _ => "nothing like it was asked of late".to_owned(),
+            };
+        };
+        let what = format!("{shared} of {all} parts were asked for {age} s ago");
+        if differs.is_empty() {
+            return format!(
+                "{what}, and ended, gave way to others, were purged or not kept, or are on their way"
+            );
+        }
+        let names: Vec<&str> = differs.iter().map(|(name, ..)| name.as_str()).collect();
+        format!("{what}, with another {}", names.join(", "))
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn identity(dimensions: u64, parts: &[u64]) -> Identity {
+        let mut identity = Identity::default();
+        identity.field("body.model", 1);
+        identity.field("body.dimensions", dimensions);
+        for part in parts {
+            identity.part(*part);
+        }
+        identity
+    }
+
+    #[test]
+    fn the_nearest_has_most_parts_in_common_and_then_differs_least() {
+        let explained = Explained::default();
+        assert_eq!(explained.nearest(identity(5, &[1, 2, 3])), None);
+        assert_eq!(explained.nearest(identity(5, &[7])), None);
+        let nearest = explained.nearest(identity(6, &[2, 3, 4])).unwrap();
+        assert_eq!(nearest.parts, (2, 3));
+        assert_eq!(nearest.differs, [("body.dimensions".to_owned(), 6, 5)]);
+        let nearest = explained.nearest(identity(6, &[2])).unwrap();
+        assert_eq!((nearest.parts, nearest.differs.len()), ((1, 1), 0));
+    }
+
+    #[test]
+    fn names_that_are_not_plain_are_not_shown_and_all_is_bounded() {
+        let explained = Explained::default();
+        for number in 0..1_000 {
+            let mut identity = identity(number, &[1]);
+            identity.field("a secret\n", 3);
+            (0..1_000).for_each(|part| identity.part(part));
+            assert!(identity.parts.len() == MOST && identity.fields[2].0 == "?");
+            drop(explained.nearest(identity));
+            explained.tell(Explanation::of("p", "m", ("miss", "")));
+        }
+        assert_eq!(lock(&explained.asked).len(), REMEMBERED);
+        assert_eq!(explained.all().len(), TOLD);
+    }
+}

@@ -1,0 +1,154 @@
+//! Why a request was answered as it was: for who asks with it, and for who looks afterwards.
+
+use http::{HeaderName, HeaderValue};
+use serde_json::{Map, Value};
+
+use super::reply::{Reply, Verdict};
+use super::{Ask, Service};
+use crate::credential;
+use crate::dialect::Endpoint;
+use crate::explain::{Explanation, Identity};
+use crate::key::{Digest, Framer};
+use crate::metrics::Outcome;
+
+static EXPLAIN: HeaderName = HeaderName::from_static("x-larder-explain");
+
+/// A body that is larger is not looked at again.
+const LARGEST: usize = 256 << 10;
+
+/// A longer name of a model is not shown.
+const LONGEST_MODEL: usize = 128;
+
+/// Members that hold what is asked about, part by part, in whatever dialect.
+const PARTS: &[&str] =
+    &["input", "inputs", "texts", "content", "contents", "messages", "prompt", "requests"];
+
+/// Members that change no vector.
+const NOT_ASKED: &[&str] = &["encoding_format", "user"];
+
+impl Service {
+    /// Notes why a request was not answered from the cache, and tells who asks with it.
+    pub fn explain(&self, ask: &Ask, reply: &mut Reply) {
+        let asked = ask.headers.get(&EXPLAIN).is_some_and(|value| value == "1");
+        let outcome = reply.verdict.outcome();
+        if matches!(ask.target.endpoint, Endpoint::Other) || outcome == Outcome::Hit && !asked {
+            return;
+        }
+        let mut explanation = explanation(ask, &reply.verdict);
+        if matches!(outcome, Outcome::Miss | Outcome::Partial | Outcome::Collapsed) {
+            explanation.nearest = self.explained.nearest(self.identity(ask));
+        }
+        if asked {
+            reply.verdict.explained = Some(explanation.why().into());
+        }
+        if outcome != Outcome::Hit {
+            self.explained.tell(explanation);
+        }
+    }
+
+    /// A request in digests that nobody can guess from.
+    fn identity(&self, ask: &Ask) -> Identity {
+        let digest = |bytes: &[u8]| {
+            short(&Framer::keyed(&self.secret, "larder explain").field(b'v', bytes).finish())
+        };
+        let mut identity = Identity::default();
+        let path = credential::without(&ask.target.path_and_query);
+        identity.field("path", digest(path.as_bytes()));
+        identity.field("provider", digest(ask.target.upstream.identity.as_bytes()));
+        let who = credential::digest(&self.secret, &ask.headers, &ask.target.path_and_query);
+        identity.field("credential", short(&who));
+        for value in &ask.group {
+            identity.field("group", digest(value.as_bytes()));
+        }
+        let telling = |name: &HeaderName, value: &HeaderValue| {
+            !credential::is_header(name) && self.tells(name, value)
+        };
+        for (name, value) in ask.headers.iter().filter(|(name, value)| telling(name, value)) {
+            identity.field(&format!("header:{name}"), digest(value.as_bytes()));
+        }
+        let not_asked = match ask.target.endpoint {
+            Endpoint::Chat(shape) => shape.not_asked(),
+            Endpoint::Embed(_) | Endpoint::Other => NOT_ASKED,
+        };
+        for (name, value) in members(ask) {
+            if not_asked.contains(&name.as_str()) {
+                continue;
+            }
+            match value {
+                Value::Array(items) if is_parts(&name, &items) => {
+                    for item in &items {
+                        identity.part(digest(item.to_string().as_bytes()));
+                    }
+                }
+                value if PARTS.contains(&name.as_str()) => {
+                    identity.part(digest(value.to_string().as_bytes()));
+                }
+                value => {
+                    identity.field(&format!("body.{name}"), digest(value.to_string().as_bytes()));
+                }
+            }
+        }
+        identity
+    }
+}
+
+fn explanation(ask: &Ask, verdict: &Verdict) -> Explanation {
+    let what = (verdict.outcome().label(), verdict.bypass.map_or("", sentence));
+    let model = Some(model(ask)).filter(|model| model.len() <= LONGEST_MODEL);
+    Explanation::of(&ask.target.upstream.name, &model.unwrap_or_default(), what)
+}
+
+/// The members of a body, if it is a JSON object of a reasonable size.
+fn members(ask: &Ask) -> Map<String, Value> {
+    match serde_json::from_slice(&ask.body) {
+        Ok(Value::Object(members)) if ask.body.len() <= LARGEST => members,
+        _ => Map::new(),
+    }
+}
+
+/// Whether a member is a list of what is asked about. A list of numbers is one text in tokens.
+fn is_parts(name: &str, items: &[Value]) -> bool {
+    PARTS.contains(&name) && !items.first().is_some_and(Value::is_number)
+}
+
+fn model(ask: &Ask) -> String {
+    match ask.target.endpoint {
+        Endpoint::Embed(shape) => {
+            let read = shape.read(&ask.target.path_and_query, &ask.body);
+            read.map(|request| request.model.into_owned()).unwrap_or_default()
+        }
+        Endpoint::Chat(shape) => {
+            let read = shape.read(&ask.target.path_and_query, &ask.body);
+            read.map(|request| request.model).unwrap_or_default()
+        }
+        Endpoint::Other => String::new(),
+    }
+}
+
+fn short(digest: &Digest) -> u64 {
+    digest.as_bytes().first_chunk().map_or(0, |bytes| u64::from_be_bytes(*bytes))
+}
+
+/// What a reason of `Cache-Status` means.
+fn sentence(reason: &'static str) -> &'static str {
+    match reason {
+        "no-store" => "no-store: the request says Cache-Control: no-store",
+        "no-cache" => "no-cache: the request says Cache-Control: no-cache",
+        "idempotency-key" => {
+            "idempotency-key: a request with one is carried out once, by the provider"
+        }
+        "opted-out" => "opted-out: the request says x-larder-cache: off",
+        "chat-cache-off" => "chat-cache-off: chat_cache is off for this model; see [providers]",
+        "temperature" => {
+            "temperature: it is not 0, so that each answer may be another; x-larder-cache: on, or chat_cache = \"all\", keeps it all the same"
+        }
+        "n" => "n: more than one answer is asked for, drawn at random",
+        "tools" => "tools: the model may use tools, or look at the world",
+        "state" => "state: the provider keeps something, or goes on from what it kept",
+        "audio" => "audio: the answer is not text",
+        "unreadable" => "unreadable: the body is not what larder understands of this endpoint",
+        "too-large" => "too-large: the body is larger than server.max_body",
+        "relay" => "relay: this endpoint is passed on as it is",
+        other => other,
+    }
+}
