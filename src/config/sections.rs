@@ -194,6 +194,9 @@ section! {
         format: LogFormat = "text",
         /// From which weight on events are logged.
         level: LogLevel = "info",
+        /// A line for each request as well, when the head of its answer goes out: path, provider, status,
+        /// what the cache did, milliseconds. Never a body, a query or a credential.
+        requests: bool = "false",
     }
 }
 

@@ -7,6 +7,7 @@ pub mod connection;
 mod contain;
 mod current;
 mod guard;
+mod log;
 mod pulse;
 pub mod route;
 mod strict;
@@ -66,6 +67,8 @@ pub struct Proxy {
     pub chat: Arc<OperationMetrics>,
     /// The series of everything else.
     pub relay: Arc<OperationMetrics>,
+    /// Whether each request has a line in the log.
+    pub log_requests: bool,
     /// What went wrong of late.
     pub recent: Arc<Recent>,
     /// Requests that larder could not cope with.
@@ -113,7 +116,11 @@ impl Proxy {
         self.service.explain(&ask, &mut reply);
         leaving.stays();
         let response = write::respond(&voice, self.weighed(reply), exchange);
-        self.recent.note(&ask.target.upstream.name, operation(endpoint), &response);
+        let whose = (ask.target.upstream.name.as_str(), operation(endpoint));
+        self.recent.note(whose, &response);
+        if self.log_requests {
+            log::request((&ask.target.method, &ask.target.path_and_query), whose, received, &response);
+        }
         response
     }
 

@@ -198,6 +198,7 @@ pub(super) fn proxy(config: &Config, built: &Built) -> Result<Proxy, Failure> {
         embed: Arc::new(built.metrics.operation(Operation::Embed)),
         chat: Arc::new(built.metrics.operation(Operation::Chat)),
         relay: Arc::new(built.metrics.operation(Operation::Relay)),
+        log_requests: config.log.requests,
         recent: Arc::clone(&built.recent),
         panics: built.metrics.panics.clone(),
         tasks: built.tasks.clone(),

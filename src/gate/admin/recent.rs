@@ -36,7 +36,7 @@ pub struct Mishap {
 
 impl Recent {
     /// Notes an answer, if it is a failure.
-    pub fn note<B>(&self, provider: &str, operation: Operation, response: &Response<B>) {
+    pub fn note<B>(&self, (provider, operation): (&str, Operation), response: &Response<B>) {
         let status = response.status();
         if !status.is_server_error() && status.as_u16() != 429 {
             return;
