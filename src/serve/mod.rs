@@ -5,6 +5,7 @@ mod directives;
 mod embed;
 mod envelope;
 mod identity;
+mod lookup;
 mod miss;
 mod original;
 mod refused;
