@@ -2,8 +2,10 @@
 
 mod carry;
 mod check;
+mod columns;
 mod config;
 mod demo;
+mod progress;
 mod serve;
 mod settings;
 mod simulate;
