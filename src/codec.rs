@@ -1,8 +1,14 @@
-//! Content codings: compressed bodies become plain ones, with a bound on what comes out.
+//! Content codings: compressed bodies become plain ones, with a bound on what comes out; compressed
+//! files are read as if they were plain.
+
+use std::io::{self, Read};
+use std::pin::Pin;
+use std::task::{Context, Poll};
 
 use async_compression::tokio::bufread::{BrotliDecoder, GzipDecoder, ZlibDecoder, ZstdDecoder};
 use bytes::Bytes;
-use tokio::io::{AsyncRead, AsyncReadExt};
+use futures_util::FutureExt;
+use tokio::io::{AsyncRead, AsyncReadExt, BufReader, ReadBuf};
 
 /// Why a body did not decode.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -33,6 +39,50 @@ async fn read(decoder: impl AsyncRead + Unpin, limit: usize) -> Result<Bytes, Un
     let bound = (limit as u64).saturating_add(1);
     decoder.take(bound).read_to_end(&mut plain).await.map_err(|_| Undecodable::Corrupt)?;
     if plain.len() > limit { Err(Undecodable::TooLarge) } else { Ok(plain.into()) }
+}
+
+/// A file's bytes, decoded while they are read if its name says how: `.gz` or `.zst`. Several
+/// compressed files, one after the other in one, are read as one.
+pub fn reader(name: &str, file: impl Read + Unpin + 'static) -> Box<dyn Read> {
+    let extension = name.rsplit_once('.').map_or("", |(_, extension)| extension);
+    match extension.to_ascii_lowercase().as_str() {
+        "gz" => {
+            let mut decoder = GzipDecoder::new(BufReader::new(Ready(file)));
+            decoder.multiple_members(true);
+            Box::new(Decoded(decoder))
+        }
+        "zst" => {
+            let mut decoder = ZstdDecoder::new(BufReader::new(Ready(file)));
+            decoder.multiple_members(true);
+            Box::new(Decoded(decoder))
+        }
+        _ => Box::new(file),
+    }
+}
+
+/// A reader that blocks, for decoders that could wait.
+struct Ready<R>(R);
+
+impl<R: Read + Unpin> AsyncRead for Ready<R> {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        _: &mut Context<'_>,
+        buffer: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        let read = self.0.read(buffer.initialize_unfilled())?;
+        buffer.advance(read);
+        Poll::Ready(Ok(()))
+    }
+}
+
+/// A decoder over what is always ready, so that it always is, too.
+struct Decoded<D>(D);
+
+impl<D: AsyncRead + Unpin> Read for Decoded<D> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let read = self.0.read(buffer).now_or_never();
+        read.expect("nothing below a decoder waits otherwise than by blocking")
+    }
 }
 
 #[cfg(test)]
@@ -69,5 +119,20 @@ mod tests {
         let noise = Bytes::from_static(b"no gzip at all");
         assert_eq!(decode("gzip", noise.clone(), 100).await, Err(Undecodable::Corrupt));
         assert_eq!(decode("snappy", noise, 100).await, Err(Undecodable::Unknown));
+    }
+
+    #[tokio::test]
+    async fn files_are_read_by_what_their_names_say() {
+        let plain: Vec<u8> = (0..300_000_u32).flat_map(u32::to_le_bytes).collect();
+        let gzip = all(GzipEncoder::new(&plain[..])).await;
+        let zstd = all(ZstdEncoder::new(&plain[..])).await;
+        let twice = |bytes: &[u8]| io::Cursor::new([bytes, bytes].concat());
+        for (name, file) in [("a.GZ", &gzip[..]), ("a.zst", &zstd[..]), ("a.gz.jsonl", &plain)] {
+            let mut read = Vec::new();
+            reader(name, twice(file)).read_to_end(&mut read).unwrap();
+            assert!(read == [&plain[..], &plain[..]].concat(), "{name}");
+        }
+        let cut = io::Cursor::new(gzip.slice(..gzip.len() / 2));
+        assert!(reader("cut.gz", cut).read_to_end(&mut Vec::new()).is_err());
     }
 }

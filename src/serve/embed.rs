@@ -5,17 +5,17 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 
-use super::identity::{exact, family, subject};
+use super::identity::{exact, family, keys, subject};
 use super::reply::{Content, Items, Kept, Reply, Verdict};
 use super::{Ask, Directives, Service, miss};
 use crate::clock::Moment;
 use crate::dialect::EmbedShape;
 use crate::error::{Error, Kind};
 use crate::headers::IDEMPOTENCY_KEY;
-use crate::key::{CacheKey, Digest, Place};
+use crate::key::{CacheKey, Digest};
 use crate::ledger::{Credit, Spared, Tokens};
 use crate::metrics::{Layer, Operation};
-use crate::request::{EmbedRequest, Encoding, Unity};
+use crate::request::{EmbedRequest, Encoding};
 use crate::tier::memory::Recollection;
 use crate::tier::purge::Scope;
 use crate::tier::{Freshness, Look, Stored};
@@ -243,15 +243,7 @@ fn question<'a>(
     how: How,
 ) -> Question<'a> {
     let family = family(ask, &request, &how.envelope);
-    let keys = (0..).zip(&request.inputs).map(|(at, input)| {
-        let place = match request.unity {
-            Unity::Whole => Place::Position(at),
-            Unity::Alone if request.scalar => Place::BlankScalar,
-            Unity::Alone | Unity::Free => Place::Anywhere,
-        };
-        CacheKey::of(&family, input, place)
-    });
-    let keys = keys.collect();
+    let keys = keys(&family, &request);
     Question { request, keys, family, scope, how }
 }
 

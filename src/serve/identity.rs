@@ -1,7 +1,7 @@
 //! What a request for embeddings is, as far as its answer may depend on it.
 
 use super::Ask;
-use crate::key::{Digest, Framer};
+use crate::key::{CacheKey, Digest, Framer, Place};
 use crate::request::{EmbedRequest, Input, Unity};
 
 /// What a request says, byte for byte: the same again is the same question. The query, which may hold
@@ -54,4 +54,17 @@ pub(super) fn family(ask: &Ask, request: &EmbedRequest<'_>, envelope: &Digest) -
         }
     }
     family.finish()
+}
+
+/// What each input of a request is kept under.
+pub(super) fn keys(family: &Digest, request: &EmbedRequest<'_>) -> Vec<CacheKey> {
+    let keys = (0..).zip(&request.inputs).map(|(at, input)| {
+        let place = match request.unity {
+            Unity::Whole => Place::Position(at),
+            Unity::Alone if request.scalar => Place::BlankScalar,
+            Unity::Alone | Unity::Free => Place::Anywhere,
+        };
+        CacheKey::of(family, input, place)
+    });
+    keys.collect()
 }

@@ -6,6 +6,7 @@ mod embed;
 mod envelope;
 mod explain;
 mod identity;
+mod lookup;
 mod miss;
 mod original;
 mod refused;

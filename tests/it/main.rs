@@ -13,6 +13,7 @@
 )]
 
 mod access;
+mod analyze;
 mod answers;
 mod bounds;
 mod chat;

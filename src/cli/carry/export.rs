@@ -4,9 +4,9 @@ use std::fs::File;
 use std::io::{self, BufWriter, Write};
 use std::path::PathBuf;
 
+use super::super::progress::bar;
 use super::super::settings::ServeArgs;
 use super::super::{Failure, say};
-use super::bar;
 use super::line::{Header, Line};
 use crate::server;
 use crate::tier::disk::shelf::Shelf;

@@ -4,9 +4,9 @@ use std::fs::File;
 use std::io::{self, BufRead, BufReader};
 use std::path::{Path, PathBuf};
 
+use super::super::progress::bar;
 use super::super::settings::ServeArgs;
 use super::super::{Failure, say};
-use super::bar;
 use super::line::{Header, Line};
 use crate::server;
 use crate::tier::Ground;

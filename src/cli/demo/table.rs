@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use super::super::columns::aligned;
+
 /// One step of the workload and what came of it.
 #[derive(Debug)]
 pub(super) struct Step {
@@ -21,7 +23,7 @@ pub(super) struct Step {
 pub(super) fn render(steps: &[Step]) -> String {
     let head = ["step", "what the cache did", "calls", "inputs", "took"].map(str::to_owned);
     let rows = steps.iter().map(|step| {
-        [
+        vec![
             step.what.to_owned(),
             step.cache.clone(),
             step.calls.to_string(),
@@ -29,15 +31,8 @@ pub(super) fn render(steps: &[Step]) -> String {
             format!("{:.1} ms", step.took.as_secs_f64() * 1e3),
         ]
     });
-    let rows: Vec<[String; 5]> = std::iter::once(head).chain(rows).collect();
-    let width = |column: usize| {
-        rows.iter().filter_map(|row| row.get(column)).map(String::len).max().unwrap_or(0)
-    };
-    let [what, cache, calls, inputs, took] = [0, 1, 2, 3, 4].map(width);
-    let lines = rows.iter().map(|[a, b, c, d, e]| {
-        format!("{a:what$}  {b:cache$}  {c:>calls$}  {d:>inputs$}  {e:>took$}")
-    });
-    lines.collect::<Vec<_>>().join("\n")
+    let rows: Vec<Vec<String>> = std::iter::once(head.to_vec()).chain(rows).collect();
+    aligned(&rows, 2)
 }
 
 #[cfg(test)]

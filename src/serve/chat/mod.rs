@@ -186,7 +186,7 @@ impl Service {
         Reply { content: Content::Replayed(Box::new(kept.transcript)), verdict }
     }
 
-    fn chat_key(&self, ask: &Ask, question: &[u8]) -> CacheKey {
+    pub(super) fn chat_key(&self, ask: &Ask, question: &[u8]) -> CacheKey {
         let key = Framer::new("larder chat 1")
             .field(b'e', self.envelope(ask).as_bytes())
             .field(b'u', ask.target.upstream.identity.as_bytes())
@@ -225,7 +225,7 @@ impl Service {
 }
 
 /// Whether the settings, or the caller, let this request share an answer.
-fn permit(
+pub(super) fn permit(
     shape: &dyn ChatShape,
     upstream: &Upstream,
     directives: &Directives,

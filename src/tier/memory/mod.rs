@@ -30,6 +30,16 @@ const RECALL_SHARE: u64 = 8;
 /// A value that is about what an embedding takes, to size the tables from the start.
 const TYPICAL_VALUE: u64 = 6_400;
 
+/// How much of a tier's limit is for values.
+pub fn room_for_values(limit: u64) -> u64 {
+    limit - limit / RECALL_SHARE
+}
+
+/// What an entry with a value of so many bytes weighs.
+pub fn weight(value: usize) -> u64 {
+    (OVERHEAD + value) as u64
+}
+
 /// A whole answer that is still what the tier's values make.
 #[derive(Debug)]
 pub struct Recollection {
@@ -55,8 +65,8 @@ pub struct Memory {
 impl Memory {
     /// A tier that holds so many bytes.
     pub fn new(limit: u64, hasher: KeyHasher, (metrics, clock): (TierMetrics, Clock)) -> Self {
-        let for_answers = limit / RECALL_SHARE;
-        let for_values = limit - for_answers;
+        let for_values = room_for_values(limit);
+        let for_answers = limit - for_values;
         let entries = usize::try_from(for_values / TYPICAL_VALUE).unwrap_or(0).max(64);
         let options = OptionsBuilder::new()
             .estimated_items_capacity(entries)
@@ -173,7 +183,7 @@ struct Weigher;
 
 impl Weighter<CacheKey, Stored> for Weigher {
     fn weight(&self, _key: &CacheKey, stored: &Stored) -> u64 {
-        (OVERHEAD + stored.value.len()) as u64
+        weight(stored.value.len())
     }
 }
 
