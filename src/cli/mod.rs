@@ -1,5 +1,6 @@
 //! The command line: one file for each command.
 
+mod admin;
 mod analyze;
 mod carry;
 mod check;
@@ -10,6 +11,7 @@ mod progress;
 mod serve;
 mod settings;
 mod simulate;
+mod stats;
 
 use std::fmt::{self, Display};
 use std::io::{self, Write};
@@ -52,6 +54,8 @@ enum Command {
     /// 7,000,000 different inputs are told apart, in less than 500 MB; of what is beyond, the shares
     /// are lower bounds.
     Analyze(analyze::Args),
+    /// Print what a running sidecar has answered, asked and saved
+    Stats(stats::Args),
     /// Write what is in a cache directory as lines of JSON
     Export(carry::ExportArgs),
     /// Bring what was exported into a cache directory
@@ -91,6 +95,7 @@ pub fn main() -> ExitCode {
         Command::Demo(args) => demo::run(&args),
         Command::Check(args) => check::run(&args),
         Command::Analyze(args) => analyze::run(&args),
+        Command::Stats(args) => stats::run(&args),
         Command::Export(args) => args.run(),
         Command::Import(args) => args.run(),
         Command::Config(args) => config::run(&args),

@@ -119,7 +119,12 @@ impl Proxy {
         let whose = (ask.target.upstream.name.as_str(), operation(endpoint));
         self.recent.note(whose, &response);
         if self.log_requests {
-            log::request((&ask.target.method, &ask.target.path_and_query), whose, received, &response);
+            log::request(
+                (&ask.target.method, &ask.target.path_and_query),
+                whose,
+                received,
+                &response,
+            );
         }
         response
     }

@@ -46,6 +46,7 @@ mod routes;
 mod secrets;
 mod shapes;
 mod shared;
+mod stats;
 mod streams;
 mod trouble;
 mod tunnel;

@@ -1,0 +1,59 @@
+//! Asks a running sidecar's admin listener.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use http::{HeaderMap, HeaderValue, Method, header};
+
+use super::Failure;
+use crate::config::Config;
+use crate::dialect;
+use crate::key::Digest;
+use crate::upstream::{Around, Call, Ticket, Upstream};
+
+/// The admin listener of the sidecar that a configuration is of.
+pub(super) struct Admin {
+    upstream: Arc<Upstream>,
+    headers: HeaderMap,
+    address: String,
+}
+
+impl Admin {
+    /// Connects when it is first asked.
+    pub(super) fn of(config: &Config) -> Result<Self, Failure> {
+        let address = config.server.admin_listen.to_string();
+        let file = format!("[providers.openai]\nbase_url = \"http://{address}\"\n");
+        let mut own = Config::read("admin", &file, &[])
+            .map_err(|problems| Failure::Usage(format!("{problems:?}")))?;
+        let provider = own.providers.remove("openai").expect("it is built in");
+        let dialect = dialect::named("openai").expect("it is built in");
+        let around = Around::nobody("admin").map_err(Failure::Running)?;
+        let upstream =
+            Upstream::new("admin", dialect, provider, around).map_err(Failure::Running)?;
+        let mut headers = HeaderMap::new();
+        let token = config.server.admin_token.expose();
+        if !token.is_empty() {
+            let shown = HeaderValue::try_from(format!("Bearer {token}"));
+            let wrong =
+                |_| Failure::Usage("server.admin_token: cannot stand in a header".to_owned());
+            headers.insert(header::AUTHORIZATION, shown.map_err(wrong)?);
+        }
+        Ok(Self { upstream: Arc::new(upstream), headers, address })
+    }
+
+    /// What is at a path.
+    pub(super) async fn get(&self, path: &str) -> Result<Bytes, Failure> {
+        let (method, path_and_query) = (Method::GET, path.to_owned());
+        let call =
+            Call { method, path_and_query, headers: self.headers.clone(), body: Bytes::new() };
+        let ticket = Ticket::patient(Digest::of(b"admin"));
+        let answer = self.upstream.call_in_turn(&ticket, call).await.map_err(|_| {
+            Failure::Running(format!("no larder answers at {} (--admin-listen)", self.address))
+        })?;
+        if answer.status.is_success() {
+            return Ok(answer.body);
+        }
+        let said = String::from_utf8_lossy(&answer.body).trim().to_owned();
+        Err(Failure::Running(format!("{}: {}: {said}", self.address, answer.status)))
+    }
+}

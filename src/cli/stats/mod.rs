@@ -1,0 +1,50 @@
+//! `larder stats`: the ledger of a running sidecar.
+
+mod table;
+
+use std::io::{self, IsTerminal};
+use std::time::Duration;
+
+use super::admin::Admin;
+use super::settings::ServeArgs;
+use super::{Failure, print};
+
+/// Between two looks.
+const EVERY: Duration = Duration::from_secs(2);
+
+/// The options of the command.
+#[derive(Debug, clap::Args)]
+pub(super) struct Args {
+    #[command(flatten)]
+    serve: ServeArgs,
+    /// Print what `/api/stats` says, as JSON
+    #[arg(long)]
+    json: bool,
+    /// Print it again every two seconds, until Ctrl-C
+    #[arg(long)]
+    watch: bool,
+}
+
+pub(super) fn run(args: &Args) -> Result<(), Failure> {
+    let config = args.serve.resolve()?;
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+    let runtime = runtime.map_err(|error| Failure::Running(error.to_string()))?;
+    runtime.block_on(async {
+        let admin = Admin::of(&config)?;
+        loop {
+            // No history: the rest of it is small.
+            let body = admin.get("/api/stats?since=9e99").await?;
+            let shown = if args.json {
+                String::from_utf8_lossy(&body).into_owned()
+            } else {
+                table::of(&body).map_err(|error| Failure::Running(error.to_string()))?
+            };
+            if !args.watch {
+                return print(&shown);
+            }
+            let clear = if io::stdout().is_terminal() && !args.json { "\x1b[2J\x1b[H" } else { "" };
+            print(&format_args!("{clear}{shown}"))?;
+            tokio::time::sleep(EVERY).await;
+        }
+    })
+}

@@ -1,0 +1,39 @@
+//! `larder stats` beside a running sidecar.
+
+use serde_json::Value;
+
+use crate::harness::{Ask, Sidecar, Simulated, larder};
+
+/// What the command prints, and whether it was content.
+fn stats(arguments: &[&str]) -> (bool, String) {
+    let output = larder(&[&["stats"], arguments].concat()).output().unwrap();
+    let (out, err) = (output.stdout, output.stderr);
+    (output.status.success(), String::from_utf8([out, err].concat()).unwrap())
+}
+
+#[tokio::test]
+async fn it_prints_what_the_running_sidecar_has_counted() {
+    let provider = Simulated::instant();
+    let sidecar = Sidecar::with(provider.address, "[server]\nadmin_token = \"canary\"\n");
+    for text in ["a", "a", "b\u{7}"] {
+        sidecar.client().right(&Ask::of([text])).await;
+    }
+    let mut odd = Ask::of(["a"]);
+    "red\u{1b}[31m".clone_into(&mut odd.model);
+    sidecar.client().right(&odd).await;
+    let address = sidecar.admin.to_string();
+    let at = ["--admin-listen", &address];
+    let (good, text) = stats(&[&at[..], &["--admin-token", "canary"]].concat());
+    assert!(good, "{text}");
+    assert!(text.contains("25.0 % (1 of 4 inputs; 0 joined others, 3 asked for)"), "{text}");
+    assert!(text.contains("3 made, 1 spared: 1 by the cache"), "{text}");
+    assert!(text.contains("text-embedding-3-small") && !text.contains('\u{1b}'), "{text}");
+    let (good, json) = stats(&[&at[..], &["--json", "--admin-token", "canary"]].concat());
+    let body: Value = serde_json::from_str(&json).unwrap();
+    assert!(good && body["totals"]["inputs"]["hit"] == 1, "{json}");
+    let (good, text) = stats(&at);
+    assert!(!good && text.contains("401") && text.contains("Bearer TOKEN"), "{text}");
+    drop(sidecar);
+    let (good, text) = stats(&at);
+    assert!(!good && text.contains(&format!("no larder answers at {address}")), "{text}");
+}
