@@ -1,6 +1,7 @@
 //! Why requests were not answered from the cache: what of each is like what was asked of late, and what
 //! is not. Told by names and digests; no text of a caller is held.
 
+use std::cmp::Reverse;
 use std::collections::VecDeque;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
@@ -17,6 +18,8 @@ const MOST: usize = 64;
 /// A request in digests.
 #[derive(Debug, Clone, Default)]
 pub struct Identity {
+    /// The same for who shares what is kept. Nobody else is told of it.
+    pub who: u64,
     /// What all its parts have in common, by name.
     fields: Vec<(String, u64)>,
     /// What is asked about: inputs, or messages.
@@ -36,6 +39,8 @@ pub struct Explanation {
     pub outcome: &'static str,
     /// In a word of a closed list, or empty.
     pub reason: &'static str,
+    /// How many parts were in the cache.
+    pub hits: usize,
     /// What was asked of late that is most like it.
     pub nearest: Option<Nearest>,
 }
@@ -93,20 +98,24 @@ impl Identity {
 }
 
 impl Explained {
-    /// What was asked of late that is most like a request, which is remembered from now on.
-    pub fn nearest(&self, identity: Identity) -> Option<Nearest> {
+    /// What was asked of late that is most like a request, by who shares its answer and by anybody. The
+    /// request is remembered from now on.
+    pub fn nearest(&self, identity: Identity) -> (Option<Nearest>, Option<Nearest>) {
         let mut asked = lock(&self.asked);
-        let all =
-            asked.iter().map(|(when, other)| identity.against(other, when.elapsed().as_secs()));
+        let all = asked
+            .iter()
+            .map(|(when, other)| (other.who, identity.against(other, when.elapsed().as_secs())));
+        let all: Vec<_> = all.filter(|(_, nearest)| nearest.parts.0 > 0).collect();
         // Most parts in common, then least else that differs, then the last.
-        let nearest = all
-            .filter(|nearest| nearest.parts.0 > 0)
-            .max_by_key(|nearest| (nearest.parts.0, std::cmp::Reverse(nearest.differs.len())));
+        let rank = |nearest: &Nearest| (nearest.parts.0, Reverse(nearest.differs.len()));
+        let own = all.iter().filter(|(who, _)| *who == identity.who);
+        let own = own.map(|(_, nearest)| nearest).max_by_key(|nearest| rank(nearest)).cloned();
+        let any = all.into_iter().map(|(_, nearest)| nearest).max_by_key(rank);
         if asked.len() == REMEMBERED {
             asked.pop_front();
         }
         asked.push_back((Instant::now(), identity));
-        nearest
+        (own, any)
     }
 
     /// Keeps an explanation.
@@ -130,7 +139,7 @@ impl Explanation {
         (outcome, reason): (&'static str, &'static str),
     ) -> Self {
         let (provider, model) = (provider.to_owned(), model.to_owned());
-        Self { time: unix_seconds(), provider, model, outcome, reason, nearest: None }
+        Self { time: unix_seconds(), provider, model, outcome, reason, hits: 0, nearest: None }
     }
 
     /// In a sentence.
@@ -138,12 +147,16 @@ impl Explanation {
         if !self.reason.is_empty() {
             return self.reason.to_owned();
         }
+        let hits = self.hits;
         let Some(Nearest { age, parts: (shared, all), differs }) = &self.nearest else {
             return match self.outcome {
                 "hit" => "it was in the cache".to_owned(),
                 _ => "nothing like it was asked of late".to_owned(),
             };
         };
+        if hits > 0 && *shared <= hits {
+            return format!("{hits} of {all} parts were in the cache, the others are new");
+        }
         let what = format!("{shared} of {all} parts were asked for {age} s ago");
         if differs.is_empty() {
             return format!(
@@ -176,13 +189,15 @@ mod tests {
     #[test]
     fn the_nearest_has_most_parts_in_common_and_then_differs_least() {
         let explained = Explained::default();
-        assert_eq!(explained.nearest(identity(5, &[1, 2, 3])), None);
-        assert_eq!(explained.nearest(identity(5, &[7])), None);
-        let nearest = explained.nearest(identity(6, &[2, 3, 4])).unwrap();
+        assert_eq!(explained.nearest(identity(5, &[1, 2, 3])), (None, None));
+        assert_eq!(explained.nearest(identity(5, &[7])), (None, None));
+        let nearest = explained.nearest(identity(6, &[2, 3, 4])).0.unwrap();
         assert_eq!(nearest.parts, (2, 3));
         assert_eq!(nearest.differs, [("body.dimensions".to_owned(), 6, 5)]);
-        let nearest = explained.nearest(identity(6, &[2])).unwrap();
+        let nearest = explained.nearest(identity(6, &[2])).0.unwrap();
         assert_eq!((nearest.parts, nearest.differs.len()), ((1, 1), 0));
+        let (own, any) = explained.nearest(Identity { who: 1, ..identity(6, &[2]) });
+        assert!(own.is_none() && any.is_some());
     }
 
     #[test]

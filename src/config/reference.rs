@@ -19,7 +19,7 @@ pub fn defaults() -> String {
         line(&mut out, format_args!("[{name}]"));
         for key in keys {
             comment(&mut out, key.doc);
-            line(&mut out, format_args!("{} = {}", key.name, literal(key)));
+            line(&mut out, format_args!("{} = {}", key.name, written(key)));
         }
     }
     out
@@ -61,9 +61,25 @@ fn sections() -> [Entry; 8] {
     ]
 }
 
+/// A default as TOML has it, a long list in several lines.
+fn written(key: &Key) -> String {
+    let items = items(key);
+    if items.len() < 4 {
+        return literal(key);
+    }
+    let lines: Vec<String> = items.chunks(4).map(|items| items.join(", ")).collect();
+    format!("[\n    {},\n]", lines.join(",\n    "))
+}
+
+/// The items of a list.
+fn items(key: &Key) -> Vec<String> {
+    let items = key.default.split(',').map(str::trim).filter(|item| !item.is_empty());
+    items.map(|item| format!("{item:?}")).collect()
+}
+
 fn literal(key: &Key) -> String {
     match (key.kind, key.quoted) {
-        ("list of texts" | "list of secrets", _) => "[]".to_owned(),
+        ("list of texts" | "list of secrets", _) => format!("[{}]", items(key).join(", ")),
         (_, true) => format!("{:?}", key.default),
         (_, false) => key.default.to_owned(),
     }

@@ -5,6 +5,7 @@ use serde_json::{Map, Value};
 
 use super::reply::{Reply, Verdict};
 use super::{Ask, Service};
+use crate::config::sharers::Sharers;
 use crate::credential;
 use crate::dialect::Endpoint;
 use crate::explain::{Explanation, Identity};
@@ -35,11 +36,15 @@ impl Service {
             return;
         }
         let mut explanation = explanation(ask, &reply.verdict);
+        let mut told = explanation.why();
         if matches!(outcome, Outcome::Miss | Outcome::Partial | Outcome::Collapsed) {
-            explanation.nearest = self.explained.nearest(self.identity(ask));
+            let (own, any) = self.explained.nearest(self.identity(ask));
+            explanation.nearest = own;
+            told = explanation.why();
+            explanation.nearest = any;
         }
         if asked {
-            reply.verdict.explained = Some(explanation.why().into());
+            reply.verdict.explained = Some(told.into());
         }
         if outcome != Outcome::Hit {
             self.explained.tell(explanation);
@@ -57,6 +62,11 @@ impl Service {
         identity.field("provider", digest(ask.target.upstream.identity.as_bytes()));
         let who = credential::digest(&self.secret, &ask.headers, &ask.target.path_and_query);
         identity.field("credential", short(&who));
+        let group: Vec<&[u8]> = ask.group.iter().map(HeaderValue::as_bytes).collect();
+        identity.who = match self.sharers {
+            Sharers::Credential => short(&who),
+            _ => digest(&group.concat()),
+        };
         for value in &ask.group {
             identity.field("group", digest(value.as_bytes()));
         }
@@ -95,7 +105,11 @@ impl Service {
 fn explanation(ask: &Ask, verdict: &Verdict) -> Explanation {
     let what = (verdict.outcome().label(), verdict.bypass.map_or("", sentence));
     let model = Some(model(ask)).filter(|model| model.len() <= LONGEST_MODEL);
-    Explanation::of(&ask.target.upstream.name, &model.unwrap_or_default(), what)
+    let hits = verdict.items.map_or(0, |items| items.hit);
+    Explanation {
+        hits,
+        ..Explanation::of(&ask.target.upstream.name, &model.unwrap_or_default(), what)
+    }
 }
 
 /// The members of a body, if it is a JSON object of a reasonable size.
