@@ -11,6 +11,7 @@ use http_body_util::{Either, Full};
 use hyper::body::{Body as HttpBody, Frame, Incoming, SizeHint};
 use tokio::time::timeout;
 
+use super::meter::Meter;
 use crate::broadcast::Reader;
 use crate::ceiling::Room;
 use crate::error::{Error, Kind};
@@ -89,7 +90,7 @@ type BoxError = Box<dyn std::error::Error + Send + Sync>;
 #[derive(Debug)]
 pub(super) enum Flow {
     /// The client's own call, under its permit.
-    Own { body: Coming, _permit: Box<Permit> },
+    Own { body: Coming, _permit: Box<Permit>, meter: Option<Box<Meter>> },
     /// A call that others may be reading too, and how many bytes are still to come, if that is known.
     Shared(Reader, Option<u64>),
 }
@@ -104,8 +105,14 @@ impl Relayed {
 impl Flow {
     fn poll(&mut self, context: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BoxError>>> {
         match self {
-            Self::Own { body, .. } => {
-                let frame = ready!(Pin::new(body).poll_frame(context));
+            Self::Own { body, meter, .. } => {
+                let frame = ready!(Pin::new(&mut *body).poll_frame(context));
+                if let (Some(Ok(frame)), Some(meter)) = (&frame, &mut *meter) {
+                    frame.data_ref().into_iter().for_each(|piece| meter.take(piece));
+                }
+                if body.is_end_stream() || frame.is_none() {
+                    meter.take().into_iter().for_each(|meter| meter.end());
+                }
                 Poll::Ready(frame.map(|frame| frame.map_err(Into::into)))
             }
             Self::Shared(reader, rest) => {

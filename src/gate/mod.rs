@@ -8,6 +8,7 @@ mod contain;
 mod current;
 mod guard;
 mod log;
+mod meter;
 mod pulse;
 pub mod route;
 mod strict;

@@ -8,6 +8,7 @@ use http::{HeaderMap, HeaderName, HeaderValue, Response, StatusCode, header};
 use http_body_util::{Either, Full};
 
 use super::body::{Body, End, Flow, Relayed};
+use super::meter::Meter;
 use crate::broadcast::Head;
 use crate::dialect::Dialect;
 use crate::error::{Error, Kind};
@@ -50,7 +51,12 @@ pub(super) fn respond(voice: &Voice<'_>, reply: Reply, exchange: Exchange<'_>) -
         Content::Streamed(response, permit) => {
             let (head, body) = response.into_parts();
             let end = End { metrics: Arc::clone(metrics), outcome, received, complete: false };
-            let body = Relayed::new(Flow::Own { body, _permit: Box::new(permit) }, in_flight, end);
+            let plain = !head.headers.contains_key(header::CONTENT_ENCODING);
+            let metered = verdict.credit.as_ref().filter(|_| plain);
+            let meter =
+                metered.map(|credit| Box::new(Meter::new(Arc::clone(&credit.account), received)));
+            let body = Flow::Own { body, _permit: Box::new(permit), meter };
+            let body = Relayed::new(body, in_flight, end);
             streamed(head.status, head.headers, body)
         }
         Content::Shared(shared) => {

@@ -10,6 +10,8 @@ use super::reply::{Content, Reply, Verdict};
 use super::ticket::ticket;
 use crate::dialect::Endpoint;
 use crate::headers::{asked_protocol, switch_protocol, to_provider};
+use crate::ledger::{Credit, Spared};
+use crate::metrics::Operation;
 use crate::upstream::{Call, RequestBody};
 
 /// A body that is passed on.
@@ -60,8 +62,15 @@ pub async fn relay(
         Ok((response, permit)) => Content::Streamed(Box::new(response), permit),
         Err(error) => Content::Failed(error),
     };
-    let verdict = Verdict { upstream: started.elapsed(), ..Verdict::bypass(reason) };
+    let account = (operation == Operation::Chat && !model.is_empty() && succeeds(&content))
+        .then(|| upstream.accounts.of(operation, &model));
+    let credit = account.map(|account| Credit { account, tokens: Spared::default() });
+    let verdict = Verdict { credit, upstream: started.elapsed(), ..Verdict::bypass(reason) };
     Reply { content, verdict }
+}
+
+fn succeeds(content: &Content) -> bool {
+    matches!(content, Content::Streamed(response, _) if response.status().is_success())
 }
 
 impl Passing {

@@ -174,3 +174,36 @@ async fn ten_thousand_made_up_models_make_no_more_series_than_a_page_can_hold() 
     assert!(series < 2_000, "{series}");
     assert!(text.contains("model=\"other\""));
 }
+
+#[tokio::test]
+async fn what_relayed_answers_used_is_billed_too() {
+    let provider = Simulated::instant();
+    let anthropic = format!("[providers.anthropic]\nbase_url = \"http://{}\"\n", provider.address);
+    let sidecar = Sidecar::with(provider.address, &anthropic);
+    let client = sidecar.client();
+    let messages = json!([{ "role": "user", "content": "\"prompt_tokens\": 7777" }]);
+    for (path, body) in [
+        (
+            "/v1/chat/completions",
+            json!({ "model": "gpt-4o", "temperature": 1, "messages": messages }),
+        ),
+        ("/v1/responses", json!({ "model": "gpt-4o", "input": "hello" })),
+        (
+            "/v1/chat/completions",
+            json!({ "model": "gpt-4o", "stream": true, "messages": messages, "n": 2,
+                    "stream_options": { "include_usage": true } }),
+        ),
+        (
+            "/anthropic/v1/messages",
+            json!({ "model": "claude-sonnet-5", "max_tokens": 9, "messages": messages }),
+        ),
+    ] {
+        let headers = [("content-type", "application/json")];
+        let answer = client.send(http::Method::POST, path, &headers, body.to_string()).await;
+        assert!(answer.header("cache-status").contains("fwd=bypass"), "{path}: {answer:?}");
+    }
+    let billed = whole(sidecar.metric("larder_tokens_total", "operation=\"chat\"").await);
+    assert_eq!(billed, provider.stats().await.tokens);
+    assert!(billed > 0);
+    assert!(sidecar.metric("larder_cost_dollars_total", "claude-sonnet-5").await > 0.0);
+}

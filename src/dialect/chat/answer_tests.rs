@@ -138,3 +138,40 @@ fn a_stream_is_complete_only_with_its_reasons_and_its_mark() {
     assert_eq!(cohere(&[r#"{"type":"content-delta","delta":{}}"#, end, "[DONE]"]), Ok(()));
     assert_eq!(cohere(&[r#"{"type":"tool-call-start"}"#, end]), Err(Spoilt::Reason));
 }
+
+#[test]
+fn what_an_answer_used_is_read_from_it_and_from_its_end() {
+    let used_in = |dialect: &str, path: &str, frames: &[&str]| {
+        let mut watch = Watch::new();
+        for data in frames {
+            of(dialect, path).frame(b"", data.as_bytes(), &mut watch);
+        }
+        let counted = watch.used();
+        assert_eq!(used(frames.concat().as_bytes()), counted, "{dialect}");
+        (counted.input, counted.output)
+    };
+    let openai = [
+        r#"{"choices":[{"index":0,"delta":{"content":"\"prompt_tokens\": 9"}}],"usage":null}"#,
+        r#"{"choices":[],"usage":{"prompt_tokens": 12,"completion_tokens":34,"total_tokens":46}}"#,
+    ];
+    assert_eq!(used_in("openai", "/chat/completions", &openai), (Some(12), Some(34)));
+    let anthropic = [
+        r#"{"type":"message_start","message":{"usage":{"input_tokens":7,"output_tokens":1}}}"#,
+        r#"{"type":"message_delta","delta":{},"usage":{"output_tokens":30}}"#,
+    ];
+    assert_eq!(used_in("anthropic", "/messages", &anthropic), (Some(7), Some(30)));
+    let gemini = [
+        r#"{"candidates":[],"usageMetadata":{"promptTokenCount":5,"candidatesTokenCount":1}}"#,
+        r#"{"candidates":[],"usageMetadata":{"promptTokenCount":5,"candidatesTokenCount":8}}"#,
+    ];
+    let path = "/models/gemini-2.5-pro:streamGenerateContent";
+    assert_eq!(used_in("gemini", path, &gemini), (Some(5), Some(8)));
+    let ollama = [r#"{"done":true,"done_reason":"stop","prompt_eval_count":26,"eval_count":298}"#];
+    assert_eq!(used_in("ollama", "/api/chat", &ollama), (Some(26), Some(298)));
+    let cohere = [
+        r#"{"type":"message-end","delta":{"usage":{"billed_units":{"input_tokens":1},"tokens":{"input_tokens":3,"output_tokens":4.0}}}}"#,
+    ];
+    assert_eq!(used_in("cohere", "/chat", &cohere), (Some(3), Some(4)));
+    assert_eq!(used(b"\"prompt_tokens\""), Used::default());
+    assert_eq!(used(b"\"prompt_tokens\":\"5\""), Used::default());
+}

@@ -17,7 +17,7 @@ mod route;
 mod tests;
 mod watch;
 
-pub use watch::{Spoilt, Used, Watch};
+pub use watch::{Spoilt, Used, Watch, used};
 
 use std::time::Duration;
 

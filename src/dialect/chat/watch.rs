@@ -47,6 +47,25 @@ fn count(usage: &Value, name: &str) -> Option<u64> {
         .or_else(|| found.as_f64().filter(|count| *count >= 0.0).map(|count| count as u64))
 }
 
+/// What an answer says that it used, by the last counts in a part of it that need not be whole. In a
+/// text that quotes them they stand with backslashes.
+pub fn used(part: &[u8]) -> Used {
+    let count = |names: &[&str]| names.iter().find_map(|name| last_count(part, name));
+    Used { input: count(INPUT), output: count(OUTPUT) }
+}
+
+fn last_count(part: &[u8], name: &str) -> Option<u64> {
+    let name = format!("\"{name}\"");
+    let at = part.windows(name.len()).rposition(|window| window == name.as_bytes())?;
+    let rest = std::str::from_utf8(
+        part.get(at + name.len()..)?.get(..32.min(part.len() - at - name.len()))?,
+    )
+    .ok()?;
+    let rest = rest.trim_start().strip_prefix(':')?.trim_start();
+    let digits = rest.find(|c: char| !c.is_ascii_digit()).unwrap_or(rest.len());
+    rest.get(..digits)?.parse().ok()
+}
+
 /// An answer under watch.
 #[derive(Debug, Clone, Default)]
 pub struct Watch {
