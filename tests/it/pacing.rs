@@ -286,6 +286,10 @@ async fn five_hundred_clients_before_twenty_at_once_and_six_hundred_a_minute() {
         let ask = Ask::of(texts("bulk", 10_000)).header("x-larder-priority", "bulk");
         async move { client.right(&ask).await }
     });
+    until("the bulk is under way", || async {
+        sidecar.metric("larder_upstream_connections", "state=\"active\"").await > 0.5
+    })
+    .await;
     let mut waits = Vec::new();
     for n in 0..20 {
         let started = Instant::now();

@@ -173,7 +173,7 @@ impl Turn {
         let mut state = self.queue.lock();
         if let Some(line) = state.lines.get_mut(&self.line) {
             let now = Instant::now();
-            if line.is_of_many() || !told.throttled {
+            if line.is_of_many(now) || !told.throttled {
                 line.pace.answered(told, (self.since, self.among), now);
             }
             if told.throttled && line.under_way == 1 {
@@ -188,8 +188,8 @@ impl Turn {
     /// that does not move.
     pub(super) fn is_of_many(&self) -> bool {
         let state = self.queue.lock();
-        let line = state.lines.get(&self.line);
-        line.is_some_and(|line| !line.pace.is_stuck() && line.is_of_many())
+        let (line, now) = (state.lines.get(&self.line), Instant::now());
+        line.is_some_and(|line| !line.pace.is_stuck() && line.is_of_many(now))
     }
 
     /// The same for everybody with the same credential.

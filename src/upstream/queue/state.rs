@@ -1,7 +1,7 @@
 //! Who waits in which line, and whose turn it is: pure but for the telling.
 
 use std::collections::{BTreeMap, HashMap, VecDeque};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use tokio::sync::oneshot;
 
@@ -14,6 +14,9 @@ const IN_A_ROW: u32 = 7;
 
 /// Credentials are the clients' to choose, so there must be a bound on how many are remembered.
 const MOST_LINES: usize = 4_096;
+
+/// How long a line is one of many after it was.
+const OF_LATE: Duration = Duration::from_secs(10);
 
 #[derive(Default)]
 pub(super) struct State {
@@ -30,6 +33,8 @@ pub(super) struct State {
 pub(super) struct Line {
     pub(super) pace: Pace,
     pub(super) under_way: u32,
+    /// When more than one was in it last.
+    crowded: Option<Instant>,
     /// By their number.
     pub(super) waiting: Each<BTreeMap<u64, oneshot::Sender<()>>>,
 }
@@ -43,6 +48,7 @@ impl State {
         self.lines.entry(*line).or_insert_with(|| Line {
             pace: Pace::new(most),
             under_way: 0,
+            crowded: None,
             waiting: Each::default(),
         })
     }
@@ -75,6 +81,9 @@ impl State {
         if let Some((_, tell)) = line.waiting.of_mut(priority).pop_first() {
             line.under_way += 1;
             line.pace.sent(now);
+            if line.under_way > 1 || line.is_waited_in() {
+                line.crowded = Some(now);
+            }
             self.under_way += 1;
             // Whoever has left meanwhile gives the turn back when it is dropped.
             tell.send(()).ok();
@@ -107,9 +116,11 @@ impl Line {
         !self.waiting.interactive.is_empty() || !self.waiting.bulk.is_empty()
     }
 
-    /// Whether a call of the line is not the only one that there is.
-    pub(super) fn is_of_many(&self) -> bool {
-        self.under_way > 1 || self.is_waited_in()
+    /// Whether a call of the line is not the only one that there is, or was of late: whoever is the last
+    /// of many is refused for the others, too.
+    pub(super) fn is_of_many(&self, now: Instant) -> bool {
+        let is_late = |crowded: Instant| now.saturating_duration_since(crowded) < OF_LATE;
+        self.under_way > 1 || self.is_waited_in() || self.crowded.is_some_and(is_late)
     }
 
     fn is_idle(&self) -> bool {

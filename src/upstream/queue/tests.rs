@@ -153,4 +153,6 @@ async fn a_refusal_of_who_asks_alone_pauses_nothing() {
     let beside = queue.turn(&ticket(1, Priority::Interactive), None).await;
     beside.answered(&Told { throttled: true, wait, ..OK });
     assert!(beside.is_of_many() && queue.paused(&alone.line()).is_some());
+    drop(alone);
+    assert!(beside.is_of_many(), "the last of many is refused for the others");
 }
