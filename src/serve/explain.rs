@@ -15,7 +15,7 @@ use crate::metrics::Outcome;
 static EXPLAIN: HeaderName = HeaderName::from_static("x-larder-explain");
 
 /// A body that is larger is not looked at again.
-const LARGEST: usize = 256 << 10;
+const LARGEST: usize = 64 << 10;
 
 /// A longer name of a model is not shown.
 const LONGEST_MODEL: usize = 128;
@@ -114,8 +114,11 @@ fn explanation(ask: &Ask, verdict: &Verdict) -> Explanation {
 
 /// The members of a body, if it is a JSON object of a reasonable size.
 fn members(ask: &Ask) -> Map<String, Value> {
+    if ask.body.len() > LARGEST {
+        return Map::new();
+    }
     match serde_json::from_slice(&ask.body) {
-        Ok(Value::Object(members)) if ask.body.len() <= LARGEST => members,
+        Ok(Value::Object(members)) => members,
         _ => Map::new(),
     }
 }
@@ -126,6 +129,9 @@ fn is_parts(name: &str, items: &[Value]) -> bool {
 }
 
 fn model(ask: &Ask) -> String {
+    if ask.body.len() > LARGEST {
+        return String::new();
+    }
     match ask.target.endpoint {
         Endpoint::Embed(shape) => {
             let read = shape.read(&ask.target.path_and_query, &ask.body);

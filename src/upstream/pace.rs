@@ -21,8 +21,8 @@ const HOLD: Duration = Duration::from_secs(10);
 /// How long to pause where a provider does not say: at first, and at the most.
 const PAUSE: (Duration, Duration) = (Duration::from_millis(100), Duration::from_secs(1));
 
-/// After so many rounds in which nothing was taken, waiting is in vain.
-const ROUNDS: u32 = 3;
+/// After so many rounds in which nothing was taken, for so long, waiting is in vain.
+const ROUNDS: (u32, Duration) = (3, Duration::from_secs(1));
 
 /// The longest pause that is believed, so that a slip of a provider does not stop everything.
 pub(super) const LONGEST: Duration = Duration::from_hours(1);
@@ -49,8 +49,8 @@ pub(super) struct Pace {
     paused: Option<Instant>,
     /// Refusals in a row.
     refusals: u32,
-    /// How often in a row a call was refused that was alone, and when the last was.
-    rounds: (u32, Option<Instant>),
+    /// How often in a row a call was refused that was alone, and when the first and the last were.
+    rounds: (u32, Option<(Instant, Instant)>),
     allowance: Option<Allowance>,
 }
 
@@ -88,14 +88,18 @@ impl Pace {
 
     /// A call was refused that was the only one under way: it is not for others that it was.
     pub(super) fn refused_alone(&mut self, sent: Instant, now: Instant) {
-        if self.rounds.1.is_none_or(|last| sent >= last) {
-            self.rounds = (self.rounds.0.saturating_add(1), Some(now));
+        let (count, span) = self.rounds;
+        if span.is_none_or(|(_, last)| sent >= last) {
+            let first = span.map_or(now, |(first, _)| first);
+            self.rounds = (count.saturating_add(1), Some((first, now)));
         }
     }
 
     /// Whether nothing is taken, however long one waits: then everybody is to hear it from the provider.
     pub(super) fn is_stuck(&self) -> bool {
-        self.rounds.0 > ROUNDS
+        let (count, span) = self.rounds;
+        let lasted = span.map(|(first, last)| last.saturating_duration_since(first));
+        count > ROUNDS.0 && lasted >= Some(ROUNDS.1)
     }
 
     /// Until when nothing is called, if that is so.
@@ -232,15 +236,26 @@ mod tests {
         let (mut pace, start) = (Pace::new(100), Instant::now());
         for round in 0..4 {
             assert!(!pace.is_stuck());
-            let now = after(start, 10 * (round + 1));
+            let now = after(start, 400 * (round + 1));
             pace.answered(&NO, (now, 1), now);
             pace.refused_alone(now, now);
             // Those that were sent before it say nothing more.
             pace.refused_alone(start, after(now, 1));
         }
-        let now = after(start, 60);
+        let now = after(start, 2_000);
         assert_eq!((pace.is_stuck(), pace.ready(50, now)), (true, Ok(())));
         pace.answered(&OK, (now, 1), now);
+        assert!(!pace.is_stuck());
+    }
+
+    #[test]
+    fn a_few_refusals_in_a_moment_do_not_mean_that_nothing_moves() {
+        let (mut pace, start) = (Pace::new(100), Instant::now());
+        for round in 0..20 {
+            let now = after(start, 10 * round);
+            pace.answered(&NO, (now, 1), now);
+            pace.refused_alone(now, now);
+        }
         assert!(!pace.is_stuck());
     }
 

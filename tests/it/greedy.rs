@@ -91,6 +91,8 @@ async fn who_takes_nothing_of_a_stream_slows_nobody_who_reads_along() {
 /// Heads and bodies that never end.
 async fn crawl(server: SocketAddr, number: usize) {
     let Ok(mut stream) = TcpStream::connect(server).await else { return };
+    // Each at a time of its own, as they would come.
+    sleep(Duration::from_millis(number as u64 % 300)).await;
     let head = "POST /v1/embeddings HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\n";
     let begin = if number.is_multiple_of(2) {
         head.to_owned()
