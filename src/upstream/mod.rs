@@ -11,11 +11,13 @@ mod exchange;
 mod own_key;
 mod pace;
 mod pool;
+mod post;
 mod queue;
 mod retry;
 mod standings;
 mod ticket;
 mod told;
+mod traced;
 
 use std::fmt;
 use std::sync::Arc;
@@ -32,6 +34,7 @@ pub use check::Finding;
 pub use coming::Coming;
 use own_key::OwnKey;
 pub use pool::RequestBody;
+pub use post::Post;
 use queue::{Queue, Turn};
 use retry::Budget;
 pub use standings::{Standing, Standings};
@@ -46,6 +49,7 @@ use crate::error::{Error, Kind};
 use crate::key::{Digest, Framer};
 use crate::ledger::Accounts;
 use crate::metrics::{Held, Metrics, UpstreamMetrics};
+use crate::trace::{Cause, Served};
 
 /// The right to make one call now; it counts as under way until it is dropped.
 #[derive(Debug)]
@@ -72,6 +76,8 @@ pub struct Call {
     pub headers: HeaderMap,
     /// As it is sent.
     pub body: Bytes,
+    /// In whose name, where that is traced.
+    pub cause: Option<Cause>,
 }
 
 /// Who waits for a call.
@@ -93,6 +99,8 @@ pub struct Answer {
     pub body: Bytes,
     /// How long the call took.
     pub took: Duration,
+    /// The call, where it is traced.
+    pub call: Option<Served>,
 }
 
 /// What a provider has in common with others.
