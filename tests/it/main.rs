@@ -47,5 +47,6 @@ mod secrets;
 mod shapes;
 mod shared;
 mod streams;
+mod traces;
 mod trouble;
 mod tunnel;
