@@ -14,10 +14,10 @@
 //! | 8 | [`server`]: pingora's process, listeners and hand-over |
 //! | 7 | [`gate`]: hyper's side of the streams that pingora accepts |
 //! | 6 | [`serve`]: the use cases |
-//! | 5 | [`batch`] |
+//! | 5 | [`batch`], [`export`] |
 //! | 4 | [`tier`], [`flight`], [`broadcast`], [`upstream`], [`explain`] |
 //! | 3 | [`dialect`], [`whole`], [`sse`], [`transcript`], [`credential`] |
-//! | 2 | [`key`], [`vector`], [`headers`], [`ceiling`], [`ledger`] |
+//! | 2 | [`key`], [`vector`], [`headers`], [`ceiling`], [`ledger`], [`trace`] |
 //! | 1 | [`request`], [`error`], [`metrics`], [`clock`], [`codec`] |
 //! | 0 | [`config`], [`sync`] |
 //!
@@ -97,6 +97,7 @@
 //! | line | a tier's own seconds, on which its entries were stored and end |
 //! | lease | the right to ask the provider for a key, among replicas |
 //! | transcript | a model's answer as it is kept: the provider's bytes |
+//! | span | one step of a request, and how long it took, as traces show it |
 //! | verdict | what the cache did, in the words of RFC 9211 |
 
 pub mod batch;
@@ -110,6 +111,7 @@ pub mod credential;
 pub mod dialect;
 pub mod error;
 pub mod explain;
+pub mod export;
 pub mod flight;
 pub mod gate;
 pub mod headers;
@@ -123,6 +125,7 @@ pub mod simulate;
 pub mod sse;
 pub mod sync;
 pub mod tier;
+pub mod trace;
 pub mod transcript;
 pub mod upstream;
 pub mod vector;

@@ -8,6 +8,7 @@ use super::plan::ClosedBy;
 use super::{Batcher, fail, settle};
 use crate::dialect::EmbedCall;
 use crate::request::{Encoding, Input};
+use crate::trace::Cause;
 use crate::upstream::{Call, Patience, Permit, Upstream};
 use crate::vector::Numbers;
 
@@ -104,9 +105,19 @@ fn write(batch: &Batch, body: Body) -> Option<Call> {
                 user: original.user.as_deref(),
                 encoding,
             };
-            original.call(&call)
+            let mut call = original.call(&call);
+            call.cause = cause(batch);
+            call
         }
     })
+}
+
+/// The requests that a call is made for, as far as they are traced: the first one's trace goes on.
+fn cause(batch: &Batch) -> Option<Cause> {
+    let traces = batch.submissions.iter().filter_map(|one| one.original.trace.as_ref());
+    let mut traces = traces.map(Arc::clone);
+    let span = traces.next()?;
+    Some(Cause { span, others: traces.map(|other| other.context()).collect() })
 }
 
 #[expect(clippy::cast_precision_loss, reason = "a histogram of counts")]

@@ -16,6 +16,7 @@ use crate::metrics::Operation;
 use crate::request::{Encoding, Input, Unity};
 use crate::tier::purge::Scope;
 use crate::tier::redis::Lease;
+use crate::trace::{Cause, Served, Span};
 use crate::upstream::{Answer, Call, Room, Ticket, Upstream};
 use crate::vector::Vector;
 
@@ -61,6 +62,8 @@ pub struct Original {
     pub scope: &'static Scope,
     /// How it waits for its calls.
     pub ticket: Ticket,
+    /// Its span, where it is traced.
+    pub trace: Option<Arc<Span>>,
 }
 
 impl Original {
@@ -68,7 +71,7 @@ impl Original {
     pub fn as_call(&self) -> Call {
         let path_and_query = self.path_and_query.clone();
         let (headers, body) = (self.headers.clone(), self.body.clone());
-        Call { method: Method::POST, path_and_query, headers, body }
+        Call { method: Method::POST, path_and_query, headers, body, cause: self.cause() }
     }
 
     /// Where it is entered.
@@ -80,7 +83,14 @@ impl Original {
     pub fn call(&self, call: &EmbedCall<'_>) -> Call {
         let path_and_query = self.shape.call_path(&self.path_and_query).into_owned();
         let body = Bytes::from(self.shape.write_call(call));
-        Call { method: Method::POST, path_and_query, headers: self.headers.clone(), body }
+        let headers = self.headers.clone();
+        Call { method: Method::POST, path_and_query, headers, body, cause: self.cause() }
+    }
+
+    /// The request as what a call is made for, where it is traced.
+    fn cause(&self) -> Option<Cause> {
+        let span = self.trace.clone()?;
+        Some(Cause { span, others: Vec::new() })
     }
 }
 
@@ -188,6 +198,8 @@ pub struct Arrival {
     pub headers: Option<Arc<HeaderMap>>,
     /// How long the provider's call took.
     pub took: Duration,
+    /// That call, where it was traced.
+    pub call: Option<Served>,
 }
 
 /// An answer of the provider that is no vector.

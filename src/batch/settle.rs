@@ -148,10 +148,10 @@ impl Batcher {
         let dimensions = reply.items.first().map_or(0, Item::dimensions);
         let keep = self.lessons.expects(original.subject, dimensions);
         let headers = Some(Arc::new(beside_new_body(&answer.headers)));
-        let (stored, took) = (self.clock.now(), answer.took);
+        let (stored, took, call) = (self.clock.now(), answer.took, answer.call);
         let arrivals = reply.items.iter().zip(tokens).map(|(item, tokens)| {
             let vector = pack(reply, item, tokens, numbers)?;
-            Some(Arrival { vector, stored, headers: headers.clone(), took })
+            Some(Arrival { vector, stored, headers: headers.clone(), took, call })
         });
         Unpacked { arrivals: arrivals.collect(), keep }
     }

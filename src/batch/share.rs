@@ -95,7 +95,7 @@ impl Batcher {
 
 fn arrival(deep: Deep) -> Option<Arrival> {
     let (vector, stored) = (Vector::view(deep.stored.value)?, deep.stored.stored);
-    Some(Arrival { vector, stored, headers: None, took: Duration::ZERO })
+    Some(Arrival { vector, stored, headers: None, took: Duration::ZERO, call: None })
 }
 
 fn keys_of(submission: &Submission) -> Vec<CacheKey> {

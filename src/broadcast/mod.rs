@@ -27,6 +27,7 @@ use crate::ceiling::Ceiling;
 use crate::error::Error;
 use crate::key::{CacheKey, KeyHasher};
 use crate::sync::{Mutex, MutexGuard};
+use crate::trace::Served;
 
 /// The head of an answer.
 #[derive(Debug, Clone)]
@@ -37,6 +38,8 @@ pub struct Head {
     pub headers: HeaderMap,
     /// Whether the answer will be kept if it ends well.
     pub storable: bool,
+    /// The call that it came by, where that is traced.
+    pub call: Option<Served>,
 }
 
 /// How an answer ended.

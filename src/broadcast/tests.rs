@@ -57,7 +57,7 @@ fn is_ready(future: impl Future<Output = ()>) -> bool {
 }
 
 fn head() -> Head {
-    Head { status: StatusCode::OK, headers: HeaderMap::new(), storable: true }
+    Head { status: StatusCode::OK, headers: HeaderMap::new(), storable: true, call: None }
 }
 
 #[tokio::test]

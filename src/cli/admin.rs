@@ -44,8 +44,13 @@ impl Admin {
     /// What is at a path.
     pub(super) async fn get(&self, path: &str) -> Result<Bytes, Failure> {
         let (method, path_and_query) = (Method::GET, path.to_owned());
-        let call =
-            Call { method, path_and_query, headers: self.headers.clone(), body: Bytes::new() };
+        let call = Call {
+            method,
+            path_and_query,
+            headers: self.headers.clone(),
+            body: Bytes::new(),
+            cause: None,
+        };
         let ticket = Ticket::patient(Digest::of(b"admin"));
         let answer = self.upstream.call_in_turn(&ticket, call).await.map_err(|_| {
             Failure::Running(format!("no larder answers at {} (--admin-listen)", self.address))

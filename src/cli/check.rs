@@ -122,6 +122,7 @@ async fn ask(built: &Built, upstream: &Arc<Upstream>, model: &str) -> Result<Rep
             method: Method::POST,
             path_and_query: PATH.to_owned(),
             received: Instant::now(),
+            trace: None,
         },
         headers,
         group: Vec::new(),

@@ -22,6 +22,9 @@ impl Config {
         }
         listening::check(&self.server, &mut wrong);
         self.check_access(&mut wrong);
+        if let Err(message) = self.traces.check() {
+            wrong("traces.endpoint".to_owned(), message);
+        }
         for (name, provider) in &self.providers {
             if let Err(message) = base_url::check(&provider.base_url) {
                 wrong(format!("providers.{name}.base_url"), message);

@@ -16,6 +16,7 @@ pub mod reference;
 mod sections;
 pub mod sharers;
 pub mod socket_path;
+mod traces;
 pub mod units;
 pub mod words;
 
@@ -29,6 +30,7 @@ pub use prices::{Price, PriceList};
 pub use read::{Key, Override, Problem, Section};
 use read::{Reader, Table, unknown};
 pub use sections::{Access, Cache, Disk, Log, Prices, Provider, Redis, Server};
+pub use traces::{Share, Traces};
 
 /// The whole configuration, valid.
 #[derive(Debug, Clone)]
@@ -47,6 +49,8 @@ pub struct Config {
     pub redis: Redis,
     /// What is logged.
     pub log: Log,
+    /// What is traced.
+    pub traces: Traces,
     /// The providers by name, those built in included.
     pub providers: BTreeMap<String, Provider>,
 }
@@ -73,6 +77,7 @@ impl Config {
             disk: Disk::read(&mut reader, &table(root, "disk")),
             redis: Redis::read(&mut reader, &table(root, "redis")),
             log: Log::read(&mut reader, &table(root, "log")),
+            traces: Traces::read(&mut reader, &table(root, "traces")),
             providers: read_providers(&mut reader, root),
         };
         reader.problems.extend(config.check());
@@ -81,8 +86,8 @@ impl Config {
 }
 
 fn refuse_unknown_sections(reader: &mut Reader<'_>, root: &DeTable<'_>) {
-    const KNOWN: [&str; 8] =
-        ["server", "cache", "access", "prices", "disk", "redis", "log", "providers"];
+    const KNOWN: [&str; 9] =
+        ["server", "cache", "access", "prices", "disk", "redis", "log", "traces", "providers"];
     for (name, value) in root {
         if !KNOWN.contains(&name.get_ref().as_ref()) {
             let message = unknown("section", name.get_ref(), &KNOWN);

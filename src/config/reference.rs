@@ -2,7 +2,7 @@
 
 use std::fmt::Write;
 
-use super::{Access, Cache, Disk, Key, Log, Prices, Provider, Redis, Section, Server};
+use super::{Access, Cache, Disk, Key, Log, Prices, Provider, Redis, Section, Server, Traces};
 
 const INTRO: &str = "\
 # larder's configuration: every key at its default. Nothing here has to be written.
@@ -48,7 +48,7 @@ pub fn reference() -> String {
 
 type Entry = (&'static str, &'static str, &'static [Key]);
 
-fn sections() -> [Entry; 8] {
+fn sections() -> [Entry; 9] {
     [
         ("server", Server::DOC, Server::KEYS),
         ("cache", Cache::DOC, Cache::KEYS),
@@ -57,6 +57,7 @@ fn sections() -> [Entry; 8] {
         ("redis", Redis::DOC, Redis::KEYS),
         ("prices", Prices::DOC, Prices::KEYS),
         ("log", Log::DOC, Log::KEYS),
+        ("traces", Traces::DOC, Traces::KEYS),
         ("providers.openai", Provider::DOC, Provider::KEYS),
     ]
 }

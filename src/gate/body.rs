@@ -16,6 +16,7 @@ use crate::broadcast::Reader;
 use crate::ceiling::Room;
 use crate::error::{Error, Kind};
 use crate::metrics::{Held, OperationMetrics, Outcome};
+use crate::trace::Spanning;
 use crate::upstream::{Coming, Permit};
 use crate::whole::{self, Unread};
 
@@ -140,6 +141,8 @@ pub(super) struct End {
     pub(super) outcome: Outcome,
     pub(super) received: Instant,
     pub(super) complete: bool,
+    /// The span of the request, where it is traced.
+    pub(super) span: Option<Spanning>,
 }
 
 impl Drop for End {
@@ -147,6 +150,8 @@ impl Drop for End {
         self.metrics.finished(self.outcome, self.received.elapsed());
         if !self.complete {
             self.metrics.cancelled.inc();
+        } else if let Some(span) = &self.span {
+            span.done();
         }
     }
 }
@@ -167,6 +172,9 @@ impl HttpBody for Relayed {
             // hyper drops what it has not yet written when a body fails, but whatever came belongs
             // to the client. It writes when a body has nothing for now, so the error comes after.
             self.end.complete = true;
+            if let Some(span) = self.end.span.take() {
+                span.failed("cut");
+            }
             self.broken = Some(error);
             context.waker().wake_by_ref();
             return Poll::Pending;

@@ -13,6 +13,7 @@ mod pulse;
 pub mod route;
 mod strict;
 mod target;
+mod traced;
 mod tunnel;
 mod watched;
 mod write;
@@ -46,6 +47,7 @@ use crate::headers::is_json;
 use crate::metrics::{Held, IntCounter, Operation, OperationMetrics};
 use crate::serve::reply::{Content, Manner, Reply, Verdict};
 use crate::serve::{Ask, Passing, Service, Target, relay};
+use crate::trace::{Spanning, Tracer};
 
 /// The proxy's side of the gate.
 #[derive(Debug)]
@@ -72,6 +74,8 @@ pub struct Proxy {
     pub log_requests: bool,
     /// What went wrong of late.
     pub recent: Arc<Recent>,
+    /// What traces requests, where they are.
+    pub tracer: Option<Arc<Tracer>>,
     /// Requests that larder could not cope with.
     pub panics: IntCounter,
     /// What a drain waits for.
@@ -92,8 +96,8 @@ impl Proxy {
         let allowed = self.allowed.as_ref();
         let refused = allowed.and_then(|keys| keys.refuses(&head.headers, path_and_query));
         let endpoint = understood(upstream.dialect, &head, endpoint(rest));
-        let metrics = self.metrics(endpoint);
-        let exchange = Exchange { metrics, received, in_flight: Held::one(&metrics.in_flight) };
+        let exchange = self.begin(&head, (&upstream.name, endpoint), received);
+        let (metrics, trace) = (exchange.metrics, exchange.span.as_ref().map(Spanning::share));
         let voice = Voice(upstream.dialect, rest);
         if let Some(error) = refused {
             return write::respond(&voice, failed(error), exchange);
@@ -102,7 +106,7 @@ impl Proxy {
         let leaving = Leaving(Some(metrics));
         let path_and_query = rest.to_owned();
         let (upstream, method) = (Arc::clone(upstream), head.method);
-        let target = Target { upstream, endpoint, method, path_and_query, received };
+        let target = Target { upstream, endpoint, method, path_and_query, received, trace };
         let mut headers = std::mem::take(&mut head.headers);
         let group = self.service.group(&mut headers);
         let mut ask = Ask { target, headers, group, body: Bytes::new() };
@@ -128,6 +132,14 @@ impl Proxy {
             );
         }
         response
+    }
+
+    /// Begins to count a request, and to trace it where it is to be.
+    fn begin(&self, head: &Parts, whose: (&str, Endpoint), received: Instant) -> Exchange<'_> {
+        let metrics = self.metrics(operation(whose.1));
+        let tracer = self.tracer.as_ref();
+        let span = tracer.and_then(|tracer| traced::begin(tracer, head, whose, received));
+        Exchange { metrics, received, in_flight: Held::one(&metrics.in_flight), span }
     }
 
     /// The answer to a request that has no place here, and the last of its connection.
@@ -248,8 +260,8 @@ impl Proxy {
         failed(error)
     }
 
-    fn metrics(&self, endpoint: Endpoint) -> &Arc<OperationMetrics> {
-        match operation(endpoint) {
+    fn metrics(&self, operation: Operation) -> &Arc<OperationMetrics> {
+        match operation {
             Operation::Embed => &self.embed,
             Operation::Chat => &self.chat,
             Operation::Relay => &self.relay,

@@ -9,12 +9,14 @@ use http_body_util::{Either, Full};
 
 use super::body::{Body, End, Flow, Relayed};
 use super::meter::Meter;
+use super::traced;
 use crate::broadcast::Head;
 use crate::dialect::Dialect;
 use crate::error::{Error, Kind};
 use crate::headers::to_caller;
 use crate::metrics::{Held, Layer, OperationMetrics, Outcome};
 use crate::serve::reply::{Content, Items, Reply, Verdict};
+use crate::trace::Spanning;
 use crate::upstream::Answer;
 
 /// How many headers an answer from the cache has, with hyper's own.
@@ -36,11 +38,17 @@ pub(super) struct Exchange<'a> {
     pub(super) metrics: &'a Arc<OperationMetrics>,
     pub(super) received: Instant,
     pub(super) in_flight: Held,
+    /// The span of the request, where it is traced.
+    pub(super) span: Option<Spanning>,
 }
 
 /// An answer from a reply. An answer that is still coming is counted when it ends.
 pub(super) fn respond(voice: &Voice<'_>, reply: Reply, exchange: Exchange<'_>) -> Response<Body> {
-    let Exchange { metrics, received, in_flight } = exchange;
+    let Exchange { metrics, received, in_flight, mut span } = exchange;
+    let trace = span.as_ref().map(Spanning::share);
+    if let Some(trace) = &trace {
+        traced::tell(trace, &reply, received);
+    }
     let Reply { content, verdict } = reply;
     let (outcome, total) = (verdict.outcome(), received.elapsed());
     if let Some(credit) = &verdict.credit {
@@ -50,11 +58,9 @@ pub(super) fn respond(voice: &Voice<'_>, reply: Reply, exchange: Exchange<'_>) -
     let mut response = match content {
         Content::Streamed(response, permit) => {
             let (head, body) = response.into_parts();
-            let end = End { metrics: Arc::clone(metrics), outcome, received, complete: false };
-            let plain = !head.headers.contains_key(header::CONTENT_ENCODING);
-            let metered = verdict.credit.as_ref().filter(|_| plain);
-            let meter =
-                metered.map(|credit| Box::new(Meter::new(Arc::clone(&credit.account), received)));
+            let metrics = Arc::clone(metrics);
+            let end = End { metrics, outcome, received, complete: false, span: span.take() };
+            let meter = metered(&verdict, &head.headers, received);
             let body = Flow::Own { body, _permit: Box::new(permit), meter };
             let body = Relayed::new(body, in_flight, end);
             streamed(head.status, head.headers, body)
@@ -63,7 +69,8 @@ pub(super) fn respond(voice: &Voice<'_>, reply: Reply, exchange: Exchange<'_>) -
             let (Head { status, headers, .. }, reader) = *shared;
             let length = headers.get(header::CONTENT_LENGTH).and_then(|text| text.to_str().ok());
             let flow = Flow::Shared(reader, length.and_then(|text| text.parse().ok()));
-            let end = End { metrics: Arc::clone(metrics), outcome, received, complete: false };
+            let metrics = Arc::clone(metrics);
+            let end = End { metrics, outcome, received, complete: false, span: span.take() };
             streamed(status, headers, Relayed::new(flow, in_flight, end))
         }
         whole => {
@@ -75,12 +82,25 @@ pub(super) fn respond(voice: &Voice<'_>, reply: Reply, exchange: Exchange<'_>) -
     let in_memory = outcome == Outcome::Hit && verdict.layer == Layer::Memory;
     metrics.took(own, in_memory.then_some(verdict.age));
     metrics.answered(outcome, response.status().as_u16(), total);
+    if let Some(trace) = trace {
+        trace.answered(response.status().as_u16());
+    }
+    if let Some(whole) = span {
+        whole.done();
+    }
     let headers = response.headers_mut();
     if matches!(outcome, Outcome::Hit | Outcome::Stale) {
         headers.insert(header::AGE, number(verdict.age));
     }
     mark(headers, &verdict, total);
     response
+}
+
+/// Reads what a relayed answer used, where it is to be entered and is not compressed.
+fn metered(verdict: &Verdict, headers: &HeaderMap, received: Instant) -> Option<Box<Meter>> {
+    let plain = !headers.contains_key(header::CONTENT_ENCODING);
+    let credit = verdict.credit.as_ref().filter(|_| plain)?;
+    Some(Box::new(Meter::new(Arc::clone(&credit.account), received)))
 }
 
 /// An answer that is still coming.

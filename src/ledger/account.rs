@@ -57,6 +57,8 @@ pub struct Credit {
 /// The account.
 #[derive(Debug)]
 pub struct Account {
+    /// The model.
+    pub model: Box<str>,
     metrics: AccountMetrics,
     price: Option<(Price, CostMetrics)>,
     requests: [AtomicU64; Outcome::ALL.len()],
@@ -72,8 +74,13 @@ pub struct Account {
 }
 
 impl Account {
-    pub(super) fn new(metrics: AccountMetrics, price: Option<(Price, CostMetrics)>) -> Self {
+    pub(super) fn new(
+        model: &str,
+        metrics: AccountMetrics,
+        price: Option<(Price, CostMetrics)>,
+    ) -> Self {
         Self {
+            model: model.into(),
             metrics,
             price,
             requests: Default::default(),

@@ -18,7 +18,7 @@ const MOST_PRICED: usize = 80;
 const MOST: usize = 50;
 
 /// The account of every other model.
-const OTHER: &str = "other";
+pub const OTHER: &str = "other";
 
 /// No model's name is longer.
 const LONGEST_NAME: usize = 128;
@@ -118,7 +118,7 @@ impl Accounts {
     fn open(&self, operation: Operation, model: &str) -> Account {
         let price =
             self.prices.of(model).map(|price| (price, self.metrics.costs(&self.provider, model)));
-        Account::new(self.metrics.account(operation, &self.provider, model), price)
+        Account::new(model, self.metrics.account(operation, &self.provider, model), price)
     }
 
     fn entries(&self) -> Vec<Entry> {

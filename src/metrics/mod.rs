@@ -112,6 +112,8 @@ pub struct Metrics {
     pub flights: IntGauge,
     /// Requests that larder could not cope with.
     pub panics: IntCounter,
+    /// Spans that did not arrive.
+    pub traces_dropped: IntCounter,
     reload_successful: IntGauge,
     reload_timestamp: Gauge,
 }
@@ -251,6 +253,8 @@ impl Metrics {
                 &["result"]),
             downstream_connections: declare!(registry, IntGauge, Opts::new("larder_downstream_connections",
                 "Connections that clients hold open now.")),
+            traces_dropped: declare!(registry, IntCounter, Opts::new("larder_traces_dropped_total",
+                "Spans that were not delivered: more ended than could be sent, or the collector (traces.endpoint) did not take them. Rising: lower traces.sample, or look at the collector; its log says why.")),
             reload_successful: declare!(registry, IntGauge, Opts::new("larder_config_last_reload_successful",
                 "Whether the last configuration that was to be taken over was. 0: the log says what is wrong with it; the one before still runs.")),
             reload_timestamp: declare!(registry, Gauge, Opts::new("larder_config_last_reload_success_timestamp_seconds",

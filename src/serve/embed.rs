@@ -101,6 +101,7 @@ impl Service {
         let Ok(request) = how.shape.read(&ask.target.path_and_query, &ask.body) else {
             return Err("unreadable");
         };
+        ask.target.asks(&request.model);
         let scope = self.tiers.purges.scope(&ask.target.upstream.name, &request.model);
         let question = question(ask, request, scope, how);
         let mut found = self.look_up(&question);

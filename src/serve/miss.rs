@@ -18,6 +18,7 @@ use crate::flight::{Claim, Follow};
 use crate::key::{CacheKey, Digest};
 use crate::metrics::Layer;
 use crate::tier::Freshness;
+use crate::trace::Span;
 use crate::upstream::Answer;
 use crate::vector::Vector;
 
@@ -41,6 +42,8 @@ struct Table {
     led: Vec<usize>,
     /// How many inputs that were not there stand in it before.
     repeated: u64,
+    /// The span of the request, where it is traced.
+    trace: Option<Arc<Span>>,
 }
 
 /// What is waited for, how the inputs come, and where those stand that are asked for.
@@ -85,6 +88,7 @@ pub(super) async fn answer(
         return reply;
     }
     let mut table = Table::new(&question, found, apart);
+    table.trace.clone_from(&ask.target.trace);
     let end = if question.how.directives.no_cache {
         table.ask_alone(service, &original, &question).await
     } else {
@@ -107,6 +111,7 @@ pub(super) async fn answer(
         End::Complete => {
             verdict.stored = table.items.miss > 0;
             table.count(service);
+            table.tell();
             verdict.credit = Some(credit(ask, &question.request.model, table.tokens()));
             table.write(service, ask, &question).await
         }
@@ -150,6 +155,7 @@ impl Table {
             tokens_hit,
             led,
             repeated,
+            trace: None,
         }
     }
 
@@ -211,7 +217,8 @@ impl Table {
                 items.collapsed += 1;
                 let (vector, stored) = (found.vector, found.stored);
                 let took = Duration::ZERO;
-                lead.land(Outcome::Arrived(Arrival { vector, stored, headers: None, took }));
+                let (headers, call) = (None, None);
+                lead.land(Outcome::Arrived(Arrival { vector, stored, headers, took, call }));
                 continue;
             }
             items.miss += 1;
@@ -283,6 +290,9 @@ impl Table {
             self.headers = arrival.headers;
         }
         self.took = self.took.max(arrival.took);
+        if let Some(span) = &self.trace {
+            span.served(arrival.call);
+        }
         let (vector, stored) = (arrival.vector, arrival.stored);
         let found = Found { vector, stored, expires: Moment::NEVER, layer: Layer::Memory };
         for position in self.places.get(key).into_iter().flatten() {
@@ -297,6 +307,13 @@ impl Table {
         let led = self.led.iter().filter_map(|position| self.found.get(*position)?.as_ref());
         let paid = self.tokens_hit + tokens(led);
         (self.tokens_hit, tokens(self.found.iter().flatten()).saturating_sub(paid))
+    }
+
+    /// Tells the trace what all inputs together have.
+    fn tell(&self) {
+        if let Some(span) = &self.trace {
+            span.set("gen_ai.usage.input_tokens", tokens(self.found.iter().flatten()));
+        }
     }
 
     fn count(&self, service: &Service) {

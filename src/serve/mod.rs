@@ -37,6 +37,7 @@ use crate::explain::Explained;
 use crate::flight::Flights;
 use crate::metrics::{ChatMetrics, Operation, OperationMetrics, TierMetrics};
 use crate::tier::Tiers;
+use crate::trace::{Cause, Span};
 use crate::upstream::{Finding, Upstream};
 
 pub use relay::{Passing, relay};
@@ -113,6 +114,8 @@ pub struct Target {
     pub path_and_query: String,
     /// When its head came.
     pub received: Instant,
+    /// The span of the request, where it is traced.
+    pub trace: Option<Arc<Span>>,
 }
 
 impl Target {
@@ -121,6 +124,19 @@ impl Target {
         match self.endpoint {
             Endpoint::Chat(_) => Operation::Chat,
             Endpoint::Embed(_) | Endpoint::Other => Operation::Relay,
+        }
+    }
+
+    /// The request as what a call is made for, where it is traced.
+    fn cause(&self) -> Option<Cause> {
+        let span = self.trace.clone()?;
+        Some(Cause { span, others: Vec::new() })
+    }
+
+    /// Tells the trace which model is asked, if one is named.
+    fn asks(&self, model: &str) {
+        if let Some(span) = self.trace.as_ref().filter(|_| !model.is_empty()) {
+            span.set("gen_ai.request.model", model.to_owned());
         }
     }
 }

@@ -66,5 +66,6 @@ pub(super) fn original(
         ttl: question.how.directives.ttl.or(service.ttl),
         scope: question.scope,
         ticket,
+        trace: target.trace.clone(),
     }
 }

@@ -116,7 +116,7 @@ mod tests {
         headers.insert("x-request-id", "1".parse().unwrap());
         headers.insert("content-type", "application/json".parse().unwrap());
         let (status, body) = (StatusCode::from_u16(status).unwrap(), Bytes::from(vec![0; length]));
-        Answer { status, headers, body, took: Duration::ZERO }
+        Answer { status, headers, body, took: Duration::ZERO, call: None }
     }
 
     #[test]

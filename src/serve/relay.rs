@@ -36,18 +36,23 @@ pub async fn relay(
         switch_protocol(&mut to_provider, protocol.clone());
     }
     let model = body.model(target);
+    target.asks(&model);
     let (upstream, ticket) = (&target.upstream, ticket(target, headers, (&model, 1)));
     let (method, path_and_query) = (target.method.clone(), target.path_and_query.clone());
     let operation = target.relayed_as();
     let opened = match body {
         Passing::Whole(body) => {
-            let call = Call { method, path_and_query, headers: to_provider, body };
+            let call =
+                Call { method, path_and_query, headers: to_provider, body, cause: target.cause() };
             upstream.open_in_turn(&ticket, &call, operation).await
         }
         Passing::Streamed(body) => {
             let mut request = Request::new(body);
             *request.method_mut() = method;
             *request.headers_mut() = to_provider;
+            if let Some(cause) = target.cause() {
+                request.extensions_mut().insert(cause);
+            }
             match upstream.permit(&ticket).await {
                 Ok(permit) => {
                     let opened =

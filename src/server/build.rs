@@ -26,6 +26,7 @@ use crate::metrics::{Metrics, Operation};
 use crate::serve::{ChatHandles, Service, Vouching};
 use crate::tier::Ground;
 use crate::tier::disk::directory::Directory;
+use crate::trace::Tracer;
 use crate::upstream::{Around, Standings, Upstream};
 
 /// Everything behind the listeners.
@@ -39,6 +40,8 @@ pub struct Built {
     pub(super) answers: Arc<Ceiling>,
     pub(super) ledger: Arc<Ledger>,
     pub(super) recent: Arc<Recent>,
+    /// What traces requests, where they are.
+    pub(super) tracer: Option<Arc<Tracer>>,
     pub(super) metrics: Metrics,
     pub(super) tasks: TaskTracker,
 }
@@ -81,6 +84,7 @@ pub fn build(config: &Config) -> Result<Built, Failure> {
     };
     let service = Arc::new(configure(&service, config)?);
     let (upstreams, bodies) = (upstreams.collect(), bodies(&config.server));
+    let tracer = tracer(config, &metrics);
     Ok(Built {
         service,
         upstreams,
@@ -88,9 +92,16 @@ pub fn build(config: &Config) -> Result<Built, Failure> {
         answers,
         ledger,
         recent: Arc::default(),
+        tracer,
         metrics,
         tasks,
     })
+}
+
+fn tracer(config: &Config, metrics: &Metrics) -> Option<Arc<Tracer>> {
+    let (settings, dropped) = (&config.traces, &metrics.traces_dropped);
+    let tracer = || Tracer::new(settings.sample.0, dropped.clone());
+    (!settings.endpoint.is_empty()).then(tracer)
 }
 
 fn chat(broadcasts: Arc<Broadcasts>, tasks: TaskTracker, metrics: &Metrics) -> ChatHandles {
@@ -200,6 +211,7 @@ pub(super) fn proxy(config: &Config, built: &Built) -> Result<Proxy, Failure> {
         relay: Arc::new(built.metrics.operation(Operation::Relay)),
         log_requests: config.log.requests,
         recent: Arc::clone(&built.recent),
+        tracer: built.tracer.clone(),
         panics: built.metrics.panics.clone(),
         tasks: built.tasks.clone(),
     })

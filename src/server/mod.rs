@@ -24,6 +24,7 @@ use tokio::sync::watch;
 
 use crate::clock::unix_seconds;
 use crate::config::Config;
+use crate::export::Exporter;
 use crate::gate::{Admin, Current, Guard};
 use build::proxy;
 pub use build::{Built, build, cache_directory};
@@ -85,6 +86,7 @@ pub fn run(config: &Config, run: Run) -> Result<(), Failure> {
     let tiers = Arc::clone(&built.service.tiers);
     let tls = Arc::new(Tls::new(&config.server)?);
     let shared = Shared::new(&config.server, &built);
+    let tracer = built.tracer.clone();
     let tasks = built.tasks.clone();
     let (metrics, ledger) = (built.metrics.clone(), Arc::clone(&built.ledger));
     let recent = Arc::clone(&built.recent);
@@ -115,6 +117,8 @@ pub fn run(config: &Config, run: Run) -> Result<(), Failure> {
     server.add_service(entrance(App::Proxy(current, tls, shared.clone()), at_proxy));
     server.add_service(entrance(App::Admin(admin, shared), at_admin));
     let drain = config.server.drain;
+    let exporter = tracer.map(|tracer| Exporter::start(&config.traces.endpoint, tracer));
+    let exporter = exporter.transpose().map_err(Failure::Start)?;
     let signals = Signals { stop: run.stop, draining, tasks, live, drain };
     server.run(RunArgs { shutdown_signal: Box::new(signals) });
     if let Some(path) = config.server.unix_socket.path() {
@@ -122,6 +126,9 @@ pub fn run(config: &Config, run: Run) -> Result<(), Failure> {
     }
     // What the tiers still have to write takes no longer than they allow themselves.
     runtime.block_on(tiers.close());
+    if let Some(exporter) = exporter {
+        exporter.close();
+    }
     Ok(())
 }
 

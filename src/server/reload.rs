@@ -104,6 +104,7 @@ fn tell_what_waits(old: &Config, new: &Config) {
         ("prices", old.prices != new.prices),
         ("redis", old.redis != new.redis),
         ("log", old.log != new.log),
+        ("traces", old.traces != new.traces),
     ];
     for (section, _) in waiting.into_iter().filter(|(_, changed)| *changed) {
         tracing::warn!(section, "has changes that only a restart takes over");

@@ -62,14 +62,14 @@ impl Upstream {
         }
         let ticket = Ticket::patient(self.line(&headers, path, ""));
         let (path_and_query, body) = (path.to_owned(), Bytes::new());
-        let call = Call { method: Method::GET, path_and_query, headers, body };
+        let call = Call { method: Method::GET, path_and_query, headers, body, cause: None };
         let (response, _permit) = self.open_in_turn(&ticket, &call, Operation::Relay).await?;
         let (head, body) = response.into_parts();
         let body = Limited::new(body, MOST).collect().await;
         let body = body.map_err(|_| Error::new(Kind::UpstreamInvalid, "a list that has no end"))?;
         let (status, headers) = (head.status, head.headers);
         let body = self.struck(body.to_bytes());
-        Ok(Answer { status, headers, body, took: Duration::ZERO })
+        Ok(Answer { status, headers, body, took: Duration::ZERO, call: None })
     }
 }
 

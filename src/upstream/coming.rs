@@ -7,6 +7,8 @@ use bytes::Bytes;
 use hyper::body::{Body, Frame, Incoming, SizeHint};
 
 use super::own_key::Striker;
+use super::traced::Traced;
+use crate::trace::{Served, Span};
 
 /// A provider's body as it comes, without larder's own key if the call was made with one.
 #[derive(Debug)]
@@ -15,20 +17,39 @@ pub struct Coming {
     striker: Option<Striker>,
     /// What came after bytes that waited.
     next: Option<Frame<Bytes>>,
+    traced: Option<Traced>,
 }
 
 impl Coming {
-    pub(super) fn new(body: Incoming, striker: Option<Striker>) -> Self {
-        Self { body, striker, next: None }
+    pub(super) fn new(body: Incoming, striker: Option<Striker>, traced: Option<Traced>) -> Self {
+        let coming = Self { body, striker, next: None, traced };
+        coming.trace(None);
+        coming
     }
-}
 
-impl Body for Coming {
-    type Data = Bytes;
-    type Error = hyper::Error;
+    /// The span of the call, where it is traced.
+    pub fn span(&self) -> Option<&Span> {
+        self.traced.as_ref().map(|traced| &*traced.span)
+    }
 
-    fn poll_frame(
-        mut self: Pin<&mut Self>,
+    /// What others are to know of the call, where it is traced.
+    pub fn served(&self) -> Option<Served> {
+        self.traced.as_ref().map(Traced::served)
+    }
+
+    /// Notes how the answer ends, if it does.
+    fn trace(&self, error: Option<&hyper::Error>) {
+        match (&self.traced, error) {
+            (Some(traced), Some(_)) => traced.span.failed("provider_invalid"),
+            (Some(traced), None) if self.is_end_stream() => {
+                traced.done();
+            }
+            _ => {}
+        }
+    }
+
+    fn poll(
+        &mut self,
         context: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, hyper::Error>>> {
         if let Some(next) = self.next.take() {
@@ -64,6 +85,20 @@ impl Body for Coming {
                 None => return Poll::Ready(Some(Ok(Frame::data(striker.rest())))),
             }
         }
+    }
+}
+
+impl Body for Coming {
+    type Data = Bytes;
+    type Error = hyper::Error;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, hyper::Error>>> {
+        let frame = ready!(self.poll(context));
+        self.trace(frame.as_ref().and_then(|frame| frame.as_ref().err()));
+        Poll::Ready(frame)
     }
 
     fn is_end_stream(&self) -> bool {

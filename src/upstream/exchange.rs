@@ -15,11 +15,13 @@ use super::coming::Coming;
 use super::own_key::Striker;
 use super::pool::{Pool, RequestBody};
 use super::told::Told;
+use super::traced::Traced;
 use super::{Answer, Call, Permit, Upstream};
 use crate::credential;
 use crate::error::{Error, Kind};
 use crate::key::Digest;
 use crate::metrics::{Called, Operation};
+use crate::trace::Cause;
 use crate::whole::{self, Unread};
 
 impl Upstream {
@@ -63,7 +65,19 @@ impl Upstream {
         let identity = HeaderValue::from_static("identity");
         request.headers_mut().insert(header::ACCEPT_ENCODING, identity);
         let way = (&self.pools.calls, permit);
-        let response = self.send(way, request, &call.path_and_query).await?;
+        let (response, traced) = self.send(way, request, &call.path_and_query).await?;
+        let mut answer = self.read(response).await;
+        if let Some(traced) = traced {
+            match &mut answer {
+                Ok(answer) => answer.call = Some(traced.done()),
+                Err(error) => traced.span.failed(error_type(error)),
+            }
+        }
+        answer
+    }
+
+    /// Reads an answer to its end.
+    async fn read(&self, response: Response<Incoming>) -> Result<Answer, Error> {
         let (head, body) = response.into_parts();
         let limit = self.settings.max_reply.as_usize();
         let mut room = self.answers.room();
@@ -79,7 +93,7 @@ impl Upstream {
             headers.remove(header::CONTENT_LENGTH);
         }
         let body = room.around(self.struck(body));
-        Ok(Answer { status: head.status, headers, body, took: Duration::ZERO })
+        Ok(Answer { status: head.status, headers, body, took: Duration::ZERO, call: None })
     }
 
     fn unread(&self, why: Unread<hyper::Error>) -> Error {
@@ -107,16 +121,16 @@ impl Upstream {
         let standings = self.standings.as_ref().filter(|_| operation == Operation::Chat);
         let who = standings.map(|standings| standings.who(request.headers(), path_and_query));
         let result = self.send((pool, permit), request, path_and_query).await;
-        if let Ok(response) = &result {
+        if let Ok((response, _)) = &result {
             self.note(who.as_ref(), response.status());
         }
         let called = match &result {
-            Ok(response) => Called::Answered(response.status().as_u16()),
+            Ok((response, _)) => Called::Answered(response.status().as_u16()),
             Err(error) => Called::Failed(error_type(error)),
         };
         self.metrics.called(operation, called, started.elapsed());
         let striker = self.own_key.clone().map(Striker::new);
-        result.map(|response| response.map(|body| Coming::new(body, striker)))
+        result.map(|(response, traced)| response.map(|body| Coming::new(body, striker, traced)))
     }
 
     /// A body without larder's own key.
@@ -134,6 +148,24 @@ impl Upstream {
     }
 
     async fn send(
+        &self,
+        (pool, permit): (&Pool, &Permit),
+        mut request: Request<RequestBody>,
+        path_and_query: &str,
+    ) -> Result<(Response<Incoming>, Option<Traced>), Error> {
+        let cause = request.extensions_mut().remove::<Cause>();
+        let traced = cause.map(|cause| Traced::begin(&cause, &self.name, request.headers_mut()));
+        let result = self.send_as_it_is((pool, permit), request, path_and_query).await;
+        if let Some(traced) = &traced {
+            match &result {
+                Ok(response) => traced.span.answered(response.status().as_u16()),
+                Err(error) => traced.span.failed(error_type(error)),
+            }
+        }
+        result.map(|response| (response, traced))
+    }
+
+    async fn send_as_it_is(
         &self,
         (pool, Permit { admission, turn, .. }): (&Pool, &Permit),
         mut request: Request<RequestBody>,
@@ -214,6 +246,9 @@ impl Call {
         let mut request = Request::new(body);
         *request.method_mut() = self.method.clone();
         *request.headers_mut() = self.headers.clone();
+        if let Some(cause) = &self.cause {
+            request.extensions_mut().insert(cause.clone());
+        }
         request
     }
 }
@@ -225,7 +260,7 @@ fn is_callers(error: &client::legacy::Error) -> bool {
 }
 
 /// The cause at the bottom, which says what happened; those above say where.
-fn innermost(error: &(dyn std::error::Error + 'static)) -> String {
+pub(super) fn innermost(error: &(dyn std::error::Error + 'static)) -> String {
     let mut cause = error;
     while let Some(deeper) = cause.source() {
         cause = deeper;

@@ -3,6 +3,7 @@
 
 mod again;
 mod allowance;
+mod around;
 mod breaker;
 mod check;
 mod coming;
@@ -11,11 +12,13 @@ mod exchange;
 mod own_key;
 mod pace;
 mod pool;
+mod post;
 mod queue;
 mod retry;
 mod standings;
 mod ticket;
 mod told;
+mod traced;
 
 use std::fmt;
 use std::sync::Arc;
@@ -27,11 +30,13 @@ use http::{HeaderMap, Method, StatusCode, Uri};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::timeout_at;
 
+pub use around::Around;
 use breaker::{Admission, Breaker};
 pub use check::Finding;
 pub use coming::Coming;
 use own_key::OwnKey;
 pub use pool::RequestBody;
+pub use post::Post;
 use queue::{Queue, Turn};
 use retry::Budget;
 pub use standings::{Standing, Standings};
@@ -39,13 +44,14 @@ use ticket::Each;
 pub use ticket::{Priority, Ticket};
 
 use crate::ceiling::Ceiling;
-use crate::config::{Prices, Provider};
+use crate::config::Provider;
 use crate::credential;
 use crate::dialect::Dialect;
 use crate::error::{Error, Kind};
 use crate::key::{Digest, Framer};
 use crate::ledger::Accounts;
-use crate::metrics::{Held, Metrics, UpstreamMetrics};
+use crate::metrics::{Held, UpstreamMetrics};
+use crate::trace::{Cause, Served};
 
 /// The right to make one call now; it counts as under way until it is dropped.
 #[derive(Debug)]
@@ -72,6 +78,8 @@ pub struct Call {
     pub headers: HeaderMap,
     /// As it is sent.
     pub body: Bytes,
+    /// In whose name, where that is traced.
+    pub cause: Option<Cause>,
 }
 
 /// Who waits for a call.
@@ -93,27 +101,8 @@ pub struct Answer {
     pub body: Bytes,
     /// How long the call took.
     pub took: Duration,
-}
-
-/// What a provider has in common with others.
-#[derive(Debug)]
-pub struct Around {
-    /// Its series.
-    pub metrics: UpstreamMetrics,
-    /// Room for answers that are read to the end.
-    pub answers: Arc<Ceiling>,
-    /// What is asked of it, by model.
-    pub accounts: Arc<Accounts>,
-}
-
-impl Around {
-    /// Nothing in common with anybody, for who makes calls of its own.
-    pub fn nobody(name: &str) -> Result<Self, String> {
-        let metrics = Metrics::new().map_err(|error| error.to_string())?;
-        let accounts = Accounts::new(name, &metrics, &Prices::none());
-        let (metrics, answers) = (metrics.upstream(name), Ceiling::new(usize::MAX));
-        Ok(Self { metrics, answers, accounts: Arc::new(accounts) })
-    }
+    /// The call, where it is traced.
+    pub call: Option<Served>,
 }
 
 /// A configured provider.

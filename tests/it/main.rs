@@ -48,5 +48,6 @@ mod shapes;
 mod shared;
 mod stats;
 mod streams;
+mod traces;
 mod trouble;
 mod tunnel;

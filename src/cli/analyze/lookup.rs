@@ -161,6 +161,7 @@ fn ask(
         method: method.clone(),
         path_and_query: path.to_owned(),
         received: Instant::now(),
+        trace: None,
     };
     let json = HeaderValue::from_static("application/json");
     let headers = HeaderMap::from_iter([(CONTENT_TYPE, json)]);

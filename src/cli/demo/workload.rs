@@ -94,7 +94,7 @@ impl Client {
         let mut headers = HeaderMap::new();
         headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
         let (method, path_and_query) = (Method::POST, path.to_owned());
-        let call = Call { method, path_and_query, headers, body };
+        let call = Call { method, path_and_query, headers, body, cause: None };
         let ticket = Ticket::patient(Digest::of(b"demo"));
         let answer = self.sidecar.call_in_turn(&ticket, call).await;
         let answer = answer.map_err(|error| error.to_string())?;
@@ -103,7 +103,8 @@ impl Client {
 
     async fn counts(&self) -> Result<Snapshot, String> {
         let (method, path_and_query) = (Method::GET, "/__stats".to_owned());
-        let call = Call { method, path_and_query, headers: HeaderMap::new(), body: Bytes::new() };
+        let (headers, body) = (HeaderMap::new(), Bytes::new());
+        let call = Call { method, path_and_query, headers, body, cause: None };
         let ticket = Ticket::patient(Digest::of(b"demo"));
         let answer = self.provider.open_in_turn(&ticket, &call, Operation::Relay).await;
         let (response, _permit) = answer.map_err(|error| error.to_string())?;

@@ -83,6 +83,7 @@ impl Service {
     ) -> Result<Reply, &'static str> {
         let read = shape.read(&ask.target.path_and_query, &ask.body);
         let request = read.map_err(|_| "unreadable")?;
+        ask.target.asks(&request.model);
         let directives = Directives::read(&ask.headers);
         match permit(shape, &ask.target.upstream, &directives, &request) {
             Err(_) if directives.only_if_cached => return Ok(not_cached()),
@@ -255,7 +256,7 @@ fn call(ask: &Ask) -> Call {
     let mut headers = to_provider(&ask.headers);
     headers.remove(header::CONTENT_ENCODING);
     headers.insert(header::ACCEPT_ENCODING, HeaderValue::from_static("identity"));
-    Call { method, path_and_query, headers, body: ask.body.clone() }
+    Call { method, path_and_query, headers, body: ask.body.clone(), cause: ask.target.cause() }
 }
 
 /// The shorter of two times, where `None` is for ever.

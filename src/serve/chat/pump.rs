@@ -91,8 +91,8 @@ impl Pump {
             Err(error) => return ("failed", End::Failed(error)),
         };
         self.watcher.head(head.status, &head.headers);
-        let storable = self.watcher.unfit().is_none();
-        source.head(Head { status: head.status, headers: head.headers.clone(), storable });
+        let (storable, call) = (self.watcher.unfit().is_none(), body.served());
+        source.head(Head { status: head.status, headers: head.headers.clone(), storable, call });
         if Refusals::fits(head.status, &body) {
             return self.refuse(source, head, body).await;
         }
@@ -101,11 +101,12 @@ impl Pump {
 
     /// Gives a no to everybody who reads, and remembers it for who asks next.
     async fn refuse(self, source: &Source, head: Parts, body: Coming) -> (&'static str, End) {
+        let call = body.served();
         let Ok(body) = body.collect().await else { return ("cut", End::Cut) };
         let (status, headers, body) = (head.status, head.headers, body.to_bytes());
         source.close();
         source.push(body.clone());
-        let answer = Answer { status, headers, body, took: Duration::ZERO };
+        let answer = Answer { status, headers, body, took: Duration::ZERO, call };
         self.service.refusals.note(self.question.digest(), &answer);
         ("status", End::Complete)
     }
@@ -126,7 +127,7 @@ impl Pump {
                 Some(Err(_)) => return ("cut", End::Cut),
                 None => {
                     let result = self.keep(headers, source.whole());
-                    self.enter(source);
+                    self.enter(source, &body);
                     return (result, End::Complete);
                 }
             };
@@ -141,7 +142,7 @@ impl Pump {
                 whole
             });
             let result = self.keep(headers, whole);
-            self.enter(source);
+            self.enter(source, &body);
             if result != "stored" {
                 // Nor may it then read along what is not kept.
                 source.close();
@@ -152,12 +153,17 @@ impl Pump {
     }
 
     /// Enters the call, and what was spared for those who only read along.
-    fn enter(&self, source: &Source) {
+    fn enter(&self, source: &Source, body: &Coming) {
         if self.watcher.unfit() == Some("status") {
             return;
         }
         let tokens = self.watcher.tokens();
         self.account.called(tokens, self.since.elapsed());
+        let request = self.call.cause.as_ref().map(|cause| &*cause.span);
+        for span in request.into_iter().chain(body.span()) {
+            span.set("gen_ai.usage.input_tokens", tokens.input);
+            span.set("gen_ai.usage.output_tokens", tokens.output);
+        }
         let collapsed = tokens.times(source.readers_ever().saturating_sub(1));
         self.account.spare(Spared { hit: Tokens::default(), collapsed });
     }

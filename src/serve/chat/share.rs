@@ -91,7 +91,7 @@ impl Peers {
 /// Gives another replica's answer to everybody who reads.
 pub(super) fn give(source: &Source, kept: Kept) -> (&'static str, End) {
     let headers = kept.transcript.headers;
-    source.head(Head { status: http::StatusCode::OK, headers, storable: false });
+    source.head(Head { status: http::StatusCode::OK, headers, storable: false, call: None });
     source.push(kept.transcript.body);
     ("shared", End::Complete)
 }

@@ -53,7 +53,7 @@ impl Client {
         headers.insert(header::AUTHORIZATION, HeaderValue::from_static("Bearer bench"));
         let path_and_query = "/embeddings".to_owned();
         let (method, body) = (Method::POST, Bytes::from(body));
-        let call = Call { method, path_and_query, headers, body };
+        let call = Call { method, path_and_query, headers, body, cause: None };
         let ticket = Ticket::patient(Digest::of(b"bench"));
         let answer = self.0.call_in_turn(&ticket, call).await.expect("an answer");
         assert!(answer.status.is_success(), "{answer:?}");

@@ -16,6 +16,9 @@ pub mod flight;
 pub mod key;
 #[path = "../../../src/request.rs"]
 pub mod request;
+// What a head says of its call.
+#[path = "../../../src/trace/context.rs"]
+pub mod trace;
 
 /// In the place of larder's `src/sync.rs`, and of `tokio::sync`.
 pub mod sync {

@@ -33,7 +33,7 @@ fn lead(broadcasts: &Arc<Broadcasts>) -> (Source, Reader) {
 }
 
 fn head() -> Head {
-    Head { status: StatusCode::OK, headers: HeaderMap::new(), storable: true }
+    Head { status: StatusCode::OK, headers: HeaderMap::new(), storable: true, call: None }
 }
 
 /// All there is to read, and how it ended.

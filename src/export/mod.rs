@@ -1,0 +1,111 @@
+//! Sends spans to a collector, on a thread of its own: no request waits for one.
+
+mod otlp;
+
+use std::io;
+use std::sync::Arc;
+use std::thread::{self, JoinHandle};
+use std::time::{Duration, Instant};
+
+use tokio::runtime;
+use tokio::sync::watch;
+use tokio::time::sleep;
+
+use crate::trace::{Record, Tracer};
+use crate::upstream::Post;
+
+/// How long spans are collected at the most.
+const PAUSE: Duration = Duration::from_secs(1);
+
+/// How many go into one message.
+const MOST: usize = 512;
+
+/// How long a message may take, and all that is left at the end.
+const TIME: Duration = Duration::from_secs(5);
+
+/// How long a collector's failure is not told again.
+const SILENCE: Duration = Duration::from_mins(1);
+
+/// The way to a collector.
+#[derive(Debug)]
+pub struct Exporter {
+    closing: watch::Sender<bool>,
+    thread: JoinHandle<()>,
+}
+
+struct Sender {
+    tracer: Arc<Tracer>,
+    post: Post,
+    /// When a failure was last told.
+    told: Option<Instant>,
+}
+
+impl Exporter {
+    /// Begins to send what a tracer has to a collector at a base URL.
+    pub fn start(endpoint: &str, tracer: Arc<Tracer>) -> Result<Self, String> {
+        let url = format!("{}/v1/traces", endpoint.trim_end_matches('/'));
+        let mut sender = Sender { tracer, post: Post::new(&url, TIME)?, told: None };
+        let (closing, closed) = watch::channel(false);
+        let runtime = runtime::Builder::new_current_thread().enable_all().build();
+        let runtime = runtime.map_err(|error: io::Error| error.to_string())?;
+        let run = move || {
+            runtime.block_on(async {
+                tokio::select! {
+                    () = sender.send_until(closed.clone()) => {}
+                    () = overdue(closed) => {
+                        tracing::warn!("the last traces were not delivered in time");
+                    }
+                }
+            });
+        };
+        let thread = thread::Builder::new().name("larder traces".to_owned()).spawn(run);
+        Ok(Self { closing, thread: thread.map_err(|error| error.to_string())? })
+    }
+
+    /// Sends what is left, within a time.
+    pub fn close(self) {
+        self.closing.send_replace(true);
+        if self.thread.join().is_err() {
+            tracing::error!("the thread that sends traces had failed");
+        }
+    }
+}
+
+/// Waits until the end is overdue.
+async fn overdue(mut closed: watch::Receiver<bool>) {
+    drop(closed.wait_for(|closed| *closed).await);
+    sleep(TIME).await;
+}
+
+impl Sender {
+    /// Sends what ends, until the end, and then what is left.
+    async fn send_until(&mut self, mut closed: watch::Receiver<bool>) {
+        loop {
+            let is_last = tokio::select! {
+                _ = closed.wait_for(|closed| *closed) => true,
+                () = self.tracer.many() => false,
+                () = sleep(PAUSE) => false,
+            };
+            for batch in self.tracer.take().chunks(MOST) {
+                self.send(batch).await;
+            }
+            if is_last {
+                return;
+            }
+        }
+    }
+
+    /// Sends some. What a collector does not take is lost: it would be late, and in the way of others.
+    async fn send(&mut self, batch: &[Record]) {
+        let error = match self.post.send(otlp::message(batch)).await {
+            Ok(status) if status.is_success() => return,
+            Ok(status) => format!("it answered {status}"),
+            Err(error) => error,
+        };
+        self.tracer.lost(batch.len());
+        if self.told.is_none_or(|told| told.elapsed() >= SILENCE) {
+            self.told = Some(Instant::now());
+            tracing::warn!(error, "the collector takes no traces; they are dropped meanwhile");
+        }
+    }
+}

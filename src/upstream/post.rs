@@ -1,0 +1,62 @@
+//! Short messages to who is no provider, over the same client.
+
+use std::fmt;
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::{HeaderValue, Request, StatusCode, Uri, header};
+use http_body_util::{BodyExt, Full};
+use tokio::time::timeout;
+
+use super::exchange::innermost;
+use super::pool::{Pool, Pools};
+use crate::config::Config;
+use crate::metrics::Metrics;
+
+/// How much of an answer is read, so that its connection can be used again.
+const MOST_READ: usize = 64 << 10;
+
+/// Where JSON is sent.
+pub struct Post {
+    pool: Pool,
+    to: Uri,
+    within: Duration,
+}
+
+impl Post {
+    /// To a URL, each message within a time; opens nothing.
+    pub fn new(url: &str, within: Duration) -> Result<Self, String> {
+        let to = url.parse().map_err(|_| format!("{url} is not a URL"))?;
+        // The client of a provider of which nothing is said.
+        let text = format!("[providers.post]\nbase_url = \"{url}\"\n");
+        let config = Config::read("post", &text, &[]).map_err(|_| format!("{url} is not a URL"))?;
+        let provider = config.providers.get("post").ok_or("no provider")?;
+        // Its series are nobody's.
+        let metrics = Metrics::new().map_err(|error| error.to_string())?;
+        let pool = Pools::build(provider, &metrics.upstream("post"))?.calls;
+        Ok(Self { pool, to, within })
+    }
+
+    /// Sends one message; the status of its answer.
+    pub async fn send(&self, body: Bytes) -> Result<StatusCode, String> {
+        let body = Full::new(body).map_err(|never| match never {}).boxed_unsync();
+        let mut request = Request::post(self.to.clone()).body(body).map_err(|e| e.to_string())?;
+        let json = HeaderValue::from_static("application/json");
+        request.headers_mut().insert(header::CONTENT_TYPE, json);
+        let sending = async {
+            let response = self.pool.request(request).await.map_err(|error| innermost(&error))?;
+            let status = response.status();
+            let rest = http_body_util::Limited::new(response.into_body(), MOST_READ);
+            rest.collect().await.map_err(|error| error.to_string())?;
+            Ok(status)
+        };
+        let sent = timeout(self.within, sending).await;
+        sent.unwrap_or_else(|_| Err("no answer in time".to_owned()))
+    }
+}
+
+impl fmt::Debug for Post {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Post").field("to", &self.to).finish_non_exhaustive()
+    }
+}
