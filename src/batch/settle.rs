@@ -97,18 +97,30 @@ impl Batcher {
         keys: &[CacheKey],
         answer: &Answer,
     ) -> Option<Vec<Arrival>> {
-        if !answer.status.is_success() {
-            return None;
-        }
-        let reply = read(original, Body::Own, keys.len(), answer).await.ok()?;
-        let good = Good { reply, answer: answer.clone() };
-        let unpacked = self.unpack(original, &good, &original.weights);
+        let unpacked = self.look(original, answer).await?;
         for (key, arrival) in keys.iter().zip(&unpacked.arrivals) {
             if unpacked.keep {
                 self.store(*key, arrival.as_ref()?, original);
             }
         }
         unpacked.arrivals.into_iter().collect()
+    }
+
+    /// What an answer to one request in its own bytes brings, in the order of the request's inputs; `None`
+    /// if it brings no vectors that can be trusted. Nothing is kept.
+    pub async fn read(&self, original: &Arc<Original>, answer: &Answer) -> Option<Vec<Vector>> {
+        let arrivals = self.look(original, answer).await?.arrivals.into_iter();
+        arrivals.map(|arrival| arrival.map(|arrival| arrival.vector)).collect()
+    }
+
+    async fn look(&self, original: &Arc<Original>, answer: &Answer) -> Option<Unpacked> {
+        if !answer.status.is_success() {
+            return None;
+        }
+        let inputs = original.weights.len();
+        let reply = read(original, Body::Own, inputs, answer).await.ok()?;
+        let good = Good { reply, answer: answer.clone() };
+        Some(self.unpack(original, &good, &original.weights))
     }
 
     /// Every vector into the tiers, then to whoever waits for it.

@@ -6,6 +6,7 @@
 mod base_url;
 mod built_in;
 mod check;
+mod drift;
 pub mod keys;
 mod listening;
 mod models;
@@ -25,6 +26,7 @@ use std::collections::BTreeMap;
 use toml::de::DeTable;
 
 pub use built_in::{BUILT_IN, BuiltIn, DIALECTS};
+pub use drift::Drift;
 pub use models::ModelRules;
 pub use prices::{Price, PriceList};
 pub use read::{Key, Override, Problem, Section};
@@ -51,6 +53,8 @@ pub struct Config {
     pub log: Log,
     /// What is traced.
     pub traces: Traces,
+    /// What is doubted.
+    pub drift: Drift,
     /// The providers by name, those built in included.
     pub providers: BTreeMap<String, Provider>,
 }
@@ -77,6 +81,7 @@ impl Config {
             disk: Disk::read(&mut reader, &table(root, "disk")),
             redis: Redis::read(&mut reader, &table(root, "redis")),
             log: Log::read(&mut reader, &table(root, "log")),
+            drift: Drift::read(&mut reader, &table(root, "drift")),
             traces: Traces::read(&mut reader, &table(root, "traces")),
             providers: read_providers(&mut reader, root),
         };
@@ -86,8 +91,18 @@ impl Config {
 }
 
 fn refuse_unknown_sections(reader: &mut Reader<'_>, root: &DeTable<'_>) {
-    const KNOWN: [&str; 9] =
-        ["server", "cache", "access", "prices", "disk", "redis", "log", "traces", "providers"];
+    const KNOWN: [&str; 10] = [
+        "server",
+        "cache",
+        "access",
+        "prices",
+        "disk",
+        "redis",
+        "log",
+        "traces",
+        "drift",
+        "providers",
+    ];
     for (name, value) in root {
         if !KNOWN.contains(&name.get_ref().as_ref()) {
             let message = unknown("section", name.get_ref(), &KNOWN);

@@ -2,7 +2,9 @@
 
 use std::fmt::Write;
 
-use super::{Access, Cache, Disk, Key, Log, Prices, Provider, Redis, Section, Server, Traces};
+use super::{
+    Access, Cache, Disk, Drift, Key, Log, Prices, Provider, Redis, Section, Server, Traces,
+};
 
 const INTRO: &str = "\
 # larder's configuration: every key at its default. Nothing here has to be written.
@@ -48,7 +50,7 @@ pub fn reference() -> String {
 
 type Entry = (&'static str, &'static str, &'static [Key]);
 
-fn sections() -> [Entry; 9] {
+fn sections() -> [Entry; 10] {
     [
         ("server", Server::DOC, Server::KEYS),
         ("cache", Cache::DOC, Cache::KEYS),
@@ -58,6 +60,7 @@ fn sections() -> [Entry; 9] {
         ("prices", Prices::DOC, Prices::KEYS),
         ("log", Log::DOC, Log::KEYS),
         ("traces", Traces::DOC, Traces::KEYS),
+        ("drift", Drift::DOC, Drift::KEYS),
         ("providers.openai", Provider::DOC, Provider::KEYS),
     ]
 }

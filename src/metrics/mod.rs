@@ -52,6 +52,7 @@ const TIER_SECONDS: &[f64] =
     &[0.000_05, 0.000_1, 0.000_25, 0.000_5, 0.001, 0.002_5, 0.005, 0.01, 0.025, 0.05, 0.25, 1.0];
 const AGE_SECONDS: &[f64] =
     &[1.0, 10.0, 60.0, 600.0, 3_600.0, 21_600.0, 86_400.0, 604_800.0, 2_592_000.0, 31_536_000.0];
+const DISTANCES: &[f64] = &[1e-7, 1e-6, 1e-5, 1e-4, 1e-3, 1e-2, 0.1, 1.0];
 const BATCH_INPUTS: &[f64] =
     &[1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 64.0, 128.0, 256.0, 512.0, 1_024.0, 2_048.0];
 
@@ -103,6 +104,8 @@ pub struct Metrics {
     deduplicated: IntCounterVec,
     ratelimit: GaugeVec,
     held: IntGaugeVec,
+    drift_checks: IntCounterVec,
+    drift_distance: HistogramVec,
     held_limit: IntGaugeVec,
     chat_streams: IntGauge,
     chat_answers: IntCounterVec,
@@ -242,6 +245,10 @@ impl Metrics {
                 "Inputs that stood in their own request before. They are part of larder_collapsed_inputs_total. Many: the application asks for the same text twice in one request."), &["operation"]),
             ratelimit: declare!(registry, GaugeVec, Opts::new("larder_upstream_ratelimit_remaining",
                 "What a provider said last of how many requests or tokens are left for now, to whichever credential. Near zero: it will refuse soon."), &["upstream", "kind"]),
+            drift_checks: declare!(registry, IntCounterVec, Opts::new("larder_drift_checks_total",
+                "Hits for embeddings that were asked again ([drift]): same, drifted = another vector came, failed = none came. Any of drifted: the provider has changed the model; purge it."), &["upstream", "result"]),
+            drift_distance: declare!(registry, HistogramVec, HistogramOpts::new("larder_drift_distance",
+                "Cosine distance between what was kept and what the provider says now, the largest of a request.").buckets(DISTANCES.to_vec()), &["upstream"]),
             held: declare!(registry, IntGaugeVec, Opts::new("larder_held_bytes",
                 "Bytes of bodies that are held now: requests = read to the end (server.max_in_flight), answers = read to the end, taken slowly, or open to others (server.max_answers)."), &["what"]),
             held_limit: declare!(registry, IntGaugeVec, Opts::new("larder_held_limit_bytes",

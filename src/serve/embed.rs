@@ -65,6 +65,8 @@ pub(super) struct How {
     pub(super) envelope: Digest,
     pub(super) directives: Directives,
     pub(super) fresh: Freshness,
+    /// Whether it is asked again in the background, if it is a hit.
+    pub(super) doubted: bool,
 }
 
 impl Service {
@@ -86,12 +88,14 @@ impl Service {
         let exact = exact(ask, &envelope);
         let fresh =
             Freshness { now: self.clock.at(ask.target.received), max_age: directives.max_age };
+        let doubted = self.drift.as_ref().is_some_and(|sentinel| sentinel.doubts());
         if !directives.no_cache
+            && !doubted
             && let Some(recalled) = self.tiers.memory.recall(&exact, &fresh)
         {
             return Ok(self.recalled(recalled, &fresh));
         }
-        let how = How { shape, exact, envelope, directives, fresh };
+        let how = How { shape, exact, envelope, directives, fresh, doubted };
         // Boxed, since the state of it would be moved about with that of every recalled answer.
         Box::pin(self.read_and_answer(ask, how)).await
     }
@@ -165,7 +169,7 @@ impl Service {
         }
     }
 
-    async fn hit(&self, ask: &Ask, question: &Question<'_>, found: &[&Found]) -> Reply {
+    async fn hit(self: &Arc<Self>, ask: &Ask, question: &Question<'_>, found: &[&Found]) -> Reply {
         self.metrics.saved_by_hit.inc();
         let now = question.how.fresh.now;
         let kept = Kept {
@@ -175,7 +179,10 @@ impl Service {
         };
         let credit = credit(ask, &question.request.model, (tokens(found.iter().copied()), 0));
         let verdict = Verdict::hit(found.len(), &kept, now).credited(credit.clone());
-        let vectors = found.iter().map(|found| found.vector.clone()).collect();
+        let vectors: Vec<Vector> = found.iter().map(|found| found.vector.clone()).collect();
+        if question.how.doubted {
+            self.doubt(ask, question, vectors.clone());
+        }
         let body = match self.write(ask, question, vectors).await {
             Ok(body) => body,
             Err(error) => return Reply { content: Content::Failed(error), verdict },

@@ -2,6 +2,7 @@
 
 mod chat;
 mod directives;
+mod drift;
 mod embed;
 mod envelope;
 mod explain;
@@ -23,6 +24,7 @@ use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue, Method};
 
 pub use directives::Directives;
+pub use drift::Sentinel;
 pub use refused::Refusals;
 
 use tokio_util::task::TaskTracker;
@@ -74,6 +76,8 @@ pub struct Service {
     pub vouching: Option<Vouching>,
     /// The credentials that providers are being asked about.
     pub checks: Arc<Flights<Finding>>,
+    /// What doubts hits, where that is wanted.
+    pub drift: Option<Arc<Sentinel>>,
     /// Why requests of late were not answered from the cache.
     pub explained: Arc<Explained>,
     /// The series of embeddings.

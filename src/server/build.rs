@@ -23,7 +23,7 @@ use crate::gate::{Allowed, Proxy, Recent};
 use crate::headers::is_of_message;
 use crate::ledger::Ledger;
 use crate::metrics::{Metrics, Operation};
-use crate::serve::{ChatHandles, Service, Vouching};
+use crate::serve::{ChatHandles, Sentinel, Service, Vouching};
 use crate::tier::Ground;
 use crate::tier::disk::directory::Directory;
 use crate::trace::Tracer;
@@ -77,6 +77,7 @@ pub fn build(config: &Config) -> Result<Built, Failure> {
         secret,
         vouching: None,
         checks: Flights::new(&hasher),
+        drift: None,
         explained: Arc::default(),
         metrics: embed,
         lookups: metrics.tier("memory"),
@@ -169,6 +170,7 @@ pub(super) fn configure(service: &Service, config: &Config) -> Result<Service, F
         negative_ttl: cache.negative_ttl,
         harmless: harmless.collect::<Result<_, _>>()?,
         sharers: sharers(config)?,
+        drift: Sentinel::new(&config.drift),
         chat,
         ..service.clone()
     })

@@ -159,6 +159,29 @@ impl Vector {
         }
     }
 
+    /// How far another vector is: the cosine distance, from 0 to 2. What cannot be compared as numbers, or
+    /// is of other dimensions, is the same or as far as can be.
+    pub fn distance(&self, other: &Self) -> f64 {
+        let (here, there) = (self.numerals(), other.numerals());
+        if here.is_empty() || here.len() != there.len() {
+            return if self.components() == other.components() { 0.0 } else { 2.0 };
+        }
+        let dot = |a: &[f64], b: &[f64]| a.iter().zip(b).map(|(a, b)| a * b).sum::<f64>();
+        let lengths = (dot(&here, &here) * dot(&there, &there)).sqrt();
+        if lengths > 0.0 { (1.0 - dot(&here, &there) / lengths).clamp(0.0, 2.0) } else { 0.0 }
+    }
+
+    /// The components as numbers; none of a vector that is kept verbatim.
+    fn numerals(&self) -> Vec<f64> {
+        match self.numbers() {
+            Numbers::Shortest | Numbers::Unseen | Numbers::Widened => {
+                self.floats().map(f64::from).collect()
+            }
+            Numbers::Doubles => self.doubles().collect(),
+            Numbers::Verbatim => Vec::new(),
+        }
+    }
+
     /// The text of a vector that is kept verbatim; empty for any other, `None` for what is no text.
     pub fn verbatim(&self) -> Option<&str> {
         if self.numbers() != Numbers::Verbatim {

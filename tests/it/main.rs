@@ -20,6 +20,7 @@ mod chat;
 mod coalesce;
 mod dialects;
 mod disk;
+mod drift;
 mod embed;
 mod explain;
 mod fallback;
