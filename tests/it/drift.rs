@@ -26,9 +26,11 @@ fn changing(changed: &Arc<AtomicBool>) -> Scripted {
     })
 }
 
-fn first(answer: &Answer) -> f64 {
+/// The first number, in thousandths of a millionth.
+#[expect(clippy::cast_possible_truncation, reason = "to be compared")]
+fn first(answer: &Answer) -> i64 {
     let body: Value = serde_json::from_slice(&answer.body).unwrap();
-    body["data"][0]["embedding"][0].as_f64().unwrap()
+    (body["data"][0]["embedding"][0].as_f64().unwrap() * 1e9) as i64
 }
 
 async fn checks(sidecar: &Sidecar, result: &str) -> f64 {
