@@ -22,7 +22,7 @@ const HOLD: Duration = Duration::from_secs(10);
 const PAUSE: (Duration, Duration) = (Duration::from_millis(100), Duration::from_secs(1));
 
 /// After so many rounds in which nothing was taken, for so long, waiting is in vain.
-const ROUNDS: (u32, Duration) = (3, Duration::from_secs(1));
+const ROUNDS: (u32, Duration) = (3, Duration::from_millis(250));
 
 /// The longest pause that is believed, so that a slip of a provider does not stop everything.
 pub(super) const LONGEST: Duration = Duration::from_hours(1);
