@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 use bytes::Bytes;
 use http::{HeaderMap, Method};
 
+use crate::ceiling::Room;
 use crate::clock::Moment;
 use crate::dialect::{EmbedCall, EmbedShape};
 use crate::error::Error;
@@ -17,7 +18,7 @@ use crate::request::{Encoding, Input, Unity};
 use crate::tier::purge::Scope;
 use crate::tier::redis::Lease;
 use crate::trace::{Cause, Served, Span};
-use crate::upstream::{Answer, Call, Room, Ticket, Upstream};
+use crate::upstream::{Answer, Call, Ticket, Upstream};
 use crate::vector::Vector;
 
 /// A caller's request as it came, so that it can be asked again, alone and unchanged.
@@ -119,7 +120,7 @@ pub struct Submission {
     /// Whether the request was larger than a call may be, so that these are only a part of it.
     pub cut: bool,
     /// Their place among the bytes that may wait for the provider.
-    pub room: Option<Room>,
+    pub room: Option<Arc<Room>>,
     /// What keeps other replicas from asking for the same, where there are others.
     pub lease: Option<Arc<Lease>>,
 }

@@ -6,10 +6,10 @@ use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, Method, header};
 
 use super::Failure;
+use super::connect::connect;
 use crate::config::Config;
-use crate::dialect;
 use crate::key::Digest;
-use crate::upstream::{Around, Call, Ticket, Upstream};
+use crate::upstream::{Call, Ticket, Upstream};
 
 /// The admin listener of the sidecar that a configuration is of.
 pub(super) struct Admin {
@@ -22,14 +22,7 @@ impl Admin {
     /// Connects when it is first asked.
     pub(super) fn of(config: &Config) -> Result<Self, Failure> {
         let address = config.server.admin_listen.to_string();
-        let file = format!("[providers.openai]\nbase_url = \"http://{address}\"\n");
-        let mut own = Config::read("admin", &file, &[])
-            .map_err(|problems| Failure::Usage(format!("{problems:?}")))?;
-        let provider = own.providers.remove("openai").expect("it is built in");
-        let dialect = dialect::named("openai").expect("it is built in");
-        let around = Around::nobody("admin").map_err(Failure::Running)?;
-        let upstream =
-            Upstream::new("admin", dialect, provider, around).map_err(Failure::Running)?;
+        let upstream = connect("admin", &format!("http://{address}")).map_err(Failure::Running)?;
         let mut headers = HeaderMap::new();
         let token = config.server.admin_token.expose();
         if !token.is_empty() {
@@ -38,7 +31,7 @@ impl Admin {
                 |_| Failure::Usage("server.admin_token: cannot stand in a header".to_owned());
             headers.insert(header::AUTHORIZATION, shown.map_err(wrong)?);
         }
-        Ok(Self { upstream: Arc::new(upstream), headers, address })
+        Ok(Self { upstream, headers, address })
     }
 
     /// What is at a path.

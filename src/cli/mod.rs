@@ -6,6 +6,7 @@ mod carry;
 mod check;
 mod columns;
 mod config;
+mod connect;
 mod demo;
 mod progress;
 mod serve;

@@ -3,6 +3,7 @@
 mod admin;
 mod allowed;
 mod body;
+mod client;
 pub mod connection;
 mod contain;
 mod current;
@@ -24,7 +25,7 @@ use std::time::Instant;
 
 use bytes::Bytes;
 use http::request::Parts;
-use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Response, header};
+use http::{HeaderValue, Method, Request, Response, header};
 use http_body_util::BodyExt;
 use hyper::body::{Body as _, Incoming};
 use hyper::upgrade::{self, OnUpgrade};
@@ -33,6 +34,7 @@ use tokio_util::task::TaskTracker;
 pub use admin::{Admin, History, Recent, Reload};
 pub use allowed::Allowed;
 pub use body::Body;
+use client::{Leaving, count_retry};
 use contain::contain;
 pub use current::Current;
 pub use guard::Guard;
@@ -103,7 +105,7 @@ impl Proxy {
             return write::respond(&voice, failed(error), exchange);
         }
         count_retry(metrics, &head.headers);
-        let leaving = Leaving(Some(metrics));
+        let leaving = Leaving::of(metrics);
         let path_and_query = rest.to_owned();
         let (upstream, method) = (Arc::clone(upstream), head.method);
         let target = Target { upstream, endpoint, method, path_and_query, received, trace };
@@ -296,29 +298,4 @@ fn understood(dialect: &'static dyn Dialect, head: &Parts, path: &str) -> Endpoi
     // Some clients (litellm) send JSON without saying so.
     let may_be_json = is_json(&head.headers) || !head.headers.contains_key(header::CONTENT_TYPE);
     if may_be_json { dialect.endpoint(&head.method, path) } else { Endpoint::Other }
-}
-
-fn count_retry(metrics: &OperationMetrics, headers: &HeaderMap) {
-    static COUNT: HeaderName = HeaderName::from_static("x-stainless-retry-count");
-    let count = headers.get(&COUNT);
-    if count.is_some_and(|count| count != HeaderValue::from_static("0")) {
-        metrics.retries.inc();
-    }
-}
-
-/// Counts a client that leaves while its answer is being made: then the exchange is dropped.
-struct Leaving<'a>(Option<&'a OperationMetrics>);
-
-impl Leaving<'_> {
-    fn stays(mut self) {
-        self.0 = None;
-    }
-}
-
-impl Drop for Leaving<'_> {
-    fn drop(&mut self) {
-        if let Some(metrics) = self.0 {
-            metrics.cancelled.inc();
-        }
-    }
 }

@@ -288,13 +288,6 @@ impl Metrics {
         self.chat_answers.with_label_values(&["stored"]);
     }
 
-    /// Sets how much is held of what may be held of `requests` or `answers`, in bytes.
-    pub fn held(&self, what: &'static str, held: usize, limit: usize) {
-        let bytes = |count| i64::try_from(count).unwrap_or(i64::MAX);
-        self.held.with_label_values(&[what]).set(bytes(held));
-        self.held_limit.with_label_values(&[what]).set(bytes(limit));
-    }
-
     /// Notes how a reload ended, and when, in seconds since 1970.
     pub fn reloaded(&self, successful: bool, now: f64) {
         self.reload_successful.set(i64::from(successful));

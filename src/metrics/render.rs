@@ -6,6 +6,13 @@ use super::Metrics;
 use super::snapshot::label;
 
 impl Metrics {
+    /// Sets how much is held of what may be held of `requests` or `answers`, in bytes.
+    pub fn held(&self, what: &'static str, held: usize, limit: usize) {
+        let bytes = |count| i64::try_from(count).unwrap_or(i64::MAX);
+        self.held.with_label_values(&[what]).set(bytes(held));
+        self.held_limit.with_label_values(&[what]).set(bytes(limit));
+    }
+
     /// All series in Prometheus' text format, but those of providers that are not called: most of those
     /// that are built in never are. `default` is shown in any case.
     pub fn render(&self, default: &str) -> Result<Vec<u8>> {

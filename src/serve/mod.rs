@@ -14,6 +14,7 @@ mod refused;
 mod relay;
 pub mod reply;
 mod stale;
+mod table;
 mod ticket;
 mod vouch;
 

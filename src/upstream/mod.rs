@@ -4,6 +4,7 @@
 mod again;
 mod allowance;
 mod around;
+mod base;
 mod breaker;
 mod check;
 mod coming;
@@ -27,10 +28,10 @@ use std::time::{Duration, Instant};
 use bytes::Bytes;
 use http::uri::{Authority, PathAndQuery, Scheme};
 use http::{HeaderMap, Method, StatusCode, Uri};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::timeout_at;
 
 pub use around::Around;
+pub use base::is_version;
 use breaker::{Admission, Breaker};
 pub use check::Finding;
 pub use coming::Coming;
@@ -43,7 +44,7 @@ pub use standings::{Standing, Standings};
 use ticket::Each;
 pub use ticket::{Priority, Ticket};
 
-use crate::ceiling::Ceiling;
+use crate::ceiling::{Ceiling, Room};
 use crate::config::Provider;
 use crate::credential;
 use crate::dialect::Dialect;
@@ -53,18 +54,15 @@ use crate::ledger::Accounts;
 use crate::metrics::{Held, UpstreamMetrics};
 use crate::trace::{Cause, Served};
 
+/// What waits is counted in so many bytes, since the least of it takes about as much.
+const KIB: usize = 1 << 10;
+
 /// The right to make one call now; it counts as under way until it is dropped.
 #[derive(Debug)]
 pub struct Permit {
     turn: Turn,
     _active: Held,
     admission: Admission,
-}
-
-/// A place among the bytes that may wait for a provider, until the last clone is dropped.
-#[derive(Debug, Clone)]
-pub struct Room {
-    _kibibytes: Arc<OwnedSemaphorePermit>,
 }
 
 /// A whole call, which can be made again.
@@ -132,8 +130,8 @@ pub struct Upstream {
     breaker: Arc<Breaker>,
     retries: Budget,
     hedges: Budget,
-    /// In KiB, since a semaphore counts to 2³².
-    waiting_room: Arc<Semaphore>,
+    /// Room for what waits for its calls.
+    waiting: Arc<Ceiling>,
 }
 
 impl Upstream {
@@ -176,7 +174,7 @@ impl Upstream {
             breaker: Breaker::new(name, settings.breaker_failures, metrics.breaker.clone()),
             retries: Budget::new(settings.retry_percent),
             hedges: Budget::new(settings.hedge_percent),
-            waiting_room: Arc::new(Semaphore::new(settings.max_queued.as_usize() >> 10)),
+            waiting: Ceiling::new(settings.max_queued.as_usize() / KIB * KIB),
             standings: None,
             own_key: settings.api_key_env.key().cloned().map(OwnKey::new),
             answers,
@@ -195,21 +193,6 @@ impl Upstream {
     /// Whether it is called with a key of larder's own, whoever asks.
     pub fn has_own_key(&self) -> bool {
         self.own_key.is_some()
-    }
-
-    /// A path below the base URL, without a version segment that the base has already.
-    pub fn below_base<'p>(&self, mut path_and_query: &'p str) -> &'p str {
-        let Some((_, version)) = self.base_path.rsplit_once('/') else { return path_and_query };
-        if !is_version(version) {
-            return path_and_query;
-        }
-        while let Some(rest) =
-            path_and_query.strip_prefix('/').and_then(|path| path.strip_prefix(version))
-            && (rest.is_empty() || rest.starts_with(['/', '?']))
-        {
-            path_and_query = rest;
-        }
-        path_and_query
     }
 
     /// The line of a request: that of the credential it is called with, and of the model, since that is
@@ -284,10 +267,10 @@ impl Upstream {
     }
 
     /// Room for so many bytes to wait; `None` if there is none.
-    pub fn room(&self, bytes: usize) -> Option<Room> {
-        let kibibytes = u32::try_from(bytes.div_ceil(1 << 10)).ok()?;
-        let room = Arc::clone(&self.waiting_room).try_acquire_many_owned(kibibytes).ok()?;
-        Some(Room { _kibibytes: Arc::new(room) })
+    pub fn room(&self, bytes: usize) -> Option<Arc<Room>> {
+        let mut room = self.waiting.room();
+        room.hold(bytes.checked_next_multiple_of(KIB)?).ok()?;
+        Some(Arc::new(room))
     }
 }
 
@@ -301,12 +284,4 @@ impl fmt::Debug for Upstream {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Upstream").field("name", &self.name).finish_non_exhaustive()
     }
-}
-
-/// Whether a path segment is a version: `v1`, `v1beta`.
-pub fn is_version(segment: &str) -> bool {
-    let mut chars = segment.chars();
-    chars.next() == Some('v')
-        && chars.next().is_some_and(|c| c.is_ascii_digit())
-        && chars.all(|c| c.is_ascii_alphanumeric())
 }

@@ -10,13 +10,12 @@ use http_body_util::BodyExt;
 use serde_json::json;
 use tokio::task::JoinSet;
 
+use super::super::connect::connect;
 use super::table::Step;
-use crate::config::Config;
-use crate::dialect;
 use crate::key::Digest;
 use crate::metrics::Operation;
 use crate::simulate::Snapshot;
-use crate::upstream::{Answer, Around, Call, Ticket, Upstream};
+use crate::upstream::{Answer, Call, Ticket, Upstream};
 
 /// A client of the sidecar, and of the provider for its counts.
 #[derive(Clone)]
@@ -27,8 +26,8 @@ struct Client {
 
 pub(super) async fn run(sidecar: SocketAddr, provider: SocketAddr) -> Result<Vec<Step>, String> {
     let client = Client {
-        sidecar: connect(&format!("http://{sidecar}/v1"))?,
-        provider: connect(&format!("http://{provider}"))?,
+        sidecar: connect("demo", &format!("http://{sidecar}/v1"))?,
+        provider: connect("demo", &format!("http://{provider}"))?,
     };
     let texts =
         |range: std::ops::Range<u32>| range.map(|n| format!("text {n}")).collect::<Vec<_>>();
@@ -45,14 +44,6 @@ pub(super) async fn run(sidecar: SocketAddr, provider: SocketAddr) -> Result<Vec
         client.step("the same chat, replayed", vec![chat("larders")]).await?,
         client.step("10 × one new chat, at once", vec![chat("cellars"); 10]).await?,
     ])
-}
-
-fn connect(base_url: &str) -> Result<Arc<Upstream>, String> {
-    let file = format!("[providers.openai]\nbase_url = \"{base_url}\"\nmax_connections = 200\n");
-    let config = Config::read("demo", &file, &[]).map_err(|problems| format!("{problems:?}"))?;
-    let provider = config.providers.get("openai").ok_or("no provider")?.clone();
-    let dialect = dialect::named("openai").ok_or("no dialect")?;
-    Upstream::new("demo", dialect, provider, Around::nobody("demo")?).map(Arc::new)
 }
 
 type Asked = (&'static str, Bytes);

@@ -3,6 +3,7 @@
 //! An answer is the provider's bytes as they came, whoever reads them and when. A streamed and a plain
 //! answer are of two questions, so that neither ever has to be made from the other.
 
+mod head;
 mod pump;
 mod share;
 mod watcher;
@@ -12,15 +13,14 @@ use std::time::{Duration, Instant};
 
 use http::{HeaderMap, HeaderValue, header};
 
-use super::reply::{self, Content, Items, Manner, Reply, Verdict};
+use super::reply::{self, Content, Manner, Reply, Verdict};
 use super::ticket::ticket;
 use super::{Ask, Directives, Service, Target};
-use crate::broadcast::{Joined, Reader};
+use crate::broadcast::Joined;
 use crate::clock::Moment;
 use crate::config::words::ChatCache;
 use crate::dialect::ChatShape;
 use crate::dialect::chat::question;
-use crate::error::{Error, Kind};
 use crate::headers::{IDEMPOTENCY_KEY, to_provider};
 use crate::key::{CacheKey, Framer};
 use crate::ledger::{Account, Credit, Spared};
@@ -30,6 +30,7 @@ use crate::tier::purge::Scope;
 use crate::tier::{Freshness, Look, Stored};
 use crate::transcript::Transcript;
 use crate::upstream::{Call, Upstream};
+use head::{await_head, not_cached};
 use pump::Pump;
 use share::Peers;
 
@@ -262,43 +263,4 @@ fn call(ask: &Ask) -> Call {
 /// The shorter of two times, where `None` is for ever.
 fn shortest(one: Option<Duration>, other: Option<Duration>) -> Option<Duration> {
     one.into_iter().chain(other).min()
-}
-
-/// Waits for the head of an answer; the rest goes to the client as it comes.
-async fn await_head(
-    reader: Reader,
-    (follows, bypass): (bool, Option<&'static str>),
-    account: Arc<Account>,
-) -> Reply {
-    let started = Instant::now();
-    let items = Items { collapsed: usize::from(follows), miss: usize::from(!follows), hit: 0 };
-    let head = match reader.head().await {
-        Ok(head) => head,
-        Err(error) => return failed(error, items),
-    };
-    let waited = started.elapsed();
-    let (queue, upstream) =
-        if follows { (waited, Duration::ZERO) } else { (Duration::ZERO, waited) };
-    let credit = head.status.is_success().then(|| Credit { account, tokens: Spared::default() });
-    let verdict = Verdict {
-        items: Some(items),
-        undivided: true,
-        bypass,
-        credit,
-        stored: head.storable && !follows,
-        queue,
-        upstream,
-        ..Verdict::default()
-    };
-    Reply { content: Content::Shared(Box::new((head, reader))), verdict }
-}
-
-fn not_cached() -> Reply {
-    let message = "not in the cache, and only-if-cached was asked";
-    failed(Error::new(Kind::NotCached, message), Items { miss: 1, ..Items::default() })
-}
-
-fn failed(error: Error, items: Items) -> Reply {
-    let verdict = Verdict { items: Some(items), undivided: true, ..Verdict::default() };
-    Reply { content: Content::Failed(error), verdict }
 }

@@ -1,0 +1,16 @@
+//! A client of a server that the command line knows the address of.
+
+use std::sync::Arc;
+
+use crate::config::Config;
+use crate::dialect;
+use crate::upstream::{Around, Upstream};
+
+/// A client that speaks as `OpenAI`'s do; opens nothing yet.
+pub(super) fn connect(name: &str, base_url: &str) -> Result<Arc<Upstream>, String> {
+    let file = format!("[providers.openai]\nbase_url = \"{base_url}\"\nmax_connections = 200\n");
+    let config = Config::read(name, &file, &[]).map_err(|problems| format!("{problems:?}"))?;
+    let provider = config.providers.get("openai").ok_or("no provider")?.clone();
+    let dialect = dialect::named("openai").ok_or("no dialect")?;
+    Upstream::new(name, dialect, provider, Around::nobody(name)?).map(Arc::new)
+}

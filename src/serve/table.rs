@@ -1,0 +1,289 @@
+//! The vectors of a request for embeddings as they come in: what is missing is claimed, asked for and
+//! waited for.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use http::HeaderMap;
+
+use super::embed::{Found, Question, is_even, tokens};
+use super::reply::{Content, Items};
+use super::{Ask, Service};
+use crate::batch::original::{Arrival, Original, Outcome, Refused, Seat, Submission};
+use crate::clock::Moment;
+use crate::error::Error;
+use crate::flight::{Claim, Follow};
+use crate::key::{CacheKey, Digest};
+use crate::metrics::Layer;
+use crate::tier::Freshness;
+use crate::trace::Span;
+use crate::upstream::Answer;
+use crate::vector::Vector;
+
+/// How often a request claims again because a flight it joined ended for reasons of its leader's.
+const ROUNDS: usize = 3;
+
+/// A request's vectors as they come in.
+pub(super) struct Table {
+    keys: Vec<CacheKey>,
+    /// Whose flights it leads and follows, where who shares the answers is not who asks.
+    apart: Option<Digest>,
+    fresh: Freshness,
+    found: Vec<Option<Found>>,
+    /// Where each key stands.
+    places: HashMap<CacheKey, Vec<usize>>,
+    headers: Option<Arc<HeaderMap>>,
+    pub(super) took: Duration,
+    pub(super) items: Items,
+    /// The tokens of what was there before, and where the inputs stand that it asked for itself.
+    tokens_hit: u64,
+    led: Vec<usize>,
+    /// How many inputs that were not there stand in it before.
+    repeated: u64,
+    /// The span of the request, where it is traced.
+    pub(super) trace: Option<Arc<Span>>,
+}
+
+/// What is waited for, how the inputs come, and where those stand that are asked for.
+type Claimed = (Vec<(CacheKey, Follow<Outcome>)>, Items, Vec<usize>);
+
+/// How a wait for vectors ended.
+pub(super) enum End {
+    /// All are there.
+    Complete,
+    /// Some flights ended without a vector, for reasons that are not this request's.
+    Again,
+    /// The provider said no.
+    Refused(Arc<Answer>),
+    /// Larder could not.
+    Failed(Error),
+}
+
+impl End {
+    /// Whether the provider failed, in the words of RFC 5861; a no to this request is none.
+    pub(super) fn is_failure(&self) -> bool {
+        match self {
+            Self::Complete => false,
+            Self::Again => true,
+            Self::Refused(answer) => answer.status.is_server_error(),
+            Self::Failed(error) => error.kind.is_providers(),
+        }
+    }
+}
+
+impl Table {
+    pub(super) fn new(
+        question: &Question<'_>,
+        found: Vec<Option<Found>>,
+        apart: Option<Digest>,
+    ) -> Self {
+        let hit = found.iter().flatten().count();
+        let items = Items { hit, ..Items::default() };
+        let keys = question.keys.clone();
+        let mut places: HashMap<CacheKey, Vec<usize>> = HashMap::new();
+        for (position, key) in keys.iter().enumerate() {
+            places.entry(*key).or_default().push(position);
+        }
+        let fresh = question.how.fresh;
+        let took = Duration::ZERO;
+        let (tokens_hit, led) = (tokens(found.iter().flatten()), Vec::new());
+        let is_missing = |first: &usize| found.get(*first).is_some_and(Option::is_none);
+        let missing = places.values().filter(|places| places.first().is_some_and(is_missing));
+        let repeated = missing.map(|places| places.len() as u64 - 1).sum();
+        Self {
+            keys,
+            apart,
+            fresh,
+            found,
+            places,
+            headers: None,
+            took,
+            items,
+            tokens_hit,
+            led,
+            repeated,
+            trace: None,
+        }
+    }
+
+    /// Claims what is missing, submits what it leads, waits for all; again where a flight ended for
+    /// reasons of somebody else's; in the end alone.
+    pub(super) async fn ask(
+        &mut self,
+        service: &Arc<Service>,
+        original: &Arc<Original>,
+        question: &Question<'_>,
+    ) -> End {
+        for round in 0..ROUNDS {
+            let (waits, items, led) = self.claim(service, original, question);
+            if round == 0 {
+                (self.items, self.led) = (items, led);
+            }
+            match self.wait(waits, &original.fingerprint).await {
+                End::Again => {}
+                end => return end,
+            }
+        }
+        self.ask_alone(service, original, question).await
+    }
+
+    /// All claims are taken, and all that is led is submitted, before anything is awaited.
+    fn claim(
+        &self,
+        service: &Arc<Service>,
+        original: &Arc<Original>,
+        question: &Question<'_>,
+    ) -> Claimed {
+        let (mut waits, mut asked) = (Vec::new(), Vec::new());
+        let mut seats = Vec::new();
+        let mut items = self.items;
+        for (position, key) in self.keys.iter().enumerate() {
+            if self.found.get(position).is_some_and(Option::is_some) {
+                continue;
+            }
+            if self.places.get(key).and_then(|places| places.first()) != Some(&position) {
+                items.collapsed += 1;
+                continue;
+            }
+            let flight = self.apart.map_or(*key, |caller| key.called(&caller));
+            let (lead, follow) = match service.flights.claim(flight) {
+                Claim::Lead(lead, follow) => (Some(lead), follow),
+                Claim::Follow(follow) => (None, follow),
+            };
+            waits.push((*key, follow));
+            let Some(lead) = lead else {
+                items.collapsed += 1;
+                continue;
+            };
+            // A flight may have landed between the look-up and the claim: its vector is in the
+            // tier since before it landed, so one more look cannot miss it. Somebody else's call
+            // brought it.
+            if let Some(found) =
+                service.tiers.memory.get(key, &question.how.fresh).and_then(Found::in_memory)
+            {
+                items.collapsed += 1;
+                let (vector, stored) = (found.vector, found.stored);
+                let took = Duration::ZERO;
+                let (headers, call) = (None, None);
+                lead.land(Outcome::Arrived(Arrival { vector, stored, headers, took, call }));
+                continue;
+            }
+            items.miss += 1;
+            asked.push(position);
+            if let Some(input) = question.request.inputs.get(position) {
+                let input = input.clone().into_owned();
+                seats.push(Seat { lead, key: *key, input, position });
+            }
+        }
+        if !seats.is_empty() {
+            let original = Arc::clone(original);
+            service.batcher.submit(Submission::new(original, seats));
+        }
+        (waits, items, asked)
+    }
+
+    async fn wait(&mut self, waits: Vec<(CacheKey, Follow<Outcome>)>, own: &Digest) -> End {
+        let mut end = End::Complete;
+        for (key, follow) in waits {
+            match follow.landed().await {
+                Ok(Outcome::Arrived(arrival)) if self.accepts(&arrival) => self.seat(&key, arrival),
+                Ok(Outcome::Refused(Refused { answer, only }))
+                    if only.is_none_or(|only| only == *own) =>
+                {
+                    return End::Refused(answer);
+                }
+                Ok(Outcome::Failed(error)) => return End::Failed(error),
+                // Also what another replica had from before, and is too old for this request.
+                Ok(Outcome::Arrived(_) | Outcome::Refused(_)) | Err(_) => end = End::Again,
+            }
+        }
+        if matches!(end, End::Complete) && !is_even(&self.found) { End::Again } else { end }
+    }
+
+    /// The request in its own bytes, with nobody. What comes is kept, but nobody can join.
+    pub(super) async fn ask_alone(
+        &mut self,
+        service: &Arc<Service>,
+        original: &Arc<Original>,
+        question: &Question<'_>,
+    ) -> End {
+        self.items = Items { miss: self.keys.len(), ..Items::default() };
+        (self.tokens_hit, self.led) = (0, (0..self.keys.len()).collect());
+        // Boxed, since few ask alone, and everybody's state would have room for it.
+        let call = original.upstream.call_in_turn(&original.ticket, original.as_call());
+        let answer = match Box::pin(call).await {
+            Ok(answer) => answer,
+            Err(error) => return End::Failed(error),
+        };
+        match service.batcher.keep(original, &question.keys, &answer).await {
+            Some(arrivals) => {
+                self.found = vec![None; self.keys.len()];
+                let keys = self.keys.clone();
+                keys.iter().zip(arrivals).for_each(|(key, arrival)| self.seat(key, arrival));
+                End::Complete
+            }
+            None => End::Refused(Arc::new(answer)),
+        }
+    }
+
+    fn accepts(&self, arrival: &Arrival) -> bool {
+        let age = self.fresh.now.since(arrival.stored);
+        self.fresh.max_age.is_none_or(|max_age| age <= max_age)
+    }
+
+    /// Puts a vector wherever its input stands.
+    fn seat(&mut self, key: &CacheKey, arrival: Arrival) {
+        if arrival.headers.is_some() {
+            self.headers = arrival.headers;
+        }
+        self.took = self.took.max(arrival.took);
+        if let Some(span) = &self.trace {
+            span.served(arrival.call);
+        }
+        let (vector, stored) = (arrival.vector, arrival.stored);
+        let found = Found { vector, stored, expires: Moment::NEVER, layer: Layer::Memory };
+        for position in self.places.get(key).into_iter().flatten() {
+            if let Some(place) = self.found.get_mut(*position) {
+                *place = Some(found.clone());
+            }
+        }
+    }
+
+    /// The tokens of what was there before, and of what others asked for.
+    pub(super) fn tokens(&self) -> (u64, u64) {
+        let led = self.led.iter().filter_map(|position| self.found.get(*position)?.as_ref());
+        let paid = self.tokens_hit + tokens(led);
+        (self.tokens_hit, tokens(self.found.iter().flatten()).saturating_sub(paid))
+    }
+
+    /// Tells the trace what all inputs together have.
+    pub(super) fn tell(&self) {
+        if let Some(span) = &self.trace {
+            span.set("gen_ai.usage.input_tokens", tokens(self.found.iter().flatten()));
+        }
+    }
+
+    pub(super) fn count(&self, service: &Service) {
+        let collapsed = self.items.collapsed as u64;
+        service.metrics.collapsed_inputs.inc_by(collapsed);
+        service.metrics.deduplicated_inputs.inc_by(self.repeated.min(collapsed));
+        if self.items.miss == 0 {
+            service.metrics.saved_by_collapsing.inc();
+        }
+    }
+
+    pub(super) async fn write(
+        self,
+        service: &Service,
+        ask: &Ask,
+        question: &Question<'_>,
+    ) -> Content {
+        let vectors: Vec<Vector> =
+            self.found.into_iter().flatten().map(|found| found.vector).collect();
+        match service.write(ask, question, vectors).await {
+            Ok(body) => Content::Written(body, self.headers),
+            Err(error) => Content::Failed(error),
+        }
+    }
+}
