@@ -9,6 +9,7 @@ mod check;
 mod drift;
 pub mod keys;
 mod listening;
+mod metrics;
 mod models;
 pub mod pem_file;
 mod prices;
@@ -27,6 +28,7 @@ use toml::de::DeTable;
 
 pub use built_in::{BUILT_IN, BuiltIn, DIALECTS};
 pub use drift::Drift;
+pub use metrics::Metrics;
 pub use models::ModelRules;
 pub use prices::{Price, PriceList};
 pub use read::{Key, Override, Problem, Section};
@@ -51,6 +53,8 @@ pub struct Config {
     pub redis: Redis,
     /// What is logged.
     pub log: Log,
+    /// What is shown of it.
+    pub metrics: Metrics,
     /// What is traced.
     pub traces: Traces,
     /// What is doubted.
@@ -81,6 +85,7 @@ impl Config {
             disk: Disk::read(&mut reader, &table(root, "disk")),
             redis: Redis::read(&mut reader, &table(root, "redis")),
             log: Log::read(&mut reader, &table(root, "log")),
+            metrics: Metrics::read(&mut reader, &table(root, "metrics")),
             drift: Drift::read(&mut reader, &table(root, "drift")),
             traces: Traces::read(&mut reader, &table(root, "traces")),
             providers: read_providers(&mut reader, root),
@@ -91,7 +96,7 @@ impl Config {
 }
 
 fn refuse_unknown_sections(reader: &mut Reader<'_>, root: &DeTable<'_>) {
-    const KNOWN: [&str; 10] = [
+    const KNOWN: [&str; 11] = [
         "server",
         "cache",
         "access",
@@ -99,6 +104,7 @@ fn refuse_unknown_sections(reader: &mut Reader<'_>, root: &DeTable<'_>) {
         "disk",
         "redis",
         "log",
+        "metrics",
         "traces",
         "drift",
         "providers",

@@ -3,7 +3,7 @@
 use std::fmt::Write;
 
 use super::{
-    Access, Cache, Disk, Drift, Key, Log, Prices, Provider, Redis, Section, Server, Traces,
+    Access, Cache, Disk, Drift, Key, Log, Metrics, Prices, Provider, Redis, Section, Server, Traces,
 };
 
 const INTRO: &str = "\
@@ -50,7 +50,7 @@ pub fn reference() -> String {
 
 type Entry = (&'static str, &'static str, &'static [Key]);
 
-fn sections() -> [Entry; 10] {
+fn sections() -> [Entry; 11] {
     [
         ("server", Server::DOC, Server::KEYS),
         ("cache", Cache::DOC, Cache::KEYS),
@@ -59,6 +59,7 @@ fn sections() -> [Entry; 10] {
         ("redis", Redis::DOC, Redis::KEYS),
         ("prices", Prices::DOC, Prices::KEYS),
         ("log", Log::DOC, Log::KEYS),
+        ("metrics", Metrics::DOC, Metrics::KEYS),
         ("traces", Traces::DOC, Traces::KEYS),
         ("drift", Drift::DOC, Drift::KEYS),
         ("providers.openai", Provider::DOC, Provider::KEYS),

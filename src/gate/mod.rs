@@ -38,7 +38,7 @@ use client::{Leaving, count_retry};
 use contain::contain;
 pub use current::Current;
 pub use guard::Guard;
-use route::{Routes, endpoint};
+use route::{Routes, endpoint, operation};
 use write::{Exchange, Voice};
 
 use crate::ceiling::Ceiling;
@@ -268,14 +268,6 @@ impl Proxy {
             Operation::Chat => &self.chat,
             Operation::Relay => &self.relay,
         }
-    }
-}
-
-fn operation(endpoint: Endpoint) -> Operation {
-    match endpoint {
-        Endpoint::Embed(_) => Operation::Embed,
-        Endpoint::Chat(_) => Operation::Chat,
-        Endpoint::Other => Operation::Relay,
     }
 }
 

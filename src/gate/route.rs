@@ -3,6 +3,8 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
+use crate::dialect::Endpoint;
+use crate::metrics::Operation;
 use crate::upstream::{Upstream, is_version};
 
 /// The providers by the first segment of their paths, and the one for every other path.
@@ -52,6 +54,15 @@ pub fn endpoint(path_and_query: &str) -> &str {
             path.strip_prefix('/').and_then(|rest| rest.strip_prefix(version)).unwrap_or(path)
         }
         _ => path,
+    }
+}
+
+/// Under which name what is asked of an endpoint is counted.
+pub fn operation(endpoint: Endpoint) -> Operation {
+    match endpoint {
+        Endpoint::Embed(_) => Operation::Embed,
+        Endpoint::Chat(_) => Operation::Chat,
+        Endpoint::Other => Operation::Relay,
     }
 }
 

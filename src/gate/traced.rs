@@ -8,9 +8,9 @@ use http::request::Parts;
 use crate::dialect::Endpoint;
 use crate::error::{Error, Kind};
 use crate::ledger::OTHER;
-use crate::metrics::Outcome;
+use crate::metrics::{Outcome, provider};
 use crate::serve::reply::{Content, Reply, Verdict};
-use crate::trace::{Span, Spanning, Tracer, provider};
+use crate::trace::{Span, Spanning, Tracer};
 
 /// Methods that are words of HTTP; others are the caller's own.
 const METHODS: &[&str] = &["GET", "HEAD", "POST", "PUT", "DELETE", "CONNECT", "OPTIONS", "PATCH"];
@@ -32,7 +32,7 @@ pub(super) fn begin(
         span.name(operation);
         span.set("gen_ai.operation.name", operation);
     }
-    span.set("gen_ai.provider.name", provider(upstream));
+    span.set("gen_ai.provider.name", provider(upstream).to_owned());
     let method = METHODS.iter().find(|method| head.method == **method);
     span.set("http.request.method", *method.unwrap_or(&"_OTHER"));
     Some(span)

@@ -96,8 +96,7 @@ impl Account {
     /// Counts a call that was answered well, and what it is billed as.
     pub fn called(&self, tokens: Tokens, took: Duration) {
         self.calls.fetch_add(1, Ordering::Relaxed);
-        self.metrics.tokens_in.inc_by(tokens.input);
-        self.metrics.tokens_out.inc_by(tokens.output);
+        self.metrics.used(tokens.input, tokens.output);
         if let Some((price, costs)) = &self.price {
             costs.dollars.inc_by(price.of(tokens));
         }

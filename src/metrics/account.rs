@@ -3,6 +3,7 @@
 use prometheus::{Counter, CounterVec, IntCounter, IntCounterVec, Opts, Registry, Result};
 
 use super::Metrics;
+use super::gen_ai::GenAiTokens;
 use super::labels::Operation;
 
 /// The series by model.
@@ -91,6 +92,18 @@ pub struct AccountMetrics {
     pub tokens_saved_by_collapsing: IntCounter,
     pub seconds_saved_by_hit: Counter,
     pub seconds_saved_by_collapsing: Counter,
+    gen_ai: Option<GenAiTokens>,
+}
+
+impl AccountMetrics {
+    /// Counts the tokens of a call that was made.
+    pub fn used(&self, input: u64, output: u64) {
+        self.tokens_in.inc_by(input);
+        self.tokens_out.inc_by(output);
+        if let Some(gen_ai) = &self.gen_ai {
+            gen_ai.used(input, output);
+        }
+    }
 }
 
 /// The handles of what tokens of a model with a price cost.
@@ -120,6 +133,7 @@ impl Metrics {
             tokens_saved_by_collapsing: saved("collapsed"),
             seconds_saved_by_hit: seconds("hit"),
             seconds_saved_by_collapsing: seconds("collapsed"),
+            gen_ai: self.gen_ai.as_ref().and_then(|all| all.tokens(operation, upstream, model)),
         }
     }
 

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use prometheus::{Gauge, GaugeVec, Histogram, IntCounter, IntCounterVec, IntGauge};
 
+use super::gen_ai::GenAiCalls;
 use super::labels::{Operation, Outcome};
 
 /// The handles of one tier.
@@ -143,6 +144,7 @@ pub struct UpstreamMetrics {
     pub(super) durations: [Histogram; Operation::ALL.len()],
     pub(super) requests: IntCounterVec,
     pub(super) ratelimit: GaugeVec,
+    pub(super) gen_ai: Option<GenAiCalls>,
     pub(super) name: String,
 }
 
@@ -159,10 +161,11 @@ impl UpstreamMetrics {
         if let Some(histogram) = self.durations.get(operation as usize) {
             histogram.observe(duration.as_secs_f64());
         }
+        if let Some(gen_ai) = &self.gen_ai {
+            gen_ai.called(operation, error_type, duration);
+        }
     }
-}
 
-impl UpstreamMetrics {
     /// Notes what a provider says is left of `requests` or `tokens`, if it says so.
     pub fn left(&self, kind: &'static str, left: Option<f64>) {
         if let Some(left) = left {

@@ -18,6 +18,7 @@ macro_rules! declare {
 }
 
 mod account;
+mod gen_ai;
 mod handles;
 mod labels;
 mod lower;
@@ -28,12 +29,13 @@ mod snapshot;
 use prometheus::process_collector::ProcessCollector;
 use prometheus::{
     Gauge, GaugeVec, HistogramOpts, HistogramVec, IntCounterVec, IntGaugeVec, Opts, Registry,
-    Result,
 };
-pub use prometheus::{IntCounter, IntGauge};
+pub use prometheus::{IntCounter, IntGauge, Result};
 
 use account::AccountFamilies;
 pub use account::{AccountMetrics, CostMetrics};
+use gen_ai::GenAiFamilies;
+pub use gen_ai::provider;
 pub use handles::{Called, ChatMetrics, Held, OperationMetrics, TierMetrics, UpstreamMetrics};
 pub use labels::{Layer, Operation, Outcome};
 pub use lower::LowerMetrics;
@@ -99,6 +101,7 @@ pub struct Metrics {
     fallbacks: IntCounterVec,
     invalid_replies: IntCounterVec,
     accounts: AccountFamilies,
+    gen_ai: Option<GenAiFamilies>,
     overhead: HistogramVec,
     eviction_age: HistogramVec,
     deduplicated: IntCounterVec,
@@ -136,6 +139,12 @@ impl Metrics {
         let metrics = Self::declare(registry)?;
         metrics.pre_create();
         Ok(metrics)
+    }
+
+    /// Shows calls and tokens under `OpenTelemetry`'s names as well.
+    pub fn with_gen_ai(mut self) -> Result<Self> {
+        self.gen_ai = Some(GenAiFamilies::declare(&self.registry)?);
+        Ok(self)
     }
 
     #[expect(clippy::too_many_lines, reason = "one declaration after another: a list")]
@@ -237,6 +246,7 @@ impl Metrics {
             invalid_replies: declare!(registry, IntCounterVec, Opts::new("larder_upstream_invalid_replies_total",
                 "Successful answers that did not pass the checks (count, order, dimensions, finite numbers). They are never stored. Any: look at the provider."), &["upstream"]),
             accounts: AccountFamilies::declare(&registry)?,
+            gen_ai: None,
             overhead: declare!(registry, HistogramVec, seconds("larder_overhead_seconds",
                 "What larder itself took of the time to the head of an answer: without the wait for a turn, for others and for the provider. High: the process lacks CPU.", WAIT_SECONDS), &["operation"]),
             eviction_age: declare!(registry, HistogramVec, seconds("larder_cache_eviction_age_seconds",
@@ -272,20 +282,6 @@ impl Metrics {
                 "Inputs that are being computed now, each once, whoever waits for it.")),
             registry,
         })
-    }
-
-    /// Creates the series that may well be zero, so that zero does not read as "no data".
-    fn pre_create(&self) {
-        for operation in Operation::ALL.map(Operation::label) {
-            for outcome in Outcome::ALL.map(Outcome::label) {
-                self.requests.with_label_values(&[operation, outcome, "200"]);
-                self.requests.with_label_values(&[operation, outcome, "500"]);
-            }
-            self.client_retries.with_label_values(&[operation]);
-            self.client_cancelled.with_label_values(&[operation]);
-            self.deduplicated.with_label_values(&[operation]);
-        }
-        self.chat_answers.with_label_values(&["stored"]);
     }
 
     /// Notes how a reload ended, and when, in seconds since 1970.

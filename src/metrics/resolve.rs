@@ -8,6 +8,20 @@ use super::labels::{Layer, Operation, Outcome};
 use super::lower::LowerMetrics;
 
 impl Metrics {
+    /// Creates the series that may well be zero, so that zero does not read as "no data".
+    pub(super) fn pre_create(&self) {
+        for operation in Operation::ALL.map(Operation::label) {
+            for outcome in Outcome::ALL.map(Outcome::label) {
+                self.requests.with_label_values(&[operation, outcome, "200"]);
+                self.requests.with_label_values(&[operation, outcome, "500"]);
+            }
+            self.client_retries.with_label_values(&[operation]);
+            self.client_cancelled.with_label_values(&[operation]);
+            self.deduplicated.with_label_values(&[operation]);
+        }
+        self.chat_answers.with_label_values(&["stored"]);
+    }
+
     /// The handles of one tier.
     pub fn tier(&self, tier: &str) -> TierMetrics {
         TierMetrics {
@@ -131,6 +145,7 @@ impl Metrics {
                 .map(|op| self.upstream_duration.with_label_values(&[upstream, op.label()])),
             requests: self.upstream_requests.clone(),
             ratelimit: self.ratelimit.clone(),
+            gen_ai: self.gen_ai.as_ref().map(|families| families.calls(upstream)),
             name: upstream.to_owned(),
         }
     }

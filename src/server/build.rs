@@ -22,7 +22,7 @@ use crate::gate::route::Routes;
 use crate::gate::{Allowed, Proxy, Recent};
 use crate::headers::is_of_message;
 use crate::ledger::Ledger;
-use crate::metrics::{Metrics, Operation};
+use crate::metrics::{self, Metrics, Operation};
 use crate::serve::{ChatHandles, Sentinel, Service, Vouching};
 use crate::tier::Ground;
 use crate::tier::disk::directory::Directory;
@@ -48,7 +48,7 @@ pub struct Built {
 
 /// Builds everything behind the listeners; opens nothing.
 pub fn build(config: &Config) -> Result<Built, Failure> {
-    let metrics = Metrics::new().map_err(|error| Failure::Start(error.to_string()))?;
+    let metrics = declared(config).map_err(|error| Failure::Start(error.to_string()))?;
     let answers = Ceiling::new(config.server.max_answers.as_usize());
     let ledger = Arc::new(Ledger::new(&metrics, &config.prices));
     let upstreams = config.providers.iter().map(|(name, provider)| {
@@ -97,6 +97,11 @@ pub fn build(config: &Config) -> Result<Built, Failure> {
         metrics,
         tasks,
     })
+}
+
+fn declared(config: &Config) -> metrics::Result<Metrics> {
+    let metrics = Metrics::new()?;
+    if config.metrics.gen_ai { metrics.with_gen_ai() } else { Ok(metrics) }
 }
 
 fn tracer(config: &Config, metrics: &Metrics) -> Option<Arc<Tracer>> {

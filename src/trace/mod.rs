@@ -6,11 +6,9 @@
 //! queue, time and drop, for the one thing that is needed of it: this form of a span.
 
 mod context;
-mod provider;
 mod span;
 mod tracer;
 
 pub use context::{Context, Served, TRACEPARENT, TRACESTATE};
-pub use provider::provider;
 pub use span::{Cause, Kind, Record, Span, Spanning, Value};
 pub use tracer::Tracer;

@@ -2,7 +2,8 @@
 
 use http::HeaderMap;
 
-use crate::trace::{Cause, Served, Spanning, provider};
+use crate::metrics::provider;
+use crate::trace::{Cause, Served, Spanning};
 
 /// Its span, until its answer has ended.
 #[derive(Debug)]
@@ -16,7 +17,7 @@ impl Traced {
     /// Begins a call to a provider, and tells it so.
     pub(super) fn begin(cause: &Cause, upstream: &str, headers: &mut HeaderMap) -> Self {
         let span = cause.call(headers);
-        span.set("gen_ai.provider.name", provider(upstream));
+        span.set("gen_ai.provider.name", provider(upstream).to_owned());
         Self { span, by: cause.span.context().span }
     }
 

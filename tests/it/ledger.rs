@@ -207,3 +207,35 @@ async fn what_relayed_answers_used_is_billed_too() {
     assert!(billed > 0);
     assert!(sidecar.metric("larder_cost_dollars_total", "claude-sonnet-5").await > 0.0);
 }
+
+#[tokio::test]
+async fn calls_and_tokens_have_the_names_of_opentelemetry_where_those_are_asked_for() {
+    let provider = Simulated::instant();
+    let without = Sidecar::before(provider.address);
+    let with = Sidecar::with(provider.address, "[metrics]\ngen_ai = true\n");
+    let chat = json!({ "model": "gpt-4o", "messages": [{ "role": "user", "content": "hello" }] });
+    for sidecar in [&without, &with] {
+        let client = sidecar.client();
+        for texts in [["a", "b"], ["a", "b"], ["b", "c"]] {
+            client.right(&Ask::of(texts)).await;
+        }
+        let headers = [("content-type", "application/json")];
+        let path = "/v1/chat/completions";
+        let answer = client.send(http::Method::POST, path, &headers, chat.to_string()).await;
+        assert_eq!(answer.status, 200);
+        client.send(http::Method::POST, path, &headers, "{}").await;
+    }
+    assert!(!without.admin().get("/metrics").await.text().contains("gen_ai_"));
+    for (operation, name) in [("embed", "embeddings"), ("chat", "chat")] {
+        let ours = format!("operation=\"{operation}\"");
+        let theirs = format!("gen_ai_operation_name=\"{name}\",gen_ai_provider_name=\"openai\"");
+        let billed = with.metric("larder_tokens_total", &ours).await;
+        let used = with.metric("gen_ai_client_token_usage_sum", &theirs).await;
+        assert!(billed > 0.0 && whole(billed) == whole(used), "{operation}: {billed} {used}");
+        let calls = with.metric("larder_upstream_requests_total", &ours).await;
+        let counted = with.metric("gen_ai_client_operation_duration_seconds_count", &theirs).await;
+        assert!(counted > 0.0 && whole(calls) == whole(counted), "{operation}: {calls} {counted}");
+    }
+    let failed = with.metric("gen_ai_client_operation_duration_seconds_count", "caller_request");
+    assert!(failed.await > 0.0);
+}
