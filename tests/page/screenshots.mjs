@@ -11,6 +11,7 @@ const PICTURES = {
   'page-light.png': { width: 980, height: 750 },
   'page-dark.png': { width: 980, height: 750, dark: true },
   'page-phone.png': { width: 360, height: 1000 },
+  'page-accounts.png': { width: 980, height: 750, from: '#accounts' },
 };
 
 const [directory] = process.argv.slice(2);
@@ -23,6 +24,7 @@ for (const [name, how] of Object.entries(PICTURES)) {
   const visit = await Visit.open(browser, mock.origin, how);
   await visit.until('#state', /^Ready$/);
   await visit.page.waitForSelector('#traffic path');
+  if (how.from) await visit.page.$eval(how.from, (found) => found.scrollIntoView());
   const path = join(directory, name);
   await writeFile(path, await visit.page.screenshot());
   const { size } = await stat(path);
