@@ -23,12 +23,15 @@ use clap_complete::Shell;
 
 use settings::ServeArgs;
 
+/// What `--version` says: the commit of a release with it.
+const VERSION: &str = concat!(env!("CARGO_PKG_VERSION"), " (", env!("LARDER_REVISION"), ")");
+
 /// A caching and batching sidecar for applications that call LLM and embedding providers.
 ///
 /// Without a command it serves. Every option can be given as a flag, as an environment variable
 /// (LARDER_ and the flag in capitals) or in the configuration file, in this order of precedence.
 #[derive(Debug, Parser)]
-#[command(name = "larder", version, args_conflicts_with_subcommands = true)]
+#[command(name = "larder", version = VERSION, args_conflicts_with_subcommands = true)]
 struct Cli {
     #[command(flatten)]
     serve: ServeArgs,

@@ -132,10 +132,13 @@ impl Metrics {
         let build = declare!(
             registry,
             IntGaugeVec,
-            Opts::new("larder_build_info", "Constant 1; says which build runs."),
-            &["version"]
+            Opts::new(
+                "larder_build_info",
+                "Constant 1; says which build runs: its version, and the commit of a release."
+            ),
+            &["version", "revision"]
         );
-        build.with_label_values(&[env!("CARGO_PKG_VERSION")]).set(1);
+        build.with_label_values(&[env!("CARGO_PKG_VERSION"), env!("LARDER_REVISION")]).set(1);
         let metrics = Self::declare(registry)?;
         metrics.pre_create();
         Ok(metrics)

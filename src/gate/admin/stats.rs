@@ -23,6 +23,7 @@ impl Admin {
         let accounts: Vec<Sums> = entries.iter().map(|entry| Sums::of(&entry.account)).collect();
         let body = json!({
             "version": env!("CARGO_PKG_VERSION"),
+            "revision": env!("LARDER_REVISION"),
             "proxy": self.proxy,
             "started": self.started,
             "now": unix_seconds(),
