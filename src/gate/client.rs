@@ -6,11 +6,15 @@ use crate::metrics::OperationMetrics;
 
 /// Counts a request that its SDK makes again.
 pub(super) fn count_retry(metrics: &OperationMetrics, headers: &HeaderMap) {
-    static COUNT: HeaderName = HeaderName::from_static("x-stainless-retry-count");
-    let count = headers.get(&COUNT);
-    if count.is_some_and(|count| count != HeaderValue::from_static("0")) {
+    if is_retry(headers) {
         metrics.retries.inc();
     }
+}
+
+/// Whether a request's SDK makes it again.
+pub(super) fn is_retry(headers: &HeaderMap) -> bool {
+    static COUNT: HeaderName = HeaderName::from_static("x-stainless-retry-count");
+    headers.get(&COUNT).is_some_and(|count| count != HeaderValue::from_static("0"))
 }
 
 /// Counts a client that leaves while its answer is being made: then the exchange is dropped.

@@ -23,6 +23,8 @@ use tokio::time::{MissedTickBehavior, interval, sleep};
 use tokio_util::task::{AbortOnDropHandle, TaskTracker};
 
 use super::body::Body;
+use super::ended::Ended;
+use super::express::Express;
 use super::pulse::{Next, Order, Patience, Pulse};
 use super::watched::Watched;
 use crate::config::Server;
@@ -79,14 +81,18 @@ impl Door {
 
     /// Serves one connection to its end. When the server drains, the connection is told so and ends
     /// with the request that is under way.
-    pub async fn serve<I, S, F>(&self, io: I, draining: watch::Receiver<bool>, serve: S)
-    where
+    pub async fn serve<I, S, F>(
+        &self,
+        (io, express): (I, Option<Box<Express>>),
+        draining: watch::Receiver<bool>,
+        serve: S,
+    ) where
         I: Read + Write + Unpin + Send + 'static,
         S: Fn(Request<Incoming>) -> F,
         F: Future<Output = Response<Body>> + Send + 'static,
     {
         let pulse = Arc::new(Pulse::new());
-        let io = Watched::new(io, &pulse, self.buffer);
+        let io = Watched::new((io, express), &pulse, self.buffer);
         let service = service_fn(|request: Request<Incoming>| {
             pulse.head_came(request.version());
             let pulse = Arc::clone(&pulse);
@@ -95,7 +101,7 @@ impl Door {
                     let close = HeaderValue::from_static("close");
                     response.headers_mut().insert(header::CONNECTION, close);
                 }
-                Ok::<_, Infallible>(response)
+                Ok::<_, Infallible>(response.map(|body| Ended::new(body, pulse)))
             })
         });
         let mut connection = pin!(self.builder.serve_connection_with_upgrades(io, service));
@@ -115,6 +121,8 @@ impl Door {
                 }
                 order = orders.recv() => match order {
                     Some(Order::Finish) => connection.as_mut().graceful_shutdown(),
+                    // It is polled again, and sees for itself.
+                    Some(Order::GoOn) => {}
                     Some(Order::Leave) | None => return,
                 }
             }

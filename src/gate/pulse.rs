@@ -23,6 +23,8 @@ pub(super) enum Order {
     Finish,
     /// End now.
     Leave,
+    /// Wait no longer for the rest of a request.
+    GoOn,
 }
 
 /// Since when a head has been coming in, as milliseconds after the connection's start; or that none
@@ -33,6 +35,10 @@ pub(super) struct Pulse {
     /// Since when the client takes nothing of what is written, in the same milliseconds, or [`IDLE`].
     stuck: AtomicU64,
     movements: AtomicU32,
+    /// How many answers are behind hyper, but for what it has still to write.
+    ended: AtomicU32,
+    /// Whether a part of a request is held back from hyper.
+    waits: AtomicBool,
     draining: AtomicBool,
     switched: AtomicBool,
 }
@@ -56,6 +62,8 @@ impl Pulse {
             state: AtomicU64::new(IDLE),
             stuck: AtomicU64::new(IDLE),
             movements: AtomicU32::new(0),
+            ended: AtomicU32::new(0),
+            waits: AtomicBool::new(false),
             draining: AtomicBool::new(false),
             switched: AtomicBool::new(false),
         }
@@ -71,6 +79,30 @@ impl Pulse {
         let state = if version >= Version::HTTP_2 { MULTIPLEXED } else { ANSWERING };
         self.state.store(state, Ordering::Relaxed);
         self.moved();
+    }
+
+    /// An answer was given past hyper.
+    pub(super) fn answered_again(&self) {
+        self.state.store(IDLE, Ordering::Relaxed);
+        self.moved();
+    }
+
+    /// hyper is done with an answer's body.
+    pub(super) fn end(&self) {
+        self.ended.fetch_add(1, Ordering::Relaxed);
+    }
+
+    pub(super) fn ended(&self) -> u32 {
+        self.ended.load(Ordering::Relaxed)
+    }
+
+    /// A part of a request is held back, or no longer.
+    pub(super) fn waits(&self, waits: bool) {
+        self.waits.store(waits, Ordering::Relaxed);
+    }
+
+    pub(super) fn is_draining(&self) -> bool {
+        self.draining.load(Ordering::Relaxed)
     }
 
     /// From now on every answer is the last of its connection.
@@ -106,6 +138,9 @@ impl Pulse {
         if self.is_over(self.stuck.load(Ordering::Relaxed), patience.write) {
             tracing::debug!("a client took nothing of its answer for too long");
             return Some(Order::Leave);
+        }
+        if self.waits.load(Ordering::Relaxed) {
+            return Some(Order::GoOn);
         }
         let (state, movements) = (self.state.load(Ordering::Relaxed), self.movements());
         if state == IDLE && movements == last.0 {

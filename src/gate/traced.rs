@@ -40,7 +40,7 @@ pub(super) fn begin(
 
 /// Says what became of a request.
 pub(super) fn tell(span: &Span, Reply { content, verdict }: &Reply, received: Instant) {
-    span.set("larder.cache", verdict.cache_status().to_str().unwrap_or_default().to_owned());
+    span.set("larder.cache", verdict.cache_status().into_owned());
     if let Some(items) = verdict.items {
         span.set("larder.items.hit", items.hit as u64);
         span.set("larder.items.collapsed", items.collapsed as u64);

@@ -1,16 +1,18 @@
-//! A client's stream, as hyper reads and writes it: what comes is looked at before hyper has it, and the
-//! connection's pulse is told of what moves.
+//! A client's stream, as hyper reads and writes it: what comes is looked at before hyper has it, answered
+//! past hyper where that is possible, and the connection's pulse is told of what moves.
 
 use std::io;
-use std::mem::MaybeUninit;
+use std::mem::{self, MaybeUninit};
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 
 use hyper::rt::{Read, ReadBuf, ReadBufCursor, Write};
 
+use super::express::{Express, Request, Written};
 use super::pulse::Pulse;
 use super::strict::Strict;
+use crate::ceiling::Room;
 
 /// How much is read at a time. On the stack, so that neither an idle connection nor a hit pays for it.
 const AT_A_TIME: usize = 16 << 10;
@@ -20,37 +22,57 @@ pub(super) struct Watched<I> {
     io: I,
     pulse: Arc<Pulse>,
     strict: Strict,
+    express: Option<Box<Express>>,
+    /// An answer that is being sent past hyper.
+    answer: Option<Box<Written>>,
+    /// What came and hyper does not have.
+    held: Vec<u8>,
+    waiting: Option<Waiting>,
+    /// Whether hyper has nothing left to write.
+    flushed: bool,
+}
+
+/// What is held is a part of a request that may be answered past hyper.
+struct Waiting {
+    _room: Room,
+    /// Whether more of it was looked for in vain: whoever looks again was woken for another reason.
+    in_vain: bool,
 }
 
 impl<I> Watched<I> {
     /// For what hyper's `buffer` takes of a head.
-    pub(super) fn new(io: I, pulse: &Arc<Pulse>, buffer: usize) -> Self {
-        Self { io, pulse: Arc::clone(pulse), strict: Strict::new(buffer) }
+    pub(super) fn new(
+        (io, express): (I, Option<Box<Express>>),
+        pulse: &Arc<Pulse>,
+        buffer: usize,
+    ) -> Self {
+        let (pulse, strict) = (Arc::clone(pulse), Strict::new(buffer));
+        let (answer, held, waiting) = (None, Vec::new(), None);
+        Self { io, pulse, strict, express, answer, held, waiting, flushed: true }
     }
-}
 
-impl<I: Read + Unpin> Watched<I> {
-    /// Reads what HTTP/1 allows. hyper's own room cannot be looked at once it is filled, so what comes
-    /// is read into another, and copied.
-    fn read(
-        &mut self,
-        context: &mut Context<'_>,
-        mut buffer: ReadBufCursor<'_>,
-    ) -> Poll<io::Result<()>> {
-        let mut space = [const { MaybeUninit::<u8>::uninit() }; AT_A_TIME];
-        let most = buffer.remaining().min(AT_A_TIME);
-        let mut came = ReadBuf::uninit(space.get_mut(..most).unwrap_or_default());
-        ready!(Pin::new(&mut self.io).poll_read(context, came.unfilled()))?;
-        let passed = self.strict.look(came.filled());
-        buffer.put_slice(came.filled().get(..passed.bytes).unwrap_or_default());
+    /// Whether hyper has nothing to do: what it got has come to its end, and so has every answer to it, to
+    /// the last byte. Then the next request may be answered without it.
+    fn is_quiet(&self) -> bool {
+        self.flushed
+            && !self.pulse.is_draining()
+            && self.strict.between() == Some(self.pulse.ended())
+    }
+
+    /// Gives hyper what there is room for, as far as HTTP/1 allows, and holds the rest.
+    fn give(&mut self, bytes: &[u8], buffer: &mut ReadBufCursor<'_>) -> io::Result<()> {
+        let (now, later) = bytes.split_at(bytes.len().min(buffer.remaining()));
+        self.held.extend_from_slice(later);
+        let passed = self.strict.look(now);
+        buffer.put_slice(now.get(..passed.bytes).unwrap_or_default());
         if let Some(wrong) = passed.wrong {
             tracing::debug!(wrong, "a request is refused");
             // With nothing to give this would be the stream's end; else the next read says the rest.
             if passed.bytes == 0 {
-                return Poll::Ready(self.instead(&mut buffer).unwrap_or(Ok(())));
+                return self.instead(buffer).unwrap_or(Ok(()));
             }
         }
-        Poll::Ready(Ok(()))
+        Ok(())
     }
 
     /// What hyper gets after something was refused.
@@ -64,9 +86,95 @@ impl<I: Read + Unpin> Watched<I> {
             Err(wrong) => Err(io::Error::new(io::ErrorKind::InvalidData, wrong)),
         })
     }
+
+    /// Takes what came while hyper has nothing to do, if it is, or may become, a request that can be
+    /// answered past it.
+    fn take(&mut self, came: &[u8]) -> bool {
+        let Some(express) = &mut self.express else { return false };
+        let is_part = self.waiting.is_some();
+        if is_part {
+            self.held.extend_from_slice(came);
+        }
+        let request = express.take(if is_part { &self.held } else { came });
+        self.go_on();
+        match request {
+            Request::Answered(answer) => {
+                self.answer = Some(Box::new(answer));
+                self.held.clear();
+                self.pulse.answered_again();
+                true
+            }
+            Request::Coming(room) => {
+                if !is_part {
+                    self.held.extend_from_slice(came);
+                }
+                self.waiting = Some(Waiting { _room: room, in_vain: false });
+                self.pulse.waits(true);
+                self.pulse.bytes_came();
+                true
+            }
+            // What is held goes to hyper with the next look.
+            Request::Other => is_part,
+        }
+    }
+
+    /// Waits no longer for the rest of what is held.
+    fn go_on(&mut self) {
+        if self.waiting.take().is_some() {
+            self.pulse.waits(false);
+        }
+    }
 }
 
-impl<I: Read + Unpin> Read for Watched<I> {
+impl<I: Read + Write + Unpin> Watched<I> {
+    /// Reads what HTTP/1 allows. hyper's own room cannot be looked at once it is filled, so what comes
+    /// is read into another, and copied.
+    fn read(
+        &mut self,
+        context: &mut Context<'_>,
+        mut buffer: ReadBufCursor<'_>,
+    ) -> Poll<io::Result<()>> {
+        loop {
+            ready!(self.send(context))?;
+            if self.waiting.is_none() && !self.held.is_empty() {
+                let held = mem::take(&mut self.held);
+                return Poll::Ready(self.give(&held, &mut buffer));
+            }
+            let is_quiet = self.express.is_some() && self.is_quiet();
+            let mut space = [const { MaybeUninit::<u8>::uninit() }; AT_A_TIME];
+            let most = if is_quiet { AT_A_TIME } else { buffer.remaining().min(AT_A_TIME) };
+            let mut came = ReadBuf::uninit(space.get_mut(..most).unwrap_or_default());
+            let poll = Pin::new(&mut self.io).poll_read(context, came.unfilled())?;
+            let came = came.filled();
+            match &mut self.waiting {
+                Some(waiting) if poll.is_pending() && !waiting.in_vain => waiting.in_vain = true,
+                Some(_) if poll.is_pending() || came.is_empty() || !is_quiet => {
+                    self.held.extend_from_slice(came);
+                    self.go_on();
+                    continue;
+                }
+                _ => {}
+            }
+            ready!(poll);
+            if !(is_quiet && !came.is_empty() && self.take(came)) {
+                return Poll::Ready(self.give(came, &mut buffer));
+            }
+        }
+    }
+
+    /// Sends an answer that goes past hyper.
+    fn send(&mut self, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        if let Some(answer) = &mut self.answer {
+            let poll = answer.poll_send(&mut self.io, context);
+            self.pulse.flows(poll.is_ready());
+            ready!(poll)?;
+            self.answer = None;
+        }
+        Poll::Ready(Ok(()))
+    }
+}
+
+impl<I: Read + Write + Unpin> Read for Watched<I> {
     fn poll_read(
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
@@ -78,7 +186,7 @@ impl<I: Read + Unpin> Read for Watched<I> {
         if let Some(refused) = self.instead(&mut buffer) {
             return Poll::Ready(refused);
         }
-        let poll = if self.strict.is_beyond() {
+        let poll = if self.strict.is_beyond() && self.held.is_empty() {
             Pin::new(&mut self.io).poll_read(context, buffer)
         } else {
             self.read(context, buffer)
@@ -90,19 +198,21 @@ impl<I: Read + Unpin> Read for Watched<I> {
     }
 }
 
-impl<I: Write + Unpin> Watched<I> {
+impl<I> Watched<I> {
     fn wrote<T>(&self, poll: Poll<T>) -> Poll<T> {
         self.pulse.flows(poll.is_ready());
         poll
     }
 }
 
-impl<I: Write + Unpin> Write for Watched<I> {
+impl<I: Read + Write + Unpin> Write for Watched<I> {
     fn poll_write(
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
         bytes: &[u8],
     ) -> Poll<io::Result<usize>> {
+        ready!(self.send(context))?;
+        self.flushed = false;
         self.pulse.moved();
         let poll = Pin::new(&mut self.io).poll_write(context, bytes);
         self.wrote(poll)
@@ -113,6 +223,8 @@ impl<I: Write + Unpin> Write for Watched<I> {
         context: &mut Context<'_>,
         slices: &[io::IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
+        ready!(self.send(context))?;
+        self.flushed = false;
         self.pulse.moved();
         let poll = Pin::new(&mut self.io).poll_write_vectored(context, slices);
         self.wrote(poll)
@@ -123,11 +235,15 @@ impl<I: Write + Unpin> Write for Watched<I> {
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        ready!(self.send(context))?;
         let poll = Pin::new(&mut self.io).poll_flush(context);
+        // It flushes when it has written all that it had.
+        self.flushed |= matches!(poll, Poll::Ready(Ok(())));
         self.wrote(poll)
     }
 
     fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        ready!(self.send(context))?;
         Pin::new(&mut self.io).poll_shutdown(context)
     }
 }

@@ -1,5 +1,7 @@
 //! Replies as HTTP answers: status, headers that say what the cache did, body.
 
+use std::borrow::Cow;
+use std::iter;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -51,10 +53,7 @@ pub(super) fn respond(voice: &Voice<'_>, reply: Reply, exchange: Exchange<'_>) -
     }
     let Reply { content, verdict } = reply;
     let (outcome, total) = (verdict.outcome(), received.elapsed());
-    if let Some(credit) = &verdict.credit {
-        let inputs = verdict.items.map(Items::counted).unwrap_or_default();
-        credit.account.answered(outcome, inputs, (credit.tokens, total));
-    }
+    credit(&verdict, total);
     let mut response = match content {
         Content::Streamed(response, permit) => {
             let (head, body) = response.into_parts();
@@ -78,22 +77,56 @@ pub(super) fn respond(voice: &Voice<'_>, reply: Reply, exchange: Exchange<'_>) -
             self::whole(voice, whole)
         }
     };
-    let own = total.saturating_sub(verdict.queue + verdict.upstream);
-    let in_memory = outcome == Outcome::Hit && verdict.layer == Layer::Memory;
-    metrics.took(own, in_memory.then_some(verdict.age));
-    metrics.answered(outcome, response.status().as_u16(), total);
+    count(metrics, &verdict, (response.status().as_u16(), total));
     if let Some(trace) = trace {
         trace.answered(response.status().as_u16());
     }
     if let Some(whole) = span {
         whole.done();
     }
-    let headers = response.headers_mut();
-    if matches!(outcome, Outcome::Hit | Outcome::Stale) {
-        headers.insert(header::AGE, number(verdict.age));
+    for (name, value) in told(&verdict, total) {
+        let value = match value {
+            Cow::Borrowed(text) => HeaderValue::from_static(text),
+            Cow::Owned(text) => HeaderValue::from_maybe_shared(Bytes::from(text))
+                .expect("words, numbers and plain names are a header value"),
+        };
+        response.headers_mut().insert(name, value);
     }
-    mark(headers, &verdict, total);
     response
+}
+
+/// Counts an answer that is all there, with a status of 200, and gives its head's fields.
+pub(super) fn tell(
+    verdict: &Verdict,
+    (metrics, received): (&OperationMetrics, Instant),
+) -> impl Iterator<Item = (HeaderName, Cow<'static, str>)> {
+    let total = received.elapsed();
+    credit(verdict, total);
+    metrics.finished(verdict.outcome(), total);
+    count(metrics, verdict, (200, total));
+    let json = (header::CONTENT_TYPE, Cow::Borrowed("application/json"));
+    iter::once(json).chain(told(verdict, total))
+}
+
+/// Enters an answer in the account that it is for.
+fn credit(verdict: &Verdict, total: Duration) {
+    if let Some(credit) = &verdict.credit {
+        let inputs = verdict.items.map(Items::counted).unwrap_or_default();
+        credit.account.answered(verdict.outcome(), inputs, (credit.tokens, total));
+    }
+}
+
+/// Counts an answer at its head.
+fn count(metrics: &OperationMetrics, verdict: &Verdict, (status, total): (u16, Duration)) {
+    let outcome = verdict.outcome();
+    let in_memory = outcome == Outcome::Hit && verdict.layer == Layer::Memory;
+    metrics.took(own(verdict, total), in_memory.then_some(verdict.age));
+    metrics.answered(outcome, status, total);
+}
+
+/// What larder itself took.
+fn own(verdict: &Verdict, total: Duration) -> Duration {
+    total.saturating_sub(verdict.queue + verdict.upstream)
 }
 
 /// Reads what a relayed answer used, where it is to be entered and is not compressed.
@@ -176,43 +209,47 @@ pub(super) fn failed(voice: &Voice<'_>, error: &Error) -> Response<Body> {
     response
 }
 
-/// What the cache did, and how long it took.
-fn mark(headers: &mut HeaderMap, verdict: &Verdict, total: Duration) {
-    if let Some(why) = &verdict.explained {
-        let why = HeaderValue::from_str(why).expect("words and plain names are a header value");
-        headers.insert(EXPLAIN, why);
-    }
-    headers.insert(CACHE_STATUS, verdict.cache_status());
-    if let Some(items) = verdict.items {
-        if !verdict.undivided {
-            headers.insert(ITEMS, items.header());
-        }
-        headers.insert(SERVER_TIMING, server_timing(verdict, total));
-    }
+/// What is told of an answer: how old it is, what the cache did, and how long it took.
+fn told(
+    verdict: &Verdict,
+    total: Duration,
+) -> impl Iterator<Item = (HeaderName, Cow<'static, str>)> {
+    let has_age = matches!(verdict.outcome(), Outcome::Hit | Outcome::Stale);
+    let age = || itoa::Buffer::new().format(verdict.age).to_owned();
+    let divided = verdict.items.filter(|_| !verdict.undivided);
+    let fields = [
+        has_age.then(|| (header::AGE, age().into())),
+        verdict.explained.as_ref().map(|why| (EXPLAIN, why.to_string().into())),
+        Some((CACHE_STATUS, verdict.cache_status())),
+        divided.map(|items| (ITEMS, items.header())),
+        verdict.items.map(|_| (SERVER_TIMING, server_timing(verdict, total).into())),
+    ];
+    fields.into_iter().flatten()
 }
 
-fn server_timing(verdict: &Verdict, total: Duration) -> HeaderValue {
-    let own = total.saturating_sub(verdict.queue + verdict.upstream);
-    let mut text = Vec::with_capacity(64);
+fn server_timing(verdict: &Verdict, total: Duration) -> String {
+    let mut text = String::with_capacity(64);
     for (name, time) in [
-        (&b"cache;dur="[..], own),
-        (b", queue;dur=", verdict.queue),
-        (b", upstream;dur=", verdict.upstream),
+        ("cache;dur=", own(verdict, total)),
+        (", queue;dur=", verdict.queue),
+        (", upstream;dur=", verdict.upstream),
     ] {
-        text.extend(name);
+        text.push_str(name);
         milliseconds(&mut text, time);
     }
-    HeaderValue::from_maybe_shared(Bytes::from(text)).expect("words and numbers are a header value")
+    text
 }
 
-fn milliseconds(out: &mut Vec<u8>, time: Duration) {
-    let micros = time.as_micros();
+fn milliseconds(out: &mut String, time: Duration) {
+    let micros = u64::try_from(time.as_micros()).unwrap_or(u64::MAX);
     let thousandths = micros % 1_000;
-    out.extend(itoa::Buffer::new().format(micros / 1_000).as_bytes());
-    out.push(b'.');
-    let padding = usize::from(thousandths < 100) + usize::from(thousandths < 10);
-    out.extend(std::iter::repeat_n(b'0', padding));
-    out.extend(itoa::Buffer::new().format(thousandths).as_bytes());
+    out.push_str(itoa::Buffer::new().format(micros / 1_000));
+    out.push_str(match thousandths {
+        0..10 => ".00",
+        10..100 => ".0",
+        _ => ".",
+    });
+    out.push_str(itoa::Buffer::new().format(thousandths));
 }
 
 fn number(number: u64) -> HeaderValue {
@@ -226,9 +263,9 @@ mod tests {
     #[test]
     fn times_are_milliseconds_with_three_digits() {
         for (micros, text) in [(0, "0.000"), (7, "0.007"), (45, "0.045"), (1_234_567, "1234.567")] {
-            let mut out = Vec::new();
+            let mut out = String::new();
             milliseconds(&mut out, Duration::from_micros(micros));
-            assert_eq!(String::from_utf8(out).unwrap(), text);
+            assert_eq!(out, text);
         }
     }
 

@@ -2,10 +2,12 @@
 //! flights. A hit is answered here, without a spawn, a channel or an await.
 
 use std::sync::Arc;
+use std::time::Instant;
 
 use bytes::Bytes;
 
-use super::identity::{exact, family, keys, subject};
+use super::explain::EXPLAIN;
+use super::identity::{beginning, exact, family, keys, subject};
 use super::reply::{Content, Items, Kept, Reply, Verdict};
 use super::{Ask, Directives, Service, miss};
 use crate::clock::Moment;
@@ -98,6 +100,22 @@ impl Service {
         let how = How { shape, exact, envelope, directives, fresh, doubted };
         // Boxed, since the state of it would be moved about with that of every recalled answer.
         Box::pin(self.read_and_answer(ask, how)).await
+    }
+
+    /// What the questions begin with that come with the head of this one, where what is remembered is all
+    /// that may be asked for them; their bodies follow.
+    pub fn familiar(&self, ask: &Ask) -> Option<Vec<u8>> {
+        let asks_more =
+            [&IDEMPOTENCY_KEY, &EXPLAIN].iter().any(|name| ask.headers.contains_key(*name));
+        let is_plain = !asks_more && Directives::read(&ask.headers) == Directives::default();
+        let is_all = self.vouching.is_none() && self.drift.is_none();
+        (is_plain && is_all).then(|| beginning(ask, &self.envelope(ask), 0))
+    }
+
+    /// The answer to a question that was asked before in the same bytes.
+    pub fn recall(&self, question: &[u8], received: Instant) -> Option<Reply> {
+        let fresh = Freshness { now: self.clock.at(received), max_age: None };
+        Some(self.recalled(self.tiers.memory.recall(question, &fresh)?, &fresh))
     }
 
     /// Answers a request that is new in these bytes.

@@ -12,7 +12,7 @@ use crate::explain::{Explanation, Identity};
 use crate::key::{Digest, Framer};
 use crate::metrics::Outcome;
 
-static EXPLAIN: HeaderName = HeaderName::from_static("x-larder-explain");
+pub(super) static EXPLAIN: HeaderName = HeaderName::from_static("x-larder-explain");
 
 /// A body that is larger is not looked at again.
 const LARGEST: usize = 64 << 10;

@@ -7,16 +7,22 @@ use crate::request::{EmbedRequest, Input, Unity};
 /// What a request says, byte for byte: the same again is the same question. The query, which may hold
 /// a credential, is in the envelope.
 pub(super) fn exact(ask: &Ask, envelope: &Digest) -> Vec<u8> {
-    let path = ask.target.path_and_query.split('?').next().unwrap_or_default().as_bytes();
-    let upstream = ask.target.upstream.identity.as_bytes();
-    let mut exact = Vec::with_capacity(upstream.len() + path.len() + ask.body.len() + 48);
-    exact.extend(envelope.as_bytes());
-    for framed in [upstream, path] {
-        exact.extend((framed.len() as u64).to_le_bytes());
-        exact.extend(framed);
-    }
+    let mut exact = beginning(ask, envelope, ask.body.len());
     exact.extend(&ask.body);
     exact
+}
+
+/// The same without the body, with room for one.
+pub(super) fn beginning(ask: &Ask, envelope: &Digest, body: usize) -> Vec<u8> {
+    let path = ask.target.path_and_query.split('?').next().unwrap_or_default().as_bytes();
+    let upstream = ask.target.upstream.identity.as_bytes();
+    let mut beginning = Vec::with_capacity(upstream.len() + path.len() + body + 48);
+    beginning.extend(envelope.as_bytes());
+    for framed in [upstream, path] {
+        beginning.extend((framed.len() as u64).to_le_bytes());
+        beginning.extend(framed);
+    }
+    beginning
 }
 
 /// What vectors must share to be printed alike and to be of the same dimensions. That is the model's,

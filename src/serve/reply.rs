@@ -1,10 +1,11 @@
 //! What a use case gives back, and what the cache did for it, in RFC 9211's words.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::{HeaderMap, HeaderValue, Response, StatusCode};
+use http::{HeaderMap, Response, StatusCode};
 
 use crate::broadcast::{Head, Reader};
 use crate::clock::Moment;
@@ -160,23 +161,19 @@ impl Verdict {
     }
 
     /// The value of `Cache-Status`.
-    pub fn cache_status(&self) -> HeaderValue {
+    pub fn cache_status(&self) -> Cow<'static, str> {
         let status = self.status();
-        if self.manner != Manner::Fallback {
-            return status;
-        }
-        let text = [status.as_bytes(), b"; fallback"].concat();
-        HeaderValue::from_bytes(&text).expect("words and numbers are a header value")
+        if self.manner == Manner::Fallback { status + "; fallback" } else { status }
     }
 
-    fn status(&self) -> HeaderValue {
+    fn status(&self) -> Cow<'static, str> {
         let stored = if self.stored { "; stored" } else { "" };
         let text = match (self.outcome(), self.bypass) {
             (Outcome::Hit, _) if self.manner == Manner::Negative => {
                 format!("larder; hit; ttl={}; detail=negative", self.ttl.unwrap_or(0))
             }
             (Outcome::Hit, _) => match (self.layer.label(), self.ttl) {
-                ("memory", None) => return HeaderValue::from_static("larder; hit; detail=memory"),
+                ("memory", None) => return "larder; hit; detail=memory".into(),
                 (layer, None) => format!("larder; hit; detail={layer}"),
                 (layer, Some(ttl)) => format!("larder; hit; ttl={ttl}; detail={layer}"),
             },
@@ -190,7 +187,7 @@ impl Verdict {
             (Outcome::Bypass, Some(reason)) => format!("larder; fwd=bypass; detail={reason}"),
             (Outcome::Bypass, None) => "larder; fwd=bypass".to_owned(),
         };
-        HeaderValue::try_from(text).expect("words and numbers are a header value")
+        text.into()
     }
 }
 
@@ -202,19 +199,19 @@ impl Items {
     }
 
     /// The value of `x-larder-items`.
-    pub fn header(&self) -> HeaderValue {
+    pub fn header(&self) -> Cow<'static, str> {
         if *self == (Self { hit: 1, collapsed: 0, miss: 0 }) {
-            return HeaderValue::from_static("hit=1, collapsed=0, miss=0");
+            return "hit=1, collapsed=0, miss=0".into();
         }
-        let mut text = Vec::with_capacity(40);
+        let mut text = String::with_capacity(40);
         let mut number = itoa::Buffer::new();
         for (name, count) in
             [("hit=", self.hit), (", collapsed=", self.collapsed), (", miss=", self.miss)]
         {
-            text.extend(name.as_bytes());
-            text.extend(number.format(count).as_bytes());
+            text.push_str(name);
+            text.push_str(number.format(count));
         }
-        HeaderValue::from_bytes(&text).expect("words and numbers are a header value")
+        text.into()
     }
 }
 
@@ -222,7 +219,7 @@ impl Items {
 mod tests {
     use super::*;
 
-    fn status(hit: usize, collapsed: usize, miss: usize) -> HeaderValue {
+    fn status(hit: usize, collapsed: usize, miss: usize) -> Cow<'static, str> {
         let items = Some(Items { hit, collapsed, miss });
         Verdict { items, stored: miss > 0, ..Verdict::default() }.cache_status()
     }

@@ -23,7 +23,7 @@ use super::listeners::{Addresses, Listener};
 use super::tls::Tls;
 use crate::config::Server;
 use crate::gate::connection::Door;
-use crate::gate::{Admin, Current};
+use crate::gate::{Admin, Current, Express};
 use crate::metrics::{Held, IntGauge};
 
 /// What the connections of both listeners have in common.
@@ -89,20 +89,22 @@ impl ServerApp for App {
                 let _open = Held::one(&shared.connections);
                 let serve = |request| current.get().exchange(request);
                 let Some(acceptor) = encryption else {
-                    shared.door.serve(TokioIo::new(stream), draining, serve).await;
+                    let io = (TokioIo::new(stream), Some(Express::new(current)));
+                    shared.door.serve(io, draining, serve).await;
                     return None;
                 };
                 // Boxed, so that a connection in plain text is no larger for it.
                 let encrypted = Box::pin(async move {
                     let stream = tls.shake(acceptor, stream, draining.clone()).await?;
-                    shared.door.serve(TokioIo::new(stream), draining, serve).await;
+                    let io = (TokioIo::new(stream), Some(Express::new(current)));
+                    shared.door.serve(io, draining, serve).await;
                     None
                 });
                 return encrypted.await;
             }
             Self::Admin(admin, shared) => {
                 let serve = |request| Arc::clone(admin).exchange(request);
-                shared.door.serve(TokioIo::new(stream), draining, serve).await;
+                shared.door.serve((TokioIo::new(stream), None), draining, serve).await;
             }
         }
         None

@@ -23,6 +23,7 @@ mod disk;
 mod drift;
 mod embed;
 mod explain;
+mod express;
 mod fallback;
 mod fuzz;
 mod gate;

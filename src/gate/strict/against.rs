@@ -113,7 +113,7 @@ async fn taken(bytes: Vec<u8>, size: usize) -> Vec<Result<usize, ()>> {
             Ok::<_, Infallible>(Response::new(Full::new(Bytes::new())))
         }
     });
-    let io = Watched::new(TokioIo::new(server), &Arc::new(Pulse::new()), 1 << 16);
+    let io = Watched::new((TokioIo::new(server), None), &Arc::new(Pulse::new()), 1 << 16);
     let builder = Builder::new(TokioExecutor::new());
     let sending = async move {
         for piece in bytes.chunks(size) {

@@ -42,6 +42,8 @@ pub(super) struct Strict {
     line: Vec<u8>,
     /// How long a line may be: more than hyper takes, whose answer says which bound it was.
     longest: usize,
+    /// How many heads have begun.
+    begun: u32,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -67,12 +69,18 @@ impl Strict {
     /// For what hyper's buffer takes of a head.
     pub(super) fn new(buffer: usize) -> Self {
         let longest = buffer.saturating_mul(2);
-        Self { at: At::Opening(0), head: Head::default(), line: Vec::new(), longest }
+        Self { at: At::Opening(0), head: Head::default(), line: Vec::new(), longest, begun: 0 }
     }
 
     /// Whether the bytes are none of HTTP/1's, and are for hyper as they are.
     pub(super) fn is_beyond(&self) -> bool {
         self.at == At::Beyond
+    }
+
+    /// How many requests have begun, where all of them have come to their end.
+    pub(super) fn between(&self) -> Option<u32> {
+        let is_between = matches!(self.at, At::Request | At::Opening(0)) && self.line.is_empty();
+        is_between.then_some(self.begun)
     }
 
     /// From now on the connection speaks another protocol.
@@ -181,6 +189,7 @@ impl Strict {
             At::Request | At::Trailer if line.is_empty() => Ok(At::Request),
             At::Request => {
                 self.head = Head::begin(line)?;
+                self.begun = self.begun.wrapping_add(1);
                 Ok(At::Field)
             }
             At::Field if line.is_empty() => Ok(match self.head.end()? {
