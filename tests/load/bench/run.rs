@@ -70,7 +70,8 @@ pub(crate) fn run(plan: &Plan) -> Result<(), Failure> {
     heed_interrupt();
     let truth = runtime.block_on(probe::all(plan, &connector))?;
     let seed = plan.size.seed;
-    say(&format_args!("seed {seed}; answers are held against: {:?}", truth.verify()));
+    let verify = truth.verify().name();
+    say(&format_args!("seed {seed}; answers are verified: {verify}"));
     let stage = Stage { plan, runtime, connector, truth: Arc::new(truth) };
     let ran = stage.play()?;
     report::write(plan, &ran)

@@ -13,7 +13,6 @@ const VERSION: u32 = 1;
 /// The report as JSON.
 pub(crate) fn of(plan: &Plan, report: &Report) -> String {
     let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    let verify = format!("{:?}", report.verify).to_lowercase();
     let whole = json!({
         "version": VERSION,
         "larder": env!("CARGO_PKG_VERSION"),
@@ -22,7 +21,7 @@ pub(crate) fn of(plan: &Plan, report: &Report) -> String {
         "seed": plan.size.seed,
         "machine": report.machine,
         "workload": workload(plan),
-        "verify": verify,
+        "verify": report.verify.name(),
         "targets": report.figures,
         "harness": { "cpu_share": report.own_share, "threads": plan.threads },
         "verdict": report.verdict,

@@ -14,11 +14,21 @@ pub(crate) fn of(report: &Report) -> String {
             parts.push(format!("{}: {}", figures.name, errors.join(", ")));
         }
     }
+    parts.extend(report.figures.iter().filter_map(by_round));
     parts.extend(report.invalid.iter().map(|why| format!("INVALID: {why}.")));
     parts.extend(report.remarks.iter().map(|remark| format!("Note: {remark}.")));
     let own = report.own_share.map_or("n/a".to_owned(), |share| format!("{:.0} %", share * 100.0));
     parts.push(format!("harness: {own} of its processors; {}", report.machine.line()));
     parts.join("\n")
+}
+
+/// The hit rates of the rounds, where a cache was filling up.
+fn by_round(figures: &Figures) -> Option<String> {
+    let rates: Vec<f64> = figures.rounds.iter().filter_map(|round| round.hit_rate).collect();
+    let (first, last) = (rates.first()?, rates.last()?);
+    let rates: Vec<String> = rates.iter().copied().map(share).collect();
+    let rising = last - first > 0.01;
+    rising.then(|| format!("{}: hit rate by round: {}", figures.name, rates.join(", ")))
 }
 
 /// A head, and a row for each target; columns that nobody has anything in are left out.

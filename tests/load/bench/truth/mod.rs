@@ -25,6 +25,17 @@ pub(crate) enum Verify {
     Off,
 }
 
+impl Verify {
+    /// As it is called on the command line.
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::Oracle => "oracle",
+            Self::First => "first",
+            Self::Off => "off",
+        }
+    }
+}
+
 /// What is known of the right answers.
 #[derive(Debug)]
 pub(crate) enum Truth {
@@ -77,7 +88,7 @@ impl Truth {
         Self::First(First::new(texts, targets, tolerance))
     }
 
-    /// As it is called on the command line.
+    /// What answers are held against.
     pub(crate) fn verify(&self) -> Verify {
         match self {
             Self::Oracle(_) => Verify::Oracle,
