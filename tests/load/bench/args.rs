@@ -74,7 +74,8 @@ pub(crate) struct Common {
     /// How long each target is measured, all rounds together
     #[arg(long, value_name = "TIME", default_value = "10s", value_parser = time)]
     pub(crate) duration: Duration,
-    /// How many requests each target gets, all rounds together, instead of a time
+    /// How many requests each target gets, all rounds together, instead of a time; rounded up so that each
+    /// round has the same number
     #[arg(long, value_name = "N", conflicts_with = "duration", value_parser = count(1..1 << 40))]
     pub(crate) requests: Option<usize>,
     /// Rounds; in every second one the targets have their turns in the other order
