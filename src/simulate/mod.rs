@@ -39,7 +39,7 @@ use tokio::task::JoinSet;
 use tokio::time;
 
 pub use self::faults::Faults;
-pub use self::settings::Settings;
+pub use self::settings::{Settings, duration, share};
 pub use self::stats::Snapshot;
 
 use self::provider::Provider;

@@ -40,7 +40,7 @@ impl Default for Settings {
 }
 
 /// Reads `100ms`, `1.5s`, `1500us`, `2m` or a plain `0`.
-pub(super) fn duration(text: &str) -> Result<Duration, String> {
+pub fn duration(text: &str) -> Result<Duration, String> {
     let end = text.find(|c: char| !c.is_ascii_digit() && c != '.').unwrap_or(text.len());
     let (number, unit) = text.split_at(end);
     let refuse = || format!("{text:?} is not a duration such as 100ms, 1.5s or 0");
@@ -57,7 +57,7 @@ pub(super) fn duration(text: &str) -> Result<Duration, String> {
 }
 
 /// Reads a share between 0 and 1.
-pub(super) fn share(text: &str) -> Result<f64, String> {
+pub fn share(text: &str) -> Result<f64, String> {
     let share: f64 = text.parse().map_err(|_| format!("{text:?} is not a number"))?;
     check_share(share)
 }

@@ -15,6 +15,7 @@
 mod access;
 mod analyze;
 mod answers;
+mod bench;
 mod bounds;
 mod chat;
 mod coalesce;

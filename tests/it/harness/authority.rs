@@ -70,6 +70,11 @@ impl Authority {
         Pair { cert: file(".pem"), key: file(".key") }
     }
 
+    /// The file of its own certificate.
+    pub(crate) fn file(&self) -> String {
+        self.pair("ca").cert
+    }
+
     /// A new certificate, with a serial number and a key of its own.
     pub(crate) fn issue(&self, name: &str) -> Pair {
         let (ca, pair) = (self.pair("ca"), self.pair(name));

@@ -142,6 +142,10 @@ impl Sidecar {
         Client::new(self.proxy)
     }
 
+    pub(crate) fn pid(&self) -> u32 {
+        self.process.id()
+    }
+
     pub(crate) fn admin(&self) -> Client {
         Client::new(self.admin)
     }
