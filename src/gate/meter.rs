@@ -1,51 +1,47 @@
 //! Reads from a relayed answer of a model what it used, without reading the answer: counts stand at its
 //! beginning or at its end.
 
-use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Instant;
-
-use bytes::Bytes;
 
 use crate::dialect::chat::{Used, used};
 use crate::ledger::{Account, Tokens};
 
-/// How much of the end is looked at, at the least.
+/// How much of the end is looked at, at the least; and of the beginning, at the most.
 const END: usize = 4 << 10;
 
-/// What an answer is entered to when it has come.
+/// What an answer is entered to when it has come. Of its pieces copies are kept: whoever read them could
+/// not use its room again while anybody had a part of it.
 #[derive(Debug)]
 pub(super) struct Meter {
     account: Arc<Account>,
     since: Instant,
-    first: Option<Bytes>,
-    last: VecDeque<Bytes>,
-    held: usize,
+    first: Vec<u8>,
+    last: Vec<u8>,
 }
 
 impl Meter {
     pub(super) fn new(account: Arc<Account>, since: Instant) -> Self {
-        Self { account, since, first: None, last: VecDeque::new(), held: 0 }
+        Self { account, since, first: Vec::new(), last: Vec::new() }
     }
 
     /// A piece of the answer.
-    pub(super) fn take(&mut self, piece: &Bytes) {
-        self.first.get_or_insert_with(|| piece.clone());
-        self.held += piece.len();
-        self.last.push_back(piece.clone());
-        while let Some(oldest) = self.last.front()
-            && self.held - oldest.len() >= END
-        {
-            self.held -= oldest.len();
-            self.last.pop_front();
+    pub(super) fn take(&mut self, piece: &[u8]) {
+        if self.first.is_empty() {
+            self.first.extend_from_slice(piece.get(..END).unwrap_or(piece));
         }
+        let end = piece.get(piece.len().saturating_sub(END)..).unwrap_or_default();
+        if self.last.len() + end.len() > 2 * END {
+            let before = self.last.len().saturating_sub(END);
+            self.last.drain(..before);
+        }
+        self.last.extend_from_slice(end);
     }
 
     /// The answer has come to its end.
     pub(super) fn end(self) {
-        let Used { input, output } =
-            used(&self.last.iter().flatten().copied().collect::<Vec<u8>>());
-        let at_first = self.first.as_deref().map(used).unwrap_or_default();
+        let Used { input, output } = used(&self.last);
+        let at_first = used(&self.first);
         let tokens = Tokens {
             input: input.or(at_first.input).unwrap_or(0),
             output: output.or(at_first.output).unwrap_or(0),

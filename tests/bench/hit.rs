@@ -1,10 +1,11 @@
-//! What a hit costs, against two rulers: `cargo bench --bench hit`.
+//! What a hit costs, against rulers: `cargo bench --bench hit`.
 //!
-//! 1,000 warmed texts of 1,536 dimensions are asked for as base64 over 64 connections (and over 1),
-//! by wrk on one core, from larder on the other. The rulers, on larder's core and in the same
-//! rounds: a bare hyper server that answers a constant of the same size, and nginx with a static
-//! file of that size. What counts are the ratios within a round; the medians over the rounds are
-//! printed. Needs `wrk` and `taskset`; without `nginx` that ruler is left out.
+//! Warmed texts of 1,536 dimensions are asked for as base64 over 64 connections and over one, as numbers,
+//! and 32 in a request, by wrk on one core, from larder on the other. The rulers, on larder's core and in
+//! the same rounds: a bare hyper server that answers a constant of the same size, nginx with a static
+//! file of that size, and nginx's `proxy_cache` keyed by the body. What counts are the ratios within a
+//! round; the medians over the rounds are printed. Needs `wrk` and `taskset`; without `nginx` those are
+//! left out.
 
 #![expect(
     clippy::print_stdout,
@@ -26,11 +27,9 @@ use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::conn::auto::Builder;
 use larder::simulate::{self, Settings};
-use rulers::{Server, load, quantile, variable, warm};
+use rulers::{Asked, Load, Server, load, quantile, variable, warm};
 use tokio::net::TcpListener;
 use tokio::runtime;
-
-const TEXTS: usize = 1_000;
 
 fn main() {
     let arguments: Vec<String> = env::args().collect();
@@ -73,35 +72,62 @@ async fn answer(
     Ok(response)
 }
 
+/// What is compared: what is asked for, over how many connections.
+const KINDS: [(&str, Asked, &[u32]); 3] = [
+    ("1 input, base64", Asked { texts: 1_000, inputs: 1, encoding: "base64" }, &[64, 1]),
+    ("1 input, float", Asked { texts: 1_000, inputs: 1, encoding: "float" }, &[64]),
+    ("32 inputs, base64", Asked { texts: 3_200, inputs: 32, encoding: "base64" }, &[64]),
+];
+
 fn compare() {
-    let rounds = variable("LARDER_BENCH_ROUNDS", 7);
-    let seconds = variable("LARDER_BENCH_SECONDS", 3);
     let runtime = runtime::Runtime::new().expect("a runtime");
     let provider = runtime.block_on(TcpListener::bind("127.0.0.1:0")).expect("a free port");
-    let provider_address = provider.local_addr().expect("an address");
+    let provider_address = provider.local_addr().expect("an address").to_string();
     runtime.spawn(simulate::serve(provider, Settings::instant(), std::future::pending()));
-    let larder = Server::larder(&format!("http://{provider_address}/v1"));
-    let size = runtime.block_on(warm(&larder.address, TEXTS));
-    let bare = Server::bare(size);
-    let mut targets = vec![("bare hyper", bare), ("larder", larder)];
-    targets.extend(Server::nginx(size).map(|nginx| ("nginx, static file", nginx)));
+    let base_url = format!("http://{provider_address}/v1");
+    for (name, asked, connections) in &KINDS {
+        let larder = Server::larder_of(&base_url, "[cache]\nmemory = \"2GiB\"\n");
+        let size = runtime.block_on(warm(&larder.address, asked));
+        let mut targets = vec![("bare hyper", Server::bare(size)), ("larder", larder)];
+        targets.extend(Server::nginx(size).map(|nginx| ("nginx, static file", nginx)));
+        let cache = Server::nginx_cache(&provider_address).filter(|_| asked.inputs == 1);
+        targets.extend(cache.map(|nginx| ("nginx, proxy_cache", nginx)));
+        for (_, target) in &targets {
+            target.load((8, 2), asked);
+        }
+        println!("\n{name}: answers of {size} bytes; load {}", load());
+        for connections in *connections {
+            rounds(&targets, *connections, asked);
+        }
+    }
+}
+
+/// Asks each in turn, again and again; a round's order is the one before it, turned round.
+fn rounds(targets: &[(&str, Server)], connections: u32, asked: &Asked) {
+    let rounds = variable("LARDER_BENCH_ROUNDS", 7);
+    let seconds = variable("LARDER_BENCH_SECONDS", 3);
+    let mut loads: Vec<Vec<Load>> = vec![Vec::new(); targets.len()];
+    for round in 0..rounds {
+        let mut order: Vec<usize> = (0..targets.len()).collect();
+        if round % 2 == 1 {
+            order.reverse();
+        }
+        for at in order {
+            loads[at].push(targets[at].1.load((connections, seconds), asked));
+        }
+    }
     println!(
-        "answers of {size} bytes; {rounds} rounds of {seconds} s, interleaved; load {}",
-        load()
+        "{connections} connections, {rounds} × {seconds} s  requests/s  ratio to bare hyper (min–max)  p50 µs  p99 µs  CPU µs"
     );
-    for connections in [64, 1] {
-        let mut rates = vec![Vec::new(); targets.len()];
-        for _ in 0..rounds {
-            for ((_, target), rates) in targets.iter().zip(&mut rates) {
-                rates.push(target.rate(connections, seconds, TEXTS));
-            }
-        }
-        println!("\n{connections} connections          requests/s   ratio to bare hyper (min–max)");
-        for ((name, _), own) in targets.iter().zip(&rates) {
-            let ratios: Vec<f64> = own.iter().zip(&rates[0]).map(|(a, b)| a / b).collect();
-            let (low, high) = (quantile(&ratios, 0.0), quantile(&ratios, 1.0));
-            let (rate, ratio) = (quantile(own, 0.5), quantile(&ratios, 0.5));
-            println!("{name:<24} {rate:>10.0}   {ratio:.2} ({low:.2}–{high:.2})");
-        }
+    for ((name, _), own) in targets.iter().zip(&loads) {
+        let of = |value: fn(&Load) -> f64| own.iter().map(value).collect::<Vec<_>>();
+        let ratios: Vec<f64> =
+            own.iter().zip(&loads[0]).map(|(own, bare)| own.rate / bare.rate).collect();
+        let [rate, p50, p99, cpu] = [of(|l| l.rate), of(|l| l.p50), of(|l| l.p99), of(|l| l.cpu)]
+            .map(|all| quantile(&all, 0.5));
+        let [low, ratio, high] = [0.0, 0.5, 1.0].map(|q| quantile(&ratios, q));
+        println!(
+            "{name:<24} {rate:>12.0}   {ratio:.2} ({low:.2}–{high:.2}) {p50:>17.0} {p99:>7.0} {cpu:>7.2}"
+        );
     }
 }

@@ -1,11 +1,16 @@
 //! What a stream costs on its way: `cargo bench --bench stream`.
 //!
-//! First one stream at a time: the time to the first byte, directly and through larder, in turn.
+//! First one stream at a time: the time to the first byte, directly, through larder and through nginx.
 //! Then 1,000 streams of 200 events at once, through larder and through nginx (`proxy_pass` without
 //! buffering), each on one core, in turn: the CPU time of an event, the memory of a stream. Every
 //! stream's text is compared with what it has to be. Needs `taskset`, and `nginx` for its part.
 
-#![expect(clippy::print_stdout, clippy::cast_precision_loss, reason = "a bench prints its figures")]
+#![expect(
+    clippy::print_stdout,
+    clippy::cast_precision_loss,
+    clippy::indexing_slicing,
+    reason = "a bench prints its figures"
+)]
 
 mod rulers;
 
@@ -46,23 +51,27 @@ async fn provider(chunks: usize, chunk_delay: Duration) -> String {
     address.to_string()
 }
 
-/// One at a time, directly and through larder.
+/// One at a time, directly, through larder, and through nginx where it is there.
 async fn first_byte() {
     let requests = variable("LARDER_BENCH_REQUESTS", 2_000);
     let direct = provider(1, Duration::ZERO).await;
     let larder = Server::larder(&format!("http://{direct}/v1"));
-    let mut times = [Vec::new(), Vec::new()];
+    let nginx = Server::nginx_proxy(&direct);
+    let mut targets = vec![("direct", &direct), ("through larder", &larder.address)];
+    targets.extend(nginx.as_ref().map(|nginx| ("through nginx", &nginx.address)));
+    let mut times = vec![Vec::new(); targets.len()];
     let client = client();
     for _ in 0..requests {
-        for (address, times) in [&direct, &larder.address].into_iter().zip(&mut times) {
+        for ((_, address), times) in targets.iter().zip(&mut times) {
             times.push(stream(&client, address).await.first_byte.as_secs_f64() * 1e6);
         }
     }
     println!("{requests} streams each, one at a time; load {}", load());
-    println!("first byte, µs    p50       p90       p99");
-    for (name, times) in ["direct", "through larder"].into_iter().zip(&times) {
+    println!("first byte, µs    p50       p90       p99   added: p50");
+    let direct = quantile(&times[0], 0.5);
+    for ((name, _), times) in targets.iter().zip(&times) {
         let [p50, p90, p99] = [0.5, 0.9, 0.99].map(|q| quantile(times, q));
-        println!("{name:<14} {p50:>8.0}  {p90:>8.0}  {p99:>8.0}");
+        println!("{name:<14} {p50:>8.0}  {p90:>8.0}  {p99:>8.0}   {:>10.0}", p50 - direct);
     }
 }
 

@@ -28,12 +28,12 @@ use std::time::{Duration, Instant};
 use larder::simulate::{self, Settings};
 use larder::tier::disk::log::Log;
 use rulers::redis::Redis;
-use rulers::{Client, Server, load, quantile, scratch, stay_on, variable, warm};
+use rulers::{Asked, Client, Server, load, quantile, scratch, stay_on, variable, warm};
 use tokio::net::TcpListener;
 use tokio::runtime::{Handle, Runtime};
 use tokio::task::JoinSet;
 
-const TEXTS: usize = 1_000;
+const ASKED: Asked = Asked { texts: 1_000, inputs: 1, encoding: "base64" };
 
 /// Too little memory for any of them to stay.
 const NO_MEMORY: &str = "[cache]\nmemory = \"64KiB\"\n";
@@ -79,8 +79,8 @@ fn hits(runtime: &Runtime) {
     }
     redis.rate("set", 1, 10_000);
     for (tier, target, size) in &mut targets {
-        *size = runtime.block_on(warm(&target.address, TEXTS));
-        target.until(INSERTIONS, tier, TEXTS as f64);
+        *size = runtime.block_on(warm(&target.address, &ASKED));
+        target.until(INSERTIONS, tier, ASKED.texts as f64);
     }
     println!(
         "answers of {} bytes; {rounds} rounds of {seconds} s, interleaved; load {}",
@@ -92,7 +92,7 @@ fn hits(runtime: &Runtime) {
         let mut rates = vec![Vec::new(); targets.len() + 1];
         for _ in 0..rounds {
             for ((_, target, _), rates) in targets.iter().zip(&mut rates) {
-                rates.push(target.rate(connections, seconds, TEXTS));
+                rates.push(target.load((connections, seconds), &ASKED).rate);
             }
             rates[targets.len()].push(redis.rate("get", connections, 20_000 * seconds));
         }
@@ -107,7 +107,7 @@ fn hits(runtime: &Runtime) {
     }
     for (tier, target, _) in &targets {
         let of = |result| target.metric(LOOKUPS, &format!("result=\"{result}\",tier=\"{tier}\""));
-        let (hits, misses) = (of("hit"), of("miss") - TEXTS as f64);
+        let (hits, misses) = (of("hit"), of("miss") - ASKED.texts as f64);
         println!("{tier}: {hits:.0} look-ups were hits, {misses:.0} were not");
     }
     fs::remove_dir_all(path).ok();

@@ -150,6 +150,26 @@ impl Server {
         Self::start_nginx("", &location)
     }
 
+    /// nginx before a provider, keeping answers by what was asked.
+    pub fn nginx_cache(upstream: &str) -> Option<Self> {
+        let folder = scratch().join("nginx-cache");
+        // Another run's answers may be of another size.
+        drop(fs::remove_dir_all(&folder));
+        let http = format!(
+            "upstream provider {{ server {upstream}; keepalive 64; }}
+            proxy_cache_path {} keys_zone=answers:64m max_size=1g;",
+            folder.display()
+        );
+        let location = "client_body_buffer_size 64k; client_body_in_single_buffer on;
+            location / { proxy_pass http://provider; proxy_http_version 1.1;
+            proxy_set_header Connection ''; proxy_cache answers; proxy_cache_methods POST;
+            proxy_cache_key $request_uri$http_authorization$request_body; proxy_cache_valid 200 1h;
+            proxy_ignore_headers Cache-Control Expires Set-Cookie; }";
+        let mut nginx = Self::start_nginx(&http, location)?;
+        nginx.method = "POST";
+        Some(nginx)
+    }
+
     /// nginx before a provider, passing on what comes as it comes.
     pub fn nginx_proxy(upstream: &str) -> Option<Self> {
         let upstream = format!("upstream provider {{ server {upstream}; keepalive 2000; }}");
@@ -215,22 +235,70 @@ impl Server {
         all
     }
 
-    /// Requests per second, by wrk on the second core.
-    pub fn rate(&self, connections: u32, seconds: u64, texts: usize) -> f64 {
+    /// Asks for so long over so many connections, by wrk on the second core.
+    pub fn load(&self, (connections, seconds): (u32, u64), asked: &Asked) -> Load {
         let mut command = pinned(1, "wrk");
-        command.args(["-t1", &format!("-c{connections}"), &format!("-d{seconds}s")]);
+        command.args(["-t1", &format!("-c{connections}"), &format!("-d{seconds}s"), "--latency"]);
         if self.method == "GET" {
             command.arg(format!("http://{}/answer.json", self.address));
         } else {
             let script = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/bench/post.lua");
             command.args(["-s", script, &format!("http://{}", self.address), "--"]);
-            command.arg(texts.to_string());
+            command.args([&asked.texts.to_string(), asked.encoding, &asked.inputs.to_string()]);
         }
+        let cpu = self.cpu();
         let output = command.output().expect("wrk runs");
+        let cpu = self.cpu().saturating_sub(cpu);
         let text = String::from_utf8_lossy(&output.stdout);
         assert!(!text.contains("Non-2xx"), "{text}");
-        let line = text.lines().find_map(|line| line.strip_prefix("Requests/sec:"));
-        line.and_then(|rate| rate.trim().parse().ok()).unwrap_or_else(|| panic!("{text}"))
+        Load::read(&text, cpu).unwrap_or_else(|| panic!("{text}"))
+    }
+}
+
+/// What is asked for: so many texts in turn, so many in a request.
+#[derive(Clone, Copy)]
+pub struct Asked {
+    pub texts: usize,
+    pub inputs: usize,
+    pub encoding: &'static str,
+}
+
+/// What came of it.
+#[derive(Clone, Copy)]
+pub struct Load {
+    /// Requests a second.
+    pub rate: f64,
+    /// In microseconds.
+    pub p50: f64,
+    /// In microseconds.
+    pub p99: f64,
+    /// Microseconds of the server's CPU for a request.
+    pub cpu: f64,
+}
+
+impl Load {
+    fn read(text: &str, cpu: Duration) -> Option<Self> {
+        let after = |name: &str| {
+            text.lines().find_map(|line| line.trim_start().strip_prefix(name)).map(str::trim)
+        };
+        let micros = |name| {
+            let value = after(name)?;
+            let digits = value.find(|c: char| c.is_ascii_alphabetic())?;
+            let factor = match value.get(digits..)? {
+                "us" => 1.0,
+                "ms" => 1e3,
+                _ => 1e6,
+            };
+            Some(value.get(..digits)?.parse::<f64>().ok()? * factor)
+        };
+        let requests = text.lines().find_map(|line| line.split_once(" requests in"))?;
+        let requests: f64 = requests.0.trim().parse().ok()?;
+        Some(Self {
+            rate: after("Requests/sec:")?.parse().ok()?,
+            p50: micros("50%")?,
+            p99: micros("99%")?,
+            cpu: cpu.as_secs_f64() * 1e6 / requests,
+        })
     }
 }
 
@@ -258,18 +326,26 @@ fn pinned(core: u32, program: &str) -> Command {
     command
 }
 
-/// Asks for the texts that wrk will ask for; gives the size of an answer.
-pub async fn warm(address: &str, texts: usize) -> usize {
+/// Asks for what wrk will ask for; gives the size of an answer.
+pub async fn warm(address: &str, asked: &Asked) -> usize {
     let client = Client::of(&format!("http://{address}/v1"));
     let mut size = 0;
-    for n in 0..texts {
-        let text = format!("text {n} {}", "lorem ipsum dolor sit amet ".repeat(19));
+    for first in (0..asked.texts).step_by(asked.inputs) {
+        let texts: Vec<String> = (first..first + asked.inputs).map(text).collect();
+        let input =
+            if asked.inputs == 1 { texts.concat() } else { format!("[{}]", texts.join(",")) };
+        let encoding = asked.encoding;
         let body = format!(
-            r#"{{"model":"text-embedding-3-small","input":"{text}","encoding_format":"base64"}}"#
+            r#"{{"model":"text-embedding-3-small","input":{input},"encoding_format":"{encoding}"}}"#
         );
         size = client.ask(body).await.len();
     }
     size
+}
+
+/// One of the texts that wrk asks for, about 500 bytes, as JSON.
+fn text(n: usize) -> String {
+    format!("\"text {n} {}\"", "lorem ipsum dolor sit amet ".repeat(19))
 }
 
 pub fn scratch() -> PathBuf {
