@@ -64,7 +64,7 @@ impl Upstream {
         // Vectors hardly compress, and a provider on the next desk should not try.
         let identity = HeaderValue::from_static("identity");
         request.headers_mut().insert(header::ACCEPT_ENCODING, identity);
-        let way = (&self.pools.calls, permit);
+        let way = (self.pools.calls(), permit);
         let (response, traced) = self.send(way, request, &call.path_and_query).await?;
         let mut answer = self.read(response).await;
         if let Some(traced) = traced {
@@ -116,7 +116,7 @@ impl Upstream {
         let started = Instant::now();
         // A connection that may become another protocol is one for itself.
         let switches = request.headers().contains_key(header::UPGRADE);
-        let pool = if switches { &self.pools.switches } else { &self.pools.calls };
+        let pool = if switches { self.pools.switches() } else { self.pools.calls() };
         // What is only passed on may be answered to just anybody.
         let standings = self.standings.as_ref().filter(|_| operation == Operation::Chat);
         let who = standings.map(|standings| standings.who(request.headers(), path_and_query));

@@ -163,7 +163,7 @@ impl Upstream {
             scheme,
             authority,
             base_path,
-            pools: pool::Pools::build(&settings, &metrics)?,
+            pools: pool::Pools::of(&settings, &metrics)?,
             queue: Queue::new(
                 settings.max_connections,
                 Each {

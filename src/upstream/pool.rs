@@ -6,7 +6,7 @@ use std::future::Future;
 use std::io;
 use std::net::SocketAddr;
 use std::pin::Pin;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, LazyLock, Mutex, PoisonError};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
@@ -36,17 +36,42 @@ pub type RequestBody = UnsyncBoxBody<Bytes, BoxError>;
 
 pub(super) type Pool = Client<Connector, RequestBody>;
 
-/// The clients of one provider. The number of calls at once is bounded by permits, above.
-pub(super) struct Pools {
+/// The clients of one provider, made when the first call needs them: most providers that are built in are
+/// never called. The number of calls at once is bounded by permits, above.
+pub(super) struct Pools(LazyLock<Opened, Opening<Opened>>);
+
+type Opening<T> = Box<dyn FnOnce() -> T + Send>;
+
+struct Opened {
     /// For calls: keeps connections as the settings say, HTTP/1.1 or HTTP/2 by ALPN.
-    pub(super) calls: Pool,
+    calls: Pool,
     /// For what becomes another protocol, which only a connection over HTTP/1.1 can.
-    pub(super) switches: Pool,
+    switches: Pool,
 }
 
 impl Pools {
-    pub(super) fn build(provider: &Provider, metrics: &UpstreamMetrics) -> Result<Self, String> {
-        let tls = tls_config(provider)?;
+    /// An error says what is wrong with the settings.
+    pub(super) fn of(provider: &Provider, metrics: &UpstreamMetrics) -> Result<Self, String> {
+        let roots = own_roots(provider)?;
+        let (provider, metrics) = (provider.clone(), metrics.clone());
+        Ok(Self(LazyLock::new(Box::new(move || Opened::new(&provider, roots, &metrics)))))
+    }
+
+    pub(super) fn calls(&self) -> &Pool {
+        &self.0.calls
+    }
+
+    pub(super) fn switches(&self) -> &Pool {
+        &self.0.switches
+    }
+}
+
+impl Opened {
+    fn new(provider: &Provider, mut roots: RootCertStore, metrics: &UpstreamMetrics) -> Self {
+        if provider.base_url.starts_with("https:") {
+            roots.extend(PLATFORM.roots.iter().cloned());
+        }
+        let tls = tls_config(roots);
         let (both, only_http1) = (connector(tls.clone(), true), connector(tls, false));
         let counted = |https| Connector {
             https,
@@ -63,7 +88,7 @@ impl Pools {
         let switches = Client::builder(TokioExecutor::new())
             .pool_max_idle_per_host(0)
             .build(counted(only_http1));
-        Ok(Self { calls, switches })
+        Self { calls, switches }
     }
 }
 
@@ -75,30 +100,38 @@ fn connector(tls: ClientConfig, http2: bool) -> HttpsConnector<HttpConnector<Res
     if http2 { builder.enable_http2().wrap_connector(tcp) } else { builder.wrap_connector(tcp) }
 }
 
-/// Trust in the platform's roots and those of `ca_file`. A provider without TLS needs neither.
-fn tls_config(provider: &Provider) -> Result<ClientConfig, String> {
+/// The platform's roots: hundreds of files, read once and only if a provider is called over TLS.
+static PLATFORM: LazyLock<RootCertStore> = LazyLock::new(|| {
     let mut roots = RootCertStore::empty();
-    if provider.base_url.starts_with("https:") {
-        let platform = rustls_native_certs::load_native_certs();
-        roots.add_parsable_certificates(platform.certs);
+    roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
+    roots
+});
+
+/// Trust in the roots of `ca_file`.
+fn own_roots(provider: &Provider) -> Result<RootCertStore, String> {
+    let mut roots = RootCertStore::empty();
+    if provider.ca_file.is_empty() {
+        return Ok(roots);
     }
-    if !provider.ca_file.is_empty() {
-        let wrong = |error: &dyn Display| format!("{}: {error}", provider.ca_file);
-        let certificates = CertificateDer::pem_file_iter(&provider.ca_file)
-            .and_then(Iterator::collect::<Result<Vec<_>, _>>)
-            .map_err(|error| wrong(&error))?;
-        if certificates.is_empty() {
-            return Err(wrong(&"holds no PEM certificate"));
-        }
-        for certificate in certificates {
-            roots.add(certificate).map_err(|error| wrong(&error))?;
-        }
+    let wrong = |error: &dyn Display| format!("{}: {error}", provider.ca_file);
+    let certificates = CertificateDer::pem_file_iter(&provider.ca_file)
+        .and_then(Iterator::collect::<Result<Vec<_>, _>>)
+        .map_err(|error| wrong(&error))?;
+    if certificates.is_empty() {
+        return Err(wrong(&"holds no PEM certificate"));
     }
-    let provider = Arc::new(ring::default_provider());
-    let config = ClientConfig::builder_with_provider(provider)
+    for certificate in certificates {
+        roots.add(certificate).map_err(|error| wrong(&error))?;
+    }
+    Ok(roots)
+}
+
+fn tls_config(roots: RootCertStore) -> ClientConfig {
+    ClientConfig::builder_with_provider(Arc::new(ring::default_provider()))
         .with_safe_default_protocol_versions()
-        .map_err(|error| error.to_string())?;
-    Ok(config.with_root_certificates(roots).with_no_client_auth())
+        .expect("ring has what TLS 1.2 and 1.3 need")
+        .with_root_certificates(roots)
+        .with_no_client_auth()
 }
 
 /// Opens connections, each within its time, and counts them.
@@ -109,12 +142,12 @@ pub(super) struct Connector {
     metrics: UpstreamMetrics,
 }
 
-type Opening<T> = Pin<Box<dyn Future<Output = Result<T, BoxError>> + Send>>;
+type Connecting = Pin<Box<dyn Future<Output = Result<Counted, BoxError>> + Send>>;
 
 impl Service<Uri> for Connector {
     type Response = Counted;
     type Error = BoxError;
-    type Future = Opening<Counted>;
+    type Future = Connecting;
 
     fn poll_ready(&mut self, context: &mut Context<'_>) -> Poll<Result<(), BoxError>> {
         self.https.poll_ready(context)

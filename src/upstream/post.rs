@@ -9,7 +9,7 @@ use http_body_util::{BodyExt, Full};
 use tokio::time::timeout;
 
 use super::exchange::innermost;
-use super::pool::{Pool, Pools};
+use super::pool::Pools;
 use crate::config::Config;
 use crate::metrics::Metrics;
 
@@ -18,7 +18,7 @@ const MOST_READ: usize = 64 << 10;
 
 /// Where JSON is sent.
 pub struct Post {
-    pool: Pool,
+    pools: Pools,
     to: Uri,
     within: Duration,
 }
@@ -33,8 +33,8 @@ impl Post {
         let provider = config.providers.get("post").ok_or("no provider")?;
         // Its series are nobody's.
         let metrics = Metrics::new().map_err(|error| error.to_string())?;
-        let pool = Pools::build(provider, &metrics.upstream("post"))?.calls;
-        Ok(Self { pool, to, within })
+        let pools = Pools::of(provider, &metrics.upstream("post"))?;
+        Ok(Self { pools, to, within })
     }
 
     /// Sends one message; the status of its answer.
@@ -44,7 +44,8 @@ impl Post {
         let json = HeaderValue::from_static("application/json");
         request.headers_mut().insert(header::CONTENT_TYPE, json);
         let sending = async {
-            let response = self.pool.request(request).await.map_err(|error| innermost(&error))?;
+            let response =
+                self.pools.calls().request(request).await.map_err(|error| innermost(&error))?;
             let status = response.status();
             let rest = http_body_util::Limited::new(response.into_body(), MOST_READ);
             rest.collect().await.map_err(|error| error.to_string())?;
