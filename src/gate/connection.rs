@@ -6,9 +6,10 @@
 
 use std::convert::Infallible;
 use std::fmt;
-use std::future::pending;
+use std::future::{pending, poll_fn};
 use std::pin::pin;
 use std::sync::Arc;
+use std::task::{Poll, ready};
 use std::time::{Duration, Instant};
 
 use futures_util::FutureExt;
@@ -18,7 +19,7 @@ use hyper::rt::{Read, Write};
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioTimer};
 use hyper_util::server::conn::auto::Builder;
-use tokio::sync::{mpsc, watch};
+use tokio::sync::watch;
 use tokio::time::{MissedTickBehavior, interval, sleep};
 use tokio_util::task::{AbortOnDropHandle, TaskTracker};
 
@@ -107,37 +108,30 @@ impl Door {
         let mut connection = pin!(self.builder.serve_connection_with_upgrades(io, service));
         // What only concerns the connection's beginning and end is watched by a task of its own, so
         // that it costs a request nothing.
-        let (tell, mut orders) = mpsc::channel(1);
-        let watching = watch_over(Arc::clone(&pulse), draining, self.patience, tell);
+        let watching = watch_over(Arc::clone(&pulse), draining, self.patience);
         let _watchman = AbortOnDropHandle::new(self.tasks.spawn(watching));
-        loop {
-            tokio::select! {
-                biased;
-                result = connection.as_mut() => {
-                    if let Err(error) = result {
-                        tracing::debug!(%error, "a connection ended early");
-                    }
-                    return;
+        let serving = poll_fn(|context| {
+            loop {
+                if let Poll::Ready(result) = connection.as_mut().poll(context) {
+                    return Poll::Ready(result);
                 }
-                order = orders.recv() => match order {
-                    Some(Order::Finish) => connection.as_mut().graceful_shutdown(),
+                match ready!(pulse.poll_order(context)) {
+                    Order::Finish => connection.as_mut().graceful_shutdown(),
                     // It is polled again, and sees for itself.
-                    Some(Order::GoOn) => {}
-                    Some(Order::Leave) | None => return,
+                    Order::GoOn => {}
+                    Order::Leave => return Poll::Ready(Ok(())),
                 }
             }
+        });
+        if let Err(error) = serving.await {
+            tracing::debug!(%error, "a connection ended early");
         }
     }
 }
 
 /// Watches over a connection for as long as it lasts: ends it when a head takes too long, when it is
 /// idle for too long, and when a draining server has no more patience with it.
-async fn watch_over(
-    pulse: Arc<Pulse>,
-    mut draining: watch::Receiver<bool>,
-    patience: Patience,
-    tell: mpsc::Sender<Order>,
-) {
+async fn watch_over(pulse: Arc<Pulse>, mut draining: watch::Receiver<bool>, patience: Patience) {
     let last_call = async {
         if draining.wait_for(|draining| *draining).await.is_err() {
             // Nobody is left who could ask for it.
@@ -162,10 +156,8 @@ async fn watch_over(
             }
             _ = tick.tick() => pulse.order(&mut last, patience),
         };
-        if let Some(order) = order
-            && tell.send(order).await.is_err()
-        {
-            return;
+        if let Some(order) = order {
+            pulse.give(order);
         }
     }
 }

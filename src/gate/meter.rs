@@ -7,8 +7,9 @@ use std::time::Instant;
 use crate::dialect::chat::{Used, used};
 use crate::ledger::{Account, Tokens};
 
-/// How much of the end is looked at, at the least; and of the beginning, at the most.
-const END: usize = 4 << 10;
+/// How much of the end is looked at, at the least; and of the beginning, at the most. Every answer on its
+/// way holds up to three times as much.
+const END: usize = 2 << 10;
 
 /// What an answer is entered to when it has come. Of its pieces copies are kept: whoever read them could
 /// not use its room again while anybody had a part of it.

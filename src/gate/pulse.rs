@@ -1,8 +1,10 @@
 //! What moves on a connection, and since when it does not.
 
-use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU32, AtomicU64, Ordering};
+use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 
+use futures_util::task::AtomicWaker;
 use http::{StatusCode, Version};
 
 /// How long a connection may keep larder waiting.
@@ -16,15 +18,16 @@ pub(super) struct Patience {
     pub(super) write: Duration,
 }
 
-/// What a connection is told from outside.
-#[derive(Debug)]
+/// What a connection is told from outside, from the least on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[repr(u8)]
 pub(super) enum Order {
-    /// End with the request that is under way.
-    Finish,
-    /// End now.
-    Leave,
     /// Wait no longer for the rest of a request.
-    GoOn,
+    GoOn = 1,
+    /// End with the request that is under way.
+    Finish = 2,
+    /// End now.
+    Leave = 3,
 }
 
 /// Since when a head has been coming in, as milliseconds after the connection's start; or that none
@@ -39,6 +42,9 @@ pub(super) struct Pulse {
     ended: AtomicU32,
     /// Whether a part of a request is held back from hyper.
     waits: AtomicBool,
+    /// What the connection is to do, if anything, and how it is told.
+    order: AtomicU8,
+    connection: AtomicWaker,
     draining: AtomicBool,
     switched: AtomicBool,
 }
@@ -64,6 +70,8 @@ impl Pulse {
             movements: AtomicU32::new(0),
             ended: AtomicU32::new(0),
             waits: AtomicBool::new(false),
+            order: AtomicU8::new(0),
+            connection: AtomicWaker::new(),
             draining: AtomicBool::new(false),
             switched: AtomicBool::new(false),
         }
@@ -127,6 +135,26 @@ impl Pulse {
     /// Whether the connection speaks another protocol by now.
     pub(super) fn is_switched(&self) -> bool {
         self.switched.load(Ordering::Relaxed)
+    }
+
+    /// Tells the connection to do something; of two orders the greater is heard.
+    pub(super) fn give(&self, order: Order) {
+        self.order.fetch_max(order as u8, Ordering::AcqRel);
+        self.connection.wake();
+    }
+
+    /// What the connection is to do. In the place of a channel, since it is asked for at every step of the
+    /// connection.
+    pub(super) fn poll_order(&self, context: &Context<'_>) -> Poll<Order> {
+        self.connection.register(context.waker());
+        if self.order.load(Ordering::Acquire) == 0 {
+            return Poll::Pending;
+        }
+        Poll::Ready(match self.order.swap(0, Ordering::AcqRel) {
+            1 => Order::GoOn,
+            2 => Order::Finish,
+            _ => Order::Leave,
+        })
     }
 
     pub(super) fn movements(&self) -> u32 {

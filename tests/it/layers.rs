@@ -17,7 +17,7 @@ const ROOMS: &[(&str, &[&str])] = &[
     ("prometheus", &["metrics/"]),
     ("redis", &["tier/redis/"]),
     ("blake3", &["key.rs"]),
-    ("memchr", &["gate/strict/"]),
+    ("memchr", &["gate/strict/", "dialect/chat/watch.rs"]),
     ("toml", &["config/"]),
     ("strsim", &["config/"]),
     ("clap", &["cli/", "simulate/settings.rs", "simulate/faults.rs"]),

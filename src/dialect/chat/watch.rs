@@ -56,7 +56,7 @@ pub fn used(part: &[u8]) -> Used {
 
 fn last_count(part: &[u8], name: &str) -> Option<u64> {
     let name = format!("\"{name}\"");
-    let at = part.windows(name.len()).rposition(|window| window == name.as_bytes())?;
+    let at = memchr::memmem::rfind(part, name.as_bytes())?;
     let rest = std::str::from_utf8(
         part.get(at + name.len()..)?.get(..32.min(part.len() - at - name.len()))?,
     )
