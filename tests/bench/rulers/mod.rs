@@ -82,9 +82,15 @@ impl Server {
 
     /// With more sections in its configuration.
     pub fn larder_of(upstream: &str, sections: &str) -> Self {
+        Self::larder_on((&["0"], upstream), sections)
+    }
+
+    /// On these cores, with a thread for each.
+    pub fn larder_on((cores, upstream): (&[&str], &str), sections: &str) -> Self {
         let config = scratch().join("larder.toml");
-        fs::write(&config, format!("[server]\nthreads = 1\n{sections}")).expect("a file");
-        let mut command = pinned(0, env!("CARGO_BIN_EXE_larder"));
+        let threads = cores.len();
+        fs::write(&config, format!("[server]\nthreads = {threads}\n{sections}")).expect("a file");
+        let mut command = pinned(&cores.join(","), env!("CARGO_BIN_EXE_larder"));
         command.args(["serve", "--listen", "127.0.0.1:0", "--admin-listen", "127.0.0.1:0"]);
         command.arg("--upstream").arg(upstream).arg("--config").arg(config);
         Self::start(command, "proxy=")
@@ -92,7 +98,7 @@ impl Server {
 
     pub fn bare(size: usize) -> Self {
         let own = env::current_exe().expect("a path");
-        let mut command = pinned(0, own.to_str().expect("a path"));
+        let mut command = pinned("0", own.to_str().expect("a path"));
         command.arg("--bare").arg(size.to_string());
         Self::start(command, "bare=")
     }
@@ -194,7 +200,7 @@ impl Server {
         let file = folder.join("nginx.conf");
         fs::write(&file, config).ok()?;
         Command::new("nginx").arg("-v").stderr(Stdio::null()).status().ok()?;
-        let mut command = pinned(0, "nginx");
+        let mut command = pinned("0", "nginx");
         let process = command.arg("-c").arg(file).arg("-p").arg(&folder).spawn().ok()?;
         sleep(Duration::from_millis(300));
         Some(Self {
@@ -236,8 +242,18 @@ impl Server {
     }
 
     /// Asks for so long over so many connections, by wrk on the second core.
-    pub fn load(&self, (connections, seconds): (u32, u64), asked: &Asked) -> Load {
-        let mut command = pinned(1, "wrk");
+    pub fn load(&self, connections_and_seconds: (u32, u64), asked: &Asked) -> Load {
+        self.load_from("1", connections_and_seconds, asked)
+    }
+
+    /// The same from other cores.
+    pub fn load_from(
+        &self,
+        cores: &str,
+        (connections, seconds): (u32, u64),
+        asked: &Asked,
+    ) -> Load {
+        let mut command = pinned(cores, "wrk");
         command.args(["-t1", &format!("-c{connections}"), &format!("-d{seconds}s"), "--latency"]);
         if self.method == "GET" {
             command.arg(format!("http://{}/answer.json", self.address));
@@ -320,9 +336,9 @@ pub fn stay_on(core: u32) {
     assert!(moved.is_ok_and(|moved| moved.status.success()), "taskset is needed");
 }
 
-fn pinned(core: u32, program: &str) -> Command {
+fn pinned(cores: &str, program: &str) -> Command {
     let mut command = Command::new("taskset");
-    command.args(["-c", &core.to_string(), program]);
+    command.args(["-c", cores, program]);
     command
 }
 

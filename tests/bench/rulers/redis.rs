@@ -20,7 +20,7 @@ impl Redis {
         let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("a free port");
         let port = listener.local_addr().expect("an address").port().to_string();
         drop(listener);
-        let mut command = pinned(1, "redis-server");
+        let mut command = pinned("1", "redis-server");
         command.args(["--port", &port, "--bind", "127.0.0.1", "--save", "", "--appendonly", "no"]);
         let command = command.current_dir(scratch()).stdout(Stdio::null());
         let process = command.spawn().expect("redis-server is installed");
@@ -49,7 +49,7 @@ impl Redis {
 
     /// GETs (or SETs) per second, by redis-benchmark on the first core.
     pub fn rate(&self, command: &str, connections: u32, requests: u64) -> f64 {
-        let mut bench = pinned(0, "redis-benchmark");
+        let mut bench = pinned("0", "redis-benchmark");
         bench.args(["-p", &self.port, "-t", command, "--csv", "-r", "1000"]);
         bench.args(["-d", RECORD, "-c", &connections.to_string()]);
         let output = bench.args(["-n", &requests.to_string()]).output();
