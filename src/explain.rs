@@ -22,7 +22,7 @@ pub struct Identity {
     pub who: u64,
     /// What all its parts have in common, by name.
     fields: Vec<(String, u64)>,
-    /// What is asked about: inputs, or messages.
+    /// What is asked about: inputs, or messages. In order of size, not of their places.
     parts: Vec<u64>,
 }
 
@@ -76,12 +76,22 @@ impl Identity {
     /// Adds something that is asked about.
     pub fn part(&mut self, digest: u64) {
         if self.parts.len() < MOST {
-            self.parts.push(digest);
+            let place = self.parts.partition_point(|part| *part <= digest);
+            self.parts.insert(place, digest);
         }
     }
 
-    fn against(&self, other: &Self, age: u64) -> Nearest {
-        let shared = self.parts.iter().filter(|part| other.parts.contains(part)).count();
+    /// How many of the parts are in another request too.
+    fn shared(&self, other: &Self) -> usize {
+        let mut others = other.parts.iter().peekable();
+        let is_there = |part: &&u64| {
+            while others.next_if(|other| other < part).is_some() {}
+            others.peek() == Some(part)
+        };
+        self.parts.iter().filter(is_there).count()
+    }
+
+    fn against(&self, other: &Self, (shared, age): (usize, u64)) -> Nearest {
         let value = |fields: &[(String, u64)], name: &str| {
             fields.iter().find(|(known, _)| known == name).map_or(0, |(_, digest)| *digest)
         };
@@ -102,10 +112,13 @@ impl Explained {
     /// request is remembered from now on.
     pub fn nearest(&self, identity: Identity) -> (Option<Nearest>, Option<Nearest>) {
         let mut asked = lock(&self.asked);
-        let all = asked
-            .iter()
-            .map(|(when, other)| (other.who, identity.against(other, when.elapsed().as_secs())));
-        let all: Vec<_> = all.filter(|(_, nearest)| nearest.parts.0 > 0).collect();
+        // Most have nothing in common with it, and cost no more than to see that.
+        let alike = asked.iter().filter_map(|(when, other)| {
+            let shared = identity.shared(other);
+            let age = || when.elapsed().as_secs();
+            (shared > 0).then(|| (other.who, identity.against(other, (shared, age()))))
+        });
+        let all: Vec<_> = alike.collect();
         // Most parts in common, then least else that differs, then the last.
         let rank = |nearest: &Nearest| (nearest.parts.0, Reverse(nearest.differs.len()));
         let own = all.iter().filter(|(who, _)| *who == identity.who);
