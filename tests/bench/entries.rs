@@ -27,7 +27,7 @@ fn main() {
     let address = provider.local_addr().expect("an address");
     runtime.spawn(simulate::serve(provider, Settings::instant(), pending()));
     let base_url = format!("http://{address}/v1");
-    let room = "[cache]\nmemory = \"14GiB\"\n";
+    let room = "[cache]\nmemory = \"12GiB\"\n";
     let (few, many) = (Server::larder_of(&base_url, room), Server::larder_of(&base_url, room));
     runtime.block_on(async {
         warm(&few.address, &FEW).await;
