@@ -5,20 +5,25 @@
 
 use std::borrow::Cow;
 
-use http::{HeaderMap, HeaderName};
+use http::{HeaderMap, HeaderName, header};
 
 use crate::key::{Digest, Framer};
 
 /// The headers that providers look for one in.
-const HEADERS: &[&str] =
-    &["api-key", "authorization", "ocp-apim-subscription-key", "x-api-key", "x-goog-api-key"];
+static HEADERS: [HeaderName; 5] = [
+    HeaderName::from_static("api-key"),
+    header::AUTHORIZATION,
+    HeaderName::from_static("ocp-apim-subscription-key"),
+    HeaderName::from_static("x-api-key"),
+    HeaderName::from_static("x-goog-api-key"),
+];
 
 /// The parameters of a query that they look for one in.
 const PARAMETERS: &[&str] = &["access_token", "api-key", "api_key", "key"];
 
 /// Whether a header carries a credential.
 pub fn is_header(name: &HeaderName) -> bool {
-    HEADERS.contains(&name.as_str())
+    HEADERS.contains(name)
 }
 
 /// A path and query without the credentials in it.
@@ -34,9 +39,9 @@ pub fn without(path_and_query: &str) -> Cow<'_, str> {
 /// What tells who asks from all others: nobody can tell a credential from it.
 pub fn digest(secret: &[u8; 32], headers: &HeaderMap, path_and_query: &str) -> Digest {
     let mut digest = Framer::keyed(secret, "larder credential");
-    for name in HEADERS {
-        for value in headers.get_all(*name) {
-            digest.field(b'n', name.as_bytes()).field(b'v', value.as_bytes());
+    for name in &HEADERS {
+        for value in headers.get_all(name) {
+            digest.field(b'n', name.as_str().as_bytes()).field(b'v', value.as_bytes());
         }
     }
     for parameter in parameters(path_and_query) {
@@ -50,7 +55,7 @@ pub fn shown<'a>(
     headers: &'a HeaderMap,
     path_and_query: &'a str,
 ) -> impl Iterator<Item = &'a [u8]> {
-    let headers = HEADERS.iter().flat_map(|name| headers.get_all(*name)).map(|value| {
+    let headers = HEADERS.iter().flat_map(|name| headers.get_all(name)).map(|value| {
         let value = value.as_bytes();
         match value.split_at_checked("Bearer ".len()) {
             Some((scheme, key)) if scheme.eq_ignore_ascii_case(b"Bearer ") => key.trim_ascii(),

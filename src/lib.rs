@@ -64,6 +64,9 @@
 //!    its own answer.
 //! 6. The gate writes status, `Cache-Status` and body.
 //!
+//! There is a shorter way for what comes again under the same head on its connection, when the whole answer
+//! is remembered: [`gate::Express`] gives it past hyper, from the bytes as they came.
+//!
 //! # The way of a request for a model's words
 //!
 //! 1. As above, until the body is there; unless the settings or the request's head say that it is

@@ -72,8 +72,19 @@ impl<'de> Visitor<'de> for TextSeed {
 
 /// A string from its JSON text.
 pub(super) fn text(json: &str) -> Option<Cow<'_, str>> {
+    // Most are what they look like; a vector as base64 always is, and is long.
+    let quoted = json.strip_prefix('"').and_then(|rest| rest.strip_suffix('"'));
+    if let Some(text) = quoted.filter(|text| is_plain(text)) {
+        return Some(text.into());
+    }
     let mut deserializer = serde_json::Deserializer::from_str(json);
     TextSeed.deserialize(&mut deserializer).ok()
+}
+
+/// Whether a text stands in JSON as it is. Looked at to the end, so that many bytes are looked at at once.
+fn is_plain(text: &str) -> bool {
+    let is_plain = |byte: u8| byte >= b' ' && byte != b'"' && byte != b'\\';
+    text.bytes().fold(true, |all, byte| all & is_plain(byte))
 }
 
 /// How many items an array may have that is taken apart: more than any provider takes in one request,
