@@ -7,9 +7,16 @@ use http::{HeaderMap, HeaderValue, Method, header};
 
 use super::Failure;
 use super::connect::connect;
+use super::variables::reachable;
 use crate::config::Config;
 use crate::key::Digest;
-use crate::upstream::{Call, Ticket, Upstream};
+use crate::upstream::{Answer, Call, Ticket, Upstream};
+
+/// What a sidecar says of itself.
+#[derive(serde::Deserialize)]
+struct Told {
+    proxy: String,
+}
 
 /// The admin listener of the sidecar that a configuration is of.
 pub(super) struct Admin {
@@ -34,8 +41,26 @@ impl Admin {
         Ok(Self { upstream, headers, address })
     }
 
+    /// Where the sidecar's applications find it; nothing if no sidecar answers.
+    pub(super) async fn proxy(&self) -> Result<Option<String>, Failure> {
+        let Some(answer) = self.ask("/api/stats?since=9e99").await else { return Ok(None) };
+        let body = self.good(answer)?;
+        let told: Option<Told> = serde_json::from_slice(&body).ok();
+        let proxy = told.and_then(|told| reachable(&told.proxy));
+        let strange = || Failure::Running(format!("{} is no larder's", self.address));
+        proxy.map(Some).ok_or_else(strange)
+    }
+
     /// What is at a path.
     pub(super) async fn get(&self, path: &str) -> Result<Bytes, Failure> {
+        let answer = self.ask(path).await.ok_or_else(|| {
+            Failure::Running(format!("no larder answers at {} (--admin-listen)", self.address))
+        })?;
+        self.good(answer)
+    }
+
+    /// Whatever is said; nothing if nobody is there.
+    async fn ask(&self, path: &str) -> Option<Answer> {
         let (method, path_and_query) = (Method::GET, path.to_owned());
         let call = Call {
             method,
@@ -45,9 +70,11 @@ impl Admin {
             cause: None,
         };
         let ticket = Ticket::patient(Digest::of(b"admin"));
-        let answer = self.upstream.call_in_turn(&ticket, call).await.map_err(|_| {
-            Failure::Running(format!("no larder answers at {} (--admin-listen)", self.address))
-        })?;
+        self.upstream.call_in_turn(&ticket, call).await.ok()
+    }
+
+    /// The body of an answer, unless it is a refusal.
+    fn good(&self, answer: Answer) -> Result<Bytes, Failure> {
         if answer.status.is_success() {
             return Ok(answer.body);
         }

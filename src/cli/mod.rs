@@ -8,11 +8,14 @@ mod columns;
 mod config;
 mod connect;
 mod demo;
+mod env;
 mod progress;
+mod run;
 mod serve;
 mod settings;
 mod simulate;
 mod stats;
+mod variables;
 
 use std::fmt::{self, Display};
 use std::io::{self, Write};
@@ -43,6 +46,15 @@ struct Cli {
 enum Command {
     /// Run the sidecar. Works with no configuration file and no arguments
     Serve(ServeArgs),
+    /// Run a command with a sidecar of its own: the base URLs of SDKs lead there
+    ///
+    /// The sidecar is on free ports of loopback, unless configured. It is ready before COMMAND starts,
+    /// passes signals on, drains after it, and exits with its code: 126 if COMMAND cannot be run, 127
+    /// if it is not there, 128 and the signal that ended it. Variables that lead to a provider already
+    /// say where the sidecar's calls go, unless that is configured.
+    Run(run::Args),
+    /// Print the variables that lead SDKs to a running sidecar, or to the one that is configured
+    Env(env::Args),
     /// Run the simulated provider alone
     Simulate(simulate::Args),
     /// Show what larder does: a simulated provider, a sidecar, a short workload, and a table
@@ -80,12 +92,16 @@ enum Failure {
     Usage(String),
     /// Failed while running: exit code 1.
     Running(String),
+    /// The command that was to be run could not be started: an exit code as shells give it.
+    Command(String, u8),
 }
 
 impl Display for Failure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Usage(message) | Self::Running(message) => f.write_str(message),
+            Self::Usage(message) | Self::Running(message) | Self::Command(message, _) => {
+                f.write_str(message)
+            }
         }
     }
 }
@@ -95,6 +111,11 @@ pub fn main() -> ExitCode {
     let cli = Cli::parse();
     let result = match cli.command.unwrap_or(Command::Serve(cli.serve)) {
         Command::Serve(args) => serve::run(&args),
+        Command::Run(args) => match run::run(&args) {
+            Ok(code) => return code,
+            Err(failure) => Err(failure),
+        },
+        Command::Env(args) => env::run(&args),
         Command::Simulate(args) => simulate::run(args),
         Command::Demo(args) => demo::run(&args),
         Command::Check(args) => check::run(&args),
@@ -112,6 +133,7 @@ pub fn main() -> ExitCode {
         Ok(()) => return ExitCode::SUCCESS,
         Err(Failure::Usage(message)) => (message, 2),
         Err(Failure::Running(message)) => (message, 1),
+        Err(Failure::Command(message, code)) => (message, code),
     };
     say(&message);
     ExitCode::from(code)

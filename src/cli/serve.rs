@@ -4,21 +4,23 @@ use tokio::sync::watch;
 
 use super::settings::{ServeArgs, start_logs};
 use super::{Failure, say};
-use crate::server::{self, Addresses, Run};
+use crate::server::{self, Addresses, Ends, Run};
 
 pub(super) fn run(args: &ServeArgs) -> Result<(), Failure> {
     let config = args.resolve()?;
     start_logs(&config.log);
     let (_never, stop) = watch::channel(false);
-    let announce = |Addresses { proxy, admin, unix }: Addresses| {
-        let unix = unix.map(|path| format!(" unix={path}")).unwrap_or_default();
-        say(&format_args!("listening proxy={proxy} admin={admin}{unix}"));
-    };
     let again = args.clone();
     let read = move || again.resolve().map_err(|failure| failure.to_string());
-    let (read, announce) = (Box::new(read), Box::new(announce));
-    let run = Run { upgrade: args.upgrade, read, stop, announce };
+    let (read, announce) = (Box::new(read), Box::new(|addresses| announce(&addresses)));
+    let run = Run { upgrade: args.upgrade, read, ends: Ends::AtSignal, stop, announce };
     server::run(&config, run).map_err(Failure::from)
+}
+
+/// Says where it listens, for people and for what waits until it does.
+pub(super) fn announce(Addresses { proxy, admin, unix }: &Addresses) {
+    let unix = unix.as_ref().map(|path| format!(" unix={path}")).unwrap_or_default();
+    say(&format_args!("listening proxy={proxy} admin={admin}{unix}"));
 }
 
 impl From<server::Failure> for Failure {

@@ -8,7 +8,7 @@ use tracing_subscriber::EnvFilter;
 
 use super::Failure;
 use crate::config::words::{LogFormat, LogLevel};
-use crate::config::{Config, Log, Override};
+use crate::config::{Config, Log, Override, is_written};
 
 /// The options of everything that runs a sidecar.
 #[derive(Debug, Clone, Default, clap::Args)]
@@ -79,6 +79,11 @@ impl ServeArgs {
 
     /// The whole configuration, valid; every problem at once otherwise.
     pub(super) fn resolve(&self) -> Result<Config, Failure> {
+        self.resolve_above(&[])
+    }
+
+    /// The same, over defaults that give way to flags, environment and file.
+    pub(super) fn resolve_above(&self, defaults: &[Override]) -> Result<Config, Failure> {
         let (name, text) = match &self.config {
             None => ("no file".to_owned(), String::new()),
             Some(path) => {
@@ -109,6 +114,9 @@ impl ServeArgs {
             overrides.extend(over(&key("base_url"), "--upstream", self.upstream.as_ref()));
             overrides.extend(over(&key("dialect"), "--dialect", self.dialect.as_ref()));
         }
+        let said = |key: &str| overrides.iter().any(|over| over.key == key);
+        let open = |over: &&Override| !said(&over.key) && !is_written(&text, &over.key);
+        overrides.extend(defaults.iter().filter(open).cloned().collect::<Vec<_>>());
         Config::read(&name, &text, &overrides).map_err(|problems| {
             let lines: Vec<String> = problems.iter().map(ToString::to_string).collect();
             Failure::Usage(lines.join("\n"))

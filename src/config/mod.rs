@@ -31,7 +31,7 @@ pub use drift::Drift;
 pub use metrics::Metrics;
 pub use models::ModelRules;
 pub use prices::{Price, PriceList};
-pub use read::{Key, Override, Problem, Section};
+pub use read::{Key, Override, Problem, Section, is_written};
 use read::{Reader, Table, unknown};
 pub use sections::{Access, Cache, Disk, Log, Prices, Provider, Redis, Server};
 pub use traces::{Share, Traces};
@@ -135,6 +135,7 @@ fn read_providers(reader: &mut Reader<'_>, root: &DeTable<'_>) -> BTreeMap<Strin
         }
         names.push(name.get_ref().to_string());
     }
+    names.extend(reader.overridden("providers"));
     names.sort();
     names.dedup();
     let read = |name: String| {
@@ -179,6 +180,17 @@ mod tests {
         let built_in: Vec<&str> = BUILT_IN.iter().map(|built_in| built_in.name).collect();
         assert_eq!(config.providers.keys().map(String::as_str).collect::<Vec<_>>(), built_in);
         assert_eq!(built_in.len(), 16);
+    }
+
+    #[test]
+    fn an_override_may_bring_a_provider_that_is_not_built_in() {
+        let over = Override {
+            key: "providers.azure.base_url".to_owned(),
+            text: "https://mine.openai.azure.com".to_owned(),
+            place: "AZURE_OPENAI_ENDPOINT".to_owned(),
+        };
+        let config = Config::read("none", "", &[over]).unwrap();
+        assert_eq!(config.providers["azure"].dialect, "azure");
     }
 
     #[test]

@@ -140,6 +140,13 @@ impl<'a> Reader<'a> {
         })
     }
 
+    /// The tables below a section that overrides speak of: `openai` of `providers.openai.base_url`.
+    pub fn overridden(&self, section: &str) -> Vec<String> {
+        let keys = self.overrides.keys().filter_map(|key| key.strip_prefix(section));
+        let below = keys.filter_map(|key| key.strip_prefix('.')?.split_once('.'));
+        below.map(|(name, _)| name.to_owned()).collect()
+    }
+
     /// Notes each key of the file's section that larder does not have, with the nearest it has.
     pub fn refuse_unknown(&mut self, table: &Table<'_>, known: &[Key]) {
         let names: Vec<&str> = known.iter().map(|key| key.name).collect();
@@ -162,6 +169,21 @@ impl<'a> Reader<'a> {
         let before = self.text.get(..span.start).unwrap_or(self.text);
         format!("{}:{}", self.file, before.matches('\n').count() + 1)
     }
+}
+
+/// Whether a file's text itself says what a key such as `server.listen` is to be.
+pub fn is_written(text: &str, key: &str) -> bool {
+    let Ok(parsed) = DeTable::parse(text) else { return false };
+    let mut names = key.split('.').peekable();
+    let mut at = parsed.get_ref();
+    while let Some(name) = names.next() {
+        let Some(value) = at.get(name) else { return false };
+        match value.get_ref().as_table() {
+            Some(table) => at = table,
+            None => return names.peek().is_none(),
+        }
+    }
+    true
 }
 
 /// `unknown KIND`, with the nearest known name where one is near.
@@ -192,5 +214,23 @@ fn as_text(value: &DeValue<'_>) -> Result<String, String> {
             texts.map(|texts| texts.join(",")).ok_or_else(|| "expected a list of texts".to_owned())
         }
         other => Err(format!("a {} does not fit here", other.type_str())),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_file_says_is_told_from_what_it_leaves_open() {
+        let text =
+            "[server]\nlisten = \"127.0.0.1:1\"\n[providers.mine]\nbase_url = \"http://a\"\n";
+        for key in ["server.listen", "providers.mine.base_url", "server"] {
+            assert!(is_written(text, key), "{key}");
+        }
+        for key in ["server.admin_listen", "providers.openai.base_url", "server.listen.x", "log"] {
+            assert!(!is_written(text, key), "{key}");
+        }
+        assert!(!is_written("[", "server"));
     }
 }

@@ -75,7 +75,8 @@ mod tests {
 
     fn routes() -> Routes {
         let file = "[providers.openai]\nbase_url = \"http://a/v1\"\n\
-                    [providers.bare]\nbase_url = \"http://b\"\n";
+                    [providers.bare]\nbase_url = \"http://b\"\n\
+                    [providers.deep]\nbase_url = \"http://c/openai/v1\"\n";
         let config = Config::read("test", file, &[]).unwrap();
         let by_name: HashMap<_, _> = config
             .providers
@@ -105,6 +106,10 @@ mod tests {
         assert_eq!(find("/openai/v1/embeddings"), is("openai", "/embeddings"));
         assert_eq!(find("/bare/v1/embeddings"), is("bare", "/v1/embeddings"));
         assert_eq!(find("/bare?x"), is("bare", "?x"));
+        for path in ["/deep/openai/v1/embeddings", "/deep/v1/embeddings", "/deep/embeddings"] {
+            assert_eq!(find(path), is("deep", "/embeddings"));
+        }
+        assert_eq!(find("/deep/openai/v10/x"), is("deep", "/openai/v10/x"));
         assert_eq!(find("//bare/v1"), is("openai", "//bare/v1"));
         assert_eq!(find("/v1beta/x"), is("openai", "/v1beta/x"));
         assert_eq!(find("/barer/x"), is("openai", "/barer/x"));

@@ -33,6 +33,7 @@ pub use listeners::Addresses;
 use listeners::Listeners;
 use reload::Live;
 pub use reload::Read;
+pub use signals::Ends;
 use signals::Signals;
 use tls::Tls;
 
@@ -65,6 +66,8 @@ pub struct Run {
     pub upgrade: bool,
     /// Reads the configuration anew, for SIGHUP and the admin API.
     pub read: Read,
+    /// Whether signals end it.
+    pub ends: Ends,
     /// Ends the run when it turns true, as SIGTERM does.
     pub stop: watch::Receiver<bool>,
     /// Told once all listeners accept.
@@ -119,7 +122,7 @@ pub fn run(config: &Config, run: Run) -> Result<(), Failure> {
     let drain = config.server.drain;
     let exporter = tracer.map(|tracer| Exporter::start(&config.traces.endpoint, tracer));
     let exporter = exporter.transpose().map_err(Failure::Start)?;
-    let signals = Signals { stop: run.stop, draining, tasks, live, drain };
+    let signals = Signals { ends: run.ends, stop: run.stop, draining, tasks, live, drain };
     server.run(RunArgs { shutdown_signal: Box::new(signals) });
     if let Some(path) = config.server.unix_socket.path() {
         runtime.block_on(socket::remove(path));

@@ -13,8 +13,18 @@ use tokio_util::task::TaskTracker;
 
 use super::reload::Live;
 
+/// What ends a run.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Ends {
+    /// A signal, or the caller.
+    AtSignal,
+    /// The caller alone: until then signals are its own affair.
+    WhenTold,
+}
+
 /// Waits for the end, and for what is in flight when it comes.
 pub(super) struct Signals {
+    pub(super) ends: Ends,
     pub(super) stop: watch::Receiver<bool>,
     pub(super) draining: Arc<watch::Sender<bool>>,
     pub(super) tasks: TaskTracker,
@@ -25,6 +35,9 @@ pub(super) struct Signals {
 #[async_trait]
 impl ShutdownSignalWatch for Signals {
     async fn recv(&self) -> ShutdownSignal {
+        if self.ends == Ends::WhenTold {
+            self.told().await;
+        }
         let (Ok(mut terminate), Ok(mut interrupt), Ok(mut quit), Ok(hangup)) = (
             signal(SignalKind::terminate()),
             signal(SignalKind::interrupt()),
@@ -34,18 +47,11 @@ impl ShutdownSignalWatch for Signals {
             tracing::error!("no signal can be received; stopping rather than running unstoppable");
             return ShutdownSignal::FastShutdown;
         };
-        let mut stop = self.stop.clone();
-        let stopped = async {
-            if stop.wait_for(|stop| *stop).await.is_err() {
-                // Nobody is left who could say so.
-                pending::<()>().await;
-            }
-        };
         tokio::select! {
             _ = quit.recv() => return ShutdownSignal::GracefulUpgrade,
             _ = terminate.recv() => {}
             _ = interrupt.recv() => {}
-            () = stopped => {}
+            () = self.told() => {}
             () = self.reload_at(hangup) => {}
         }
         self.drain(&mut terminate, &mut interrupt).await;
@@ -54,6 +60,15 @@ impl ShutdownSignalWatch for Signals {
 }
 
 impl Signals {
+    /// Returns when the caller has said that it is over.
+    async fn told(&self) {
+        let mut stop = self.stop.clone();
+        if stop.wait_for(|stop| *stop).await.is_err() {
+            // Nobody is left who could say so.
+            pending::<()>().await;
+        }
+    }
+
     /// Reloads at each signal.
     async fn reload_at(&self, mut hangup: Signal) {
         while hangup.recv().await.is_some() {

@@ -20,7 +20,7 @@ pub(super) fn answer(
             provider.reset();
             show(&provider.stats().snapshot())
         }
-        ("GET", "faults") => show(&Change::from(&provider.faults())),
+        ("GET", "faults") => show(&Change::from(&*provider.faults())),
         ("POST", "faults") => match change(provider, body) {
             Ok(now) => show(&now),
             Err(message) => refuse(StatusCode::BAD_REQUEST, &message),
@@ -31,7 +31,7 @@ pub(super) fn answer(
 
 fn change(provider: &Provider, body: &[u8]) -> Result<Change, String> {
     let change: Change = serde_json::from_slice(body).map_err(|error| error.to_string())?;
-    provider.change(&change).map(|now| Change::from(&now))
+    provider.change(&change).map(|now| Change::from(&*now))
 }
 
 fn show(value: &impl Serialize) -> Response<Body> {

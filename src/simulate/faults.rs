@@ -6,14 +6,17 @@
 use std::time::Duration;
 
 use super::oracle;
-use super::settings::{duration, share};
+use super::settings::{duration, model_duration, share};
 
 /// The delays, limits and faults of the simulated provider; all may change while it runs.
-#[derive(Debug, Clone, Copy, PartialEq, clap::Args)]
+#[derive(Debug, Clone, PartialEq, clap::Args)]
 pub struct Faults {
     /// Time that each call takes.
     #[arg(long, value_name = "TIME", default_value = "100ms", value_parser = duration)]
     pub latency: Duration,
+    /// Time that each call for this model takes instead; once for each model.
+    #[arg(long, value_name = "MODEL=TIME", value_parser = model_duration)]
+    pub latency_of: Vec<(String, Duration)>,
     /// Further time for each input of a call.
     #[arg(long, value_name = "TIME", default_value = "2ms", value_parser = duration)]
     pub latency_per_item: Duration,
@@ -67,11 +70,17 @@ impl Faults {
     }
 
     /// How long a call of so many inputs takes.
-    pub(super) fn delay(&self, items: usize, chance: Chance) -> Duration {
+    pub(super) fn delay(&self, model: &str, items: usize, chance: Chance) -> Duration {
         let items = u32::try_from(items).unwrap_or(u32::MAX);
-        self.latency
+        self.latency_for(model)
             .saturating_add(self.latency_per_item.saturating_mul(items))
             .saturating_add(self.jitter.mul_f64(chance.draw(Purpose::Jitter)))
+    }
+
+    fn latency_for(&self, model: &str) -> Duration {
+        // The last word counts, as with every flag.
+        let own = self.latency_of.iter().rev().find(|(name, _)| name == model);
+        own.map_or(self.latency, |(_, latency)| *latency)
     }
 }
 
@@ -79,6 +88,7 @@ impl Default for Faults {
     fn default() -> Self {
         Self {
             latency: Duration::from_millis(100),
+            latency_of: Vec::new(),
             latency_per_item: Duration::from_millis(2),
             jitter: Duration::ZERO,
             max_inputs: 2048,
@@ -139,7 +149,7 @@ mod tests {
     #[test]
     fn rates_are_met_and_draws_repeat() {
         let faults =
-            Faults { error_rate: 0.2, timeout_rate: 0.1, reset_rate: 0.05, ..Faults::default() };
+            &Faults { error_rate: 0.2, timeout_rate: 0.1, reset_rate: 0.05, ..Faults::default() };
         let fates = |seed| (0..10_000).map(move |call| faults.fate(Chance { seed, call }));
         let count = |fate| fates(1).filter(|drawn| *drawn == fate).count();
         assert!((1_900..2_100).contains(&count(Fate::Failure)), "{}", count(Fate::Failure));
@@ -159,9 +169,18 @@ mod tests {
     fn a_call_takes_longer_the_more_inputs_it_has() {
         let chance = Chance { seed: 0, call: 0 };
         let mut faults = Faults::default();
-        assert_eq!(faults.delay(50, chance), Duration::from_millis(200));
+        assert_eq!(faults.delay("m", 50, chance), Duration::from_millis(200));
         faults.jitter = Duration::from_millis(10);
         let range = Duration::from_millis(200)..Duration::from_millis(210);
-        assert!(range.contains(&faults.delay(50, chance)));
+        assert!(range.contains(&faults.delay("m", 50, chance)));
+    }
+
+    #[test]
+    fn a_model_has_a_latency_of_its_own() {
+        let of = |model: &str, millis| (model.to_owned(), Duration::from_millis(millis));
+        let latency_of = vec![of("slow", 900), of("fast", 1), of("slow", 1_000)];
+        let faults = Faults { latency_of, ..Faults::default() };
+        let delay = |model| faults.delay(model, 5, Chance { seed: 0, call: 0 }).as_millis();
+        assert_eq!((delay("slow"), delay("fast"), delay("other")), (1_010, 11, 110));
     }
 }

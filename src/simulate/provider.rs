@@ -24,7 +24,7 @@ pub(super) struct Provider {
     stats: Stats,
     dimensions: usize,
     seed: u64,
-    faults: RwLock<Faults>,
+    faults: RwLock<Arc<Faults>>,
     started: Instant,
     pace: Pace,
     calls: AtomicU64,
@@ -51,7 +51,7 @@ impl Provider {
             stats: Stats::default(),
             dimensions: settings.dimensions,
             seed: settings.seed,
-            faults: RwLock::new(settings.faults),
+            faults: RwLock::new(Arc::new(settings.faults)),
             started: Instant::now(),
             pace: Pace::default(),
             calls: AtomicU64::new(0),
@@ -86,15 +86,15 @@ impl Provider {
     }
 
     /// The faults as they are now.
-    pub(super) fn faults(&self) -> Faults {
-        *self.faults.read().unwrap_or_else(PoisonError::into_inner)
+    pub(super) fn faults(&self) -> Arc<Faults> {
+        Arc::clone(&self.faults.read().unwrap_or_else(PoisonError::into_inner))
     }
 
     /// Changes the faults from now on, and says how they are then.
-    pub(super) fn change(&self, change: &Change) -> Result<Faults, String> {
+    pub(super) fn change(&self, change: &Change) -> Result<Arc<Faults>, String> {
         let mut faults = self.faults.write().unwrap_or_else(PoisonError::into_inner);
-        *faults = change.apply(&faults)?;
-        Ok(*faults)
+        *faults = Arc::new(change.apply(&faults)?);
+        Ok(Arc::clone(&faults))
     }
 
     /// Starts over: nothing counted, and the random faults from their beginning.
@@ -118,33 +118,33 @@ impl Provider {
 /// A call that was let in.
 #[derive(Debug)]
 pub(super) struct Call {
-    faults: Faults,
+    faults: Arc<Faults>,
     chance: Chance,
     seat: Seat,
 }
 
 impl Call {
     /// The faults that this call is under; a change does not touch a call under way.
-    pub(super) fn faults(&self) -> &Faults {
+    pub(super) fn faults(&self) -> &Arc<Faults> {
         &self.faults
     }
 
     /// Returns if the call is to be answered; does not return at all if it is to hang.
-    pub(super) async fn survive(&self) -> Result<(), Denial> {
+    pub(super) async fn survive(&self, model: &str) -> Result<(), Denial> {
         match self.faults.fate(self.chance) {
             Fate::Answer => Ok(()),
             Fate::Cut => Err(Denial::Cut),
             Fate::Silence => future::pending().await,
             Fate::Failure => {
-                self.work(0).await;
+                self.work(model, 0).await;
                 Err(Denial::Failure)
             }
         }
     }
 
     /// Takes the time of a call with so many inputs.
-    pub(super) async fn work(&self, items: usize) {
-        pause(self.faults.delay(items, self.chance)).await;
+    pub(super) async fn work(&self, model: &str, items: usize) {
+        pause(self.faults.delay(model, items, self.chance)).await;
     }
 
     /// The seat, for a reply that goes on after the call.

@@ -7,7 +7,7 @@ use std::time::Duration;
 use super::faults::Faults;
 
 /// How the simulated provider behaves.
-#[derive(Debug, Clone, Copy, PartialEq, clap::Args)]
+#[derive(Debug, Clone, PartialEq, clap::Args)]
 pub struct Settings {
     /// What may be changed while it runs.
     #[command(flatten)]
@@ -54,6 +54,14 @@ pub fn duration(text: &str) -> Result<Duration, String> {
         _ => return Err(refuse()),
     };
     Duration::try_from_secs_f64(seconds).map_err(|_| refuse())
+}
+
+/// Reads a model and its duration: `gpt-4o=1.5s`. A model's name may itself have an equals sign.
+pub(super) fn model_duration(text: &str) -> Result<(String, Duration), String> {
+    let parts = text.rsplit_once('=').filter(|(model, _)| !model.is_empty());
+    let (model, time) =
+        parts.ok_or_else(|| format!("{text:?} is not MODEL=TIME, such as gpt-4o=1.5s"))?;
+    Ok((model.to_owned(), duration(time)?))
 }
 
 /// Reads a share between 0 and 1.
@@ -103,11 +111,15 @@ mod tests {
 
     #[test]
     fn every_flag_is_read() {
-        let line = "--latency 1s --latency-per-item 0 --jitter 3ms --max-inputs 7 --max-tokens 8 \
+        let line = "--latency 1s --latency-of m=5ms --latency-of a=b=2s --latency-per-item 0 --jitter 3ms --max-inputs 7 --max-tokens 8 \
             --max-concurrent 9 --rpm 10 --error-rate 0.5 --timeout-rate 0.25 --reset-rate 1 \
             --chunks 2 --chunk-delay 0.5ms --dimensions 3 --seed 4";
         let faults = Faults {
             latency: Duration::from_secs(1),
+            latency_of: vec![
+                ("m".to_owned(), Duration::from_millis(5)),
+                ("a=b".to_owned(), Duration::from_secs(2)),
+            ],
             latency_per_item: Duration::ZERO,
             jitter: Duration::from_millis(3),
             max_inputs: 7,
@@ -122,6 +134,13 @@ mod tests {
         };
         let arguments: Vec<_> = line.split_whitespace().collect();
         assert_eq!(parse(&arguments).unwrap(), Settings { faults, dimensions: 3, seed: 4 });
+    }
+
+    #[test]
+    fn the_latency_of_a_model_names_model_and_time() {
+        for text in ["m", "m=", "=5ms", "m=5", "m=fast", ""] {
+            assert!(parse(&["--latency-of", text]).is_err(), "{text}");
+        }
     }
 
     #[test]

@@ -106,6 +106,36 @@ async fn one_bad_input_fails_the_whole_call_without_being_named() {
 }
 
 #[tokio::test]
+async fn a_model_s_own_latency_holds_in_every_shape_and_may_change() {
+    let mut settings = Settings::instant();
+    settings.faults.latency_of = vec![("slow".to_owned(), Duration::from_millis(80))];
+    let provider = Simulated::start(settings).await;
+    let took = async |line: &str, model: &str| {
+        let asked = Instant::now();
+        let asked_of = if line.ends_with("chat/completions") { "messages" } else { "input" };
+        let body = json!({ "model": model, asked_of: ["a"] });
+        let (status, answer) = provider.call(line, &body).await;
+        assert_eq!(status, 200, "{line}: {answer}");
+        asked.elapsed()
+    };
+    let lines = ["/embeddings", "/chat/completions", "/responses"];
+    let lines = lines.map(|path| format!("POST /v1{path}"));
+    for line in &lines {
+        assert!(took(line, "slow").await >= Duration::from_millis(80), "{line}");
+    }
+    provider.change(json!({ "latency_of_ms": { "slow": null, "other": 60 } })).await;
+    let mistral = "POST /mistral/v1/embeddings";
+    assert!(took(mistral, "other").await >= Duration::from_millis(60));
+    let mut quick = Duration::MAX;
+    for _ in 0..5 {
+        quick = quick.min(took(&lines[0], "slow").await);
+    }
+    assert!(quick < Duration::from_millis(60), "{quick:?}");
+    let (_, shown) = provider.call("GET /__faults", &Value::Null).await;
+    assert_eq!(shown["latency_of_ms"], json!({ "other": 60.0 }));
+}
+
+#[tokio::test]
 async fn limits_are_refused_in_the_provider_s_words() {
     let provider = Simulated::start(Settings::instant()).await;
     provider.change(json!({"max_inputs": 2, "max_tokens": 3})).await;

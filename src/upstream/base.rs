@@ -1,10 +1,14 @@
-//! Paths below a provider's base URL, whose version segment is not doubled.
+//! Paths below a provider's base URL, of which nothing is doubled.
 
 use super::Upstream;
 
 impl Upstream {
-    /// A path below the base URL, without a version segment that the base has already.
-    pub fn below_base<'p>(&self, mut path_and_query: &'p str) -> &'p str {
+    /// A path below the base URL, without what the base has already: all of its path, as SDKs say it
+    /// that are told the host only (Groq's), or its version segment.
+    pub fn below_base<'p>(&self, path_and_query: &'p str) -> &'p str {
+        let whole = path_and_query.strip_prefix(self.base_path.as_str());
+        let mut path_and_query =
+            whole.filter(|rest| rest.starts_with('/')).unwrap_or(path_and_query);
         let Some((_, version)) = self.base_path.rsplit_once('/') else { return path_and_query };
         if !is_version(version) {
             return path_and_query;

@@ -22,6 +22,7 @@ const ROOMS: &[(&str, &[&str])] = &[
     ("strsim", &["config/"]),
     ("clap", &["cli/", "simulate/settings.rs", "simulate/faults.rs"]),
     ("clap_complete", &["cli/"]),
+    ("rustix", &["cli/run/"]),
 ];
 
 /// Stands apart: uses nothing of larder, and only the command line uses it.

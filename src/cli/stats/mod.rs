@@ -12,6 +12,9 @@ use super::{Failure, print};
 /// Between two looks.
 const EVERY: Duration = Duration::from_secs(2);
 
+/// No history: the rest of it is small.
+const PATH: &str = "/api/stats?since=9e99";
+
 /// The options of the command.
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
@@ -25,6 +28,12 @@ pub(super) struct Args {
     watch: bool,
 }
 
+/// What a sidecar has saved so far, in one line.
+pub(super) async fn line(admin: &Admin) -> Result<String, Failure> {
+    let body = admin.get(PATH).await?;
+    table::line(&body).map_err(|error| Failure::Running(error.to_string()))
+}
+
 pub(super) fn run(args: &Args) -> Result<(), Failure> {
     let config = args.serve.resolve()?;
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
@@ -32,8 +41,7 @@ pub(super) fn run(args: &Args) -> Result<(), Failure> {
     runtime.block_on(async {
         let admin = Admin::of(&config)?;
         loop {
-            // No history: the rest of it is small.
-            let body = admin.get("/api/stats?since=9e99").await?;
+            let body = admin.get(PATH).await?;
             let shown = if args.json {
                 String::from_utf8_lossy(&body).into_owned()
             } else {

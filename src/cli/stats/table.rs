@@ -97,6 +97,27 @@ pub(super) fn of(body: &[u8]) -> serde_json::Result<String> {
     Ok(format!("{sums}\n\n{}", aligned(&rows, 3)))
 }
 
+/// All in one line.
+pub(super) fn line(body: &[u8]) -> serde_json::Result<String> {
+    let Stats { totals, .. } = serde_json::from_slice(body)?;
+    let Inputs { hit, collapsed, miss } = totals.inputs;
+    let Calls { made, saved } = &totals.calls;
+    let (all, spared) = (hit + collapsed + miss, saved.hit + saved.collapsed + saved.batched);
+    if totals.requests == 0 {
+        return Ok("no request came through".to_owned());
+    }
+    let (_, tokens) = totals.tokens();
+    let money = totals.dollars.as_ref().map(|dollars| format!(", ${:.4}", dollars.avoided));
+    Ok(format!(
+        "{} requests, {hit} of {all} inputs hit ({}), {spared} of {} calls, {tokens} tokens{} spared \
+         (estimated)",
+        totals.requests,
+        share(hit, all),
+        made + spared,
+        money.unwrap_or_default(),
+    ))
+}
+
 fn sums(totals: &Account, priced: &str) -> String {
     let Inputs { hit, collapsed, miss } = totals.inputs;
     let Calls { made, saved } = &totals.calls;

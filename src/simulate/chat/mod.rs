@@ -115,8 +115,8 @@ async fn converse(
     let Some(asked) = asked else {
         return Ok(error(provider, shape, (StatusCode::BAD_REQUEST, "the call is not a good one")));
     };
-    call.survive().await?;
-    let faults = *call.faults();
+    call.survive(&asked.model).await?;
+    let faults = Arc::clone(call.faults());
     let seed = oracle::chat_seed(&asked.model, asked.conversation);
     let said = Said {
         id: format!("{:016x}", oracle::mix(provider.next_reply())),
@@ -125,7 +125,7 @@ async fn converse(
         prompt_tokens: oracle::text_tokens(oracle::compact(asked.conversation).len()),
     };
     provider.stats().charge(said.prompt_tokens + said.words.len() as u64);
-    call.work(0).await;
+    call.work(&asked.model, 0).await;
     if asked.streamed {
         let pieces = shape.pieces(&said).into_iter().map(Bytes::from).collect();
         let frames = Frames::new(pieces, faults.chunk_delay, call.into_seat());

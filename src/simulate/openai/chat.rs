@@ -25,11 +25,11 @@ pub(super) async fn answer(
     provider.stats().chat_request();
     let call = provider.admit()?;
     let request = Request::read(body)?;
-    call.survive().await?;
-    let faults = *call.faults();
+    call.survive(&request.model).await?;
+    let faults = Arc::clone(call.faults());
     let transcript = request.transcript(provider.next_reply(), faults.chunks);
     provider.stats().charge(transcript.tokens());
-    call.work(0).await;
+    call.work(&request.model, 0).await;
     if let Delivery::Streamed(usage) = request.delivery {
         let frames = transcript.frames(usage);
         return Ok(reply::events(Frames::new(frames, faults.chunk_delay, call.into_seat())));

@@ -32,11 +32,11 @@ pub(super) async fn answer(
     let call = provider.admit()?;
     let request = Request::read(body, provider.dimensions())?;
     let tokens = request.check(call.faults())?;
-    call.survive().await?;
+    call.survive(&request.model).await?;
     let reply = request.into_reply(tokens);
     provider.stats().batch(&reply.digests);
     provider.stats().charge(tokens);
-    call.work(reply.digests.len()).await;
+    call.work(&reply.model, reply.digests.len()).await;
     Ok(reply::json(StatusCode::OK, reply.write().await))
 }
 

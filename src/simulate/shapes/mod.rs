@@ -116,11 +116,11 @@ impl Shape {
         if question.inputs.iter().any(|input| input.contains(POISON)) {
             return Err(Trouble::bad("an input is not acceptable"));
         }
-        call.survive().await?;
+        call.survive(&question.model).await?;
         let digests = question.digests(provider.dimensions());
         provider.stats().batch(&digests);
         provider.stats().charge(tokens);
-        call.work(digests.len()).await;
+        call.work(&question.model, digests.len()).await;
         let dimensions = question.dimensions.unwrap_or(provider.dimensions());
         Ok(self.reply(&question, &digests, dimensions))
     }
