@@ -240,7 +240,9 @@ async fn a_bomb_of_any_coding_is_413_and_costs_no_more_than_the_bound() {
     }
     let grown = sidecar.memory("VmHWM") - before;
     eprintln!("bombs of 64 MiB at a bound of 4 MiB: {} KiB more", grown >> 10);
-    assert!(grown < 4 * LIMIT, "{grown}");
+    // What is decoded, its decoder's window, and what an allocator keeps of both for each thread; a
+    // bomb by itself would be 16 times the bound.
+    assert!(grown < 6 * LIMIT, "{grown}");
     assert_eq!(provider.stats().await.requests, 1);
 }
 
