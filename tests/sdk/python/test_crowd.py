@@ -62,13 +62,17 @@ def test_float_and_base64_callers_of_one_text_share_one_call(crowd):
 
 @pytest.mark.parametrize("model", [MODEL, *faults.POISONED])
 def test_a_bad_input_fails_its_owner_alone(crowd, model):
-    many = [{"model": model, "input": text} for text in texts(12)]
-    many[4:4] = [{"model": model, "input": [POISON, "beside it"]}]
-    many[9:9] = [{"model": model, "input": POISON}]
-    outcomes = crowd.together(*many)
-    assert any(answers.POISON in call.body.decode() and len(call.inputs) > 2 for call in crowd.provider.embeddings)
-    for given, got in zip(many, outcomes):
-        assert got.what == crowd.direct(**given).what
+    # Who comes first is sent alone; if that is the bad input, nothing was shown, and others are asked.
+    for attempt in range(5):
+        poison = f"{POISON} {attempt}"
+        many = [{"model": model, "input": f"{text}, {attempt}"} for text in texts(12)]
+        many[4:4] = [{"model": model, "input": [poison, "beside it"]}]
+        many[9:9] = [{"model": model, "input": poison}]
+        for given, got in zip(many, crowd.together(*many)):
+            assert got.what == crowd.direct(**given).what
+        if any(poison in call.body.decode() and len(call.inputs) > 2 for call in crowd.provider.embeddings):
+            return
+    pytest.fail("the bad input never travelled with others")
 
 
 def test_an_over_long_input_fails_its_owner_alone(crowd):
