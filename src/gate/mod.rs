@@ -27,7 +27,7 @@ use std::time::Instant;
 
 use bytes::Bytes;
 use http::request::Parts;
-use http::{HeaderValue, Method, Request, Response, header};
+use http::{HeaderMap, HeaderValue, Method, Request, Response, header};
 use http_body_util::BodyExt;
 use hyper::body::{Body as _, Incoming};
 use hyper::upgrade::{self, OnUpgrade};
@@ -98,8 +98,7 @@ impl Proxy {
             Err(error) => return self.refused(&error),
         };
         let (upstream, rest) = self.routes.find(path_and_query);
-        let allowed = self.allowed.as_ref();
-        let refused = allowed.and_then(|keys| keys.refuses(&head.headers, path_and_query));
+        let refused = self.refuses(&head.headers, path_and_query);
         let endpoint = understood(upstream.dialect, &head, endpoint(rest));
         let exchange = self.begin(&head, (&upstream.name, endpoint), received);
         let (metrics, trace) = (exchange.metrics, exchange.span.as_ref().map(Spanning::share));
@@ -137,6 +136,11 @@ impl Proxy {
             );
         }
         response
+    }
+
+    /// Why who asks may not, if so.
+    fn refuses(&self, headers: &HeaderMap, path_and_query: &str) -> Option<Error> {
+        self.allowed.as_ref()?.refuses(headers, path_and_query)
     }
 
     /// Begins to count a request, and to trace it where it is to be.

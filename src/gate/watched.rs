@@ -124,6 +124,11 @@ impl<I> Watched<I> {
             self.pulse.waits(false);
         }
     }
+
+    fn wrote<T>(&self, poll: Poll<T>) -> Poll<T> {
+        self.pulse.flows(poll.is_ready());
+        poll
+    }
 }
 
 impl<I: Read + Write + Unpin> Watched<I> {
@@ -166,8 +171,7 @@ impl<I: Read + Write + Unpin> Watched<I> {
     fn send(&mut self, context: &mut Context<'_>) -> Poll<io::Result<()>> {
         if let Some(answer) = &mut self.answer {
             let poll = answer.poll_send(&mut self.io, context);
-            self.pulse.flows(poll.is_ready());
-            ready!(poll)?;
+            ready!(self.wrote(poll))?;
             self.answer = None;
         }
         Poll::Ready(Ok(()))
@@ -194,13 +198,6 @@ impl<I: Read + Write + Unpin> Read for Watched<I> {
         if matches!(poll, Poll::Ready(Ok(()))) {
             self.pulse.bytes_came();
         }
-        poll
-    }
-}
-
-impl<I> Watched<I> {
-    fn wrote<T>(&self, poll: Poll<T>) -> Poll<T> {
-        self.pulse.flows(poll.is_ready());
         poll
     }
 }

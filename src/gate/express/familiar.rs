@@ -36,11 +36,7 @@ impl Proxy {
             return None;
         }
         let path_and_query = target::of(&head.method, &head.uri).ok()?;
-        if self
-            .allowed
-            .as_ref()
-            .is_some_and(|keys| keys.refuses(&head.headers, path_and_query).is_some())
-        {
+        if self.refuses(&head.headers, path_and_query).is_some() {
             return None;
         }
         let (upstream, rest) = self.routes.find(path_and_query);
