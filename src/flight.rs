@@ -2,14 +2,14 @@
 //!
 //! Asking for keys is claiming them: for each key the caller either leads (it must see to it that
 //! the value comes) or follows (it waits for whoever leads). All keys of a request are claimed
-//! before anything is awaited, and what is claimed is submitted before anything is awaited, so two
-//! requests with the same keys in opposite order cannot wait for each other.
+//! at one moment, so that of two with the same keys one leads them all and the other follows it; and
+//! what is claimed is submitted before anything is awaited, so two with the same keys in opposite order
+//! cannot wait for each other.
 //!
 //! A lead that is dropped without landing gives its followers [`Abandoned`]; they claim again.
 
 use std::collections::HashMap;
 use std::fmt;
-use std::hash::BuildHasher;
 use std::sync::{Arc, PoisonError};
 
 use tokio::sync::watch;
@@ -17,15 +17,12 @@ use tokio::sync::watch;
 use crate::key::{CacheKey, KeyHasher};
 use crate::sync::{Mutex, MutexGuard};
 
-const SHARDS: usize = 64;
-
 type Slot<V> = watch::Sender<Option<V>>;
-type Shard<V> = HashMap<CacheKey, Arc<Slot<V>>, KeyHasher>;
+type Slots<V> = HashMap<CacheKey, Arc<Slot<V>>, KeyHasher>;
 
 /// The keys that are being computed now.
 pub struct Flights<V> {
-    shards: Vec<Mutex<Shard<V>>>,
-    hasher: KeyHasher,
+    slots: Mutex<Slots<V>>,
 }
 
 /// What a caller got for one key.
@@ -44,26 +41,33 @@ pub struct Abandoned;
 impl<V> Flights<V> {
     /// No flights yet.
     pub fn new(hasher: &KeyHasher) -> Arc<Self> {
-        let shard = || Mutex::new(HashMap::with_hasher(hasher.clone()));
-        let shards = std::iter::repeat_with(shard).take(SHARDS).collect();
-        Arc::new(Self { shards, hasher: hasher.clone() })
+        Arc::new(Self { slots: Mutex::new(HashMap::with_hasher(hasher.clone())) })
     }
 
     /// Claims a key: the first to come leads, the others follow.
     pub fn claim(self: &Arc<Self>, key: CacheKey) -> Claim<V> {
-        let mut shard = self.shard(&key);
-        if let Some(slot) = shard.get(&key) {
+        self.claim_in(&mut self.lock(), key)
+    }
+
+    /// Claims several keys at one moment; a claim for each, in their order.
+    pub fn claim_all<I: IntoIterator<Item = CacheKey>>(self: &Arc<Self>, keys: I) -> Vec<Claim<V>> {
+        let mut slots = self.lock();
+        keys.into_iter().map(|key| self.claim_in(&mut slots, key)).collect()
+    }
+
+    fn claim_in(self: &Arc<Self>, slots: &mut Slots<V>, key: CacheKey) -> Claim<V> {
+        if let Some(slot) = slots.get(&key) {
             return Claim::Follow(Follow(slot.subscribe()));
         }
         let (slot, follow) = watch::channel(None);
         let slot = Arc::new(slot);
-        shard.insert(key, Arc::clone(&slot));
+        slots.insert(key, Arc::clone(&slot));
         Claim::Lead(Lead { key, slot, flights: Arc::clone(self) }, Follow(follow))
     }
 
     /// How many keys are in flight.
     pub fn len(&self) -> usize {
-        self.shards.iter().map(|shard| lock(shard).len()).sum()
+        self.lock().len()
     }
 
     /// Whether nothing is in flight.
@@ -71,16 +75,10 @@ impl<V> Flights<V> {
         self.len() == 0
     }
 
-    fn shard(&self, key: &CacheKey) -> MutexGuard<'_, Shard<V>> {
-        let at = self.hasher.hash_one(key) >> 32;
-        let shard = usize::try_from(at).unwrap_or(0) % SHARDS;
-        lock(self.shards.get(shard).expect("the remainder is below the number of shards"))
+    /// Poisoned, they are still a whole map: nothing in here panics between two changes of it.
+    fn lock(&self) -> MutexGuard<'_, Slots<V>> {
+        self.slots.lock().unwrap_or_else(PoisonError::into_inner)
     }
-}
-
-/// A poisoned shard is still a whole map: nothing in here panics between two changes of it.
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 impl<V> fmt::Debug for Flights<V> {
@@ -112,13 +110,13 @@ impl<V> Lead<V> {
     /// Lets nobody else follow. Where several flights end with one answer, all depart before the
     /// first lands, since its followers may ask for the others again at once.
     pub fn depart(&self) {
-        self.depart_from(&mut self.flights.shard(&self.key));
+        self.depart_from(&mut self.flights.lock());
     }
 
-    fn depart_from(&self, shard: &mut Shard<V>) {
+    fn depart_from(&self, slots: &mut Slots<V>) {
         // Only the flight's own slot: once it has departed the key may be somebody else's.
-        if shard.get(&self.key).is_some_and(|slot| Arc::ptr_eq(slot, &self.slot)) {
-            shard.remove(&self.key);
+        if slots.get(&self.key).is_some_and(|slot| Arc::ptr_eq(slot, &self.slot)) {
+            slots.remove(&self.key);
         }
     }
 
@@ -129,14 +127,14 @@ impl<V> Lead<V> {
 
     /// Ends the flight if nobody waits for it any more; gives the lead back if somebody does.
     pub fn unless_unwanted(self) -> Option<Self> {
-        // Under the shard's lock, so that nobody can begin to follow between the count and the end.
-        let mut shard = self.flights.shard(&self.key);
+        // Under the lock, so that nobody can begin to follow between the count and the end.
+        let mut slots = self.flights.lock();
         if self.slot.receiver_count() > 0 {
-            drop(shard);
+            drop(slots);
             return Some(self);
         }
-        self.depart_from(&mut shard);
-        drop(shard);
+        self.depart_from(&mut slots);
+        drop(slots);
         None
     }
 }

@@ -138,20 +138,18 @@ impl Table {
         let (mut waits, mut asked) = (Vec::new(), Vec::new());
         let mut seats = Vec::new();
         let mut items = self.items;
-        for (position, key) in self.keys.iter().enumerate() {
-            if self.found.get(position).is_some_and(Option::is_some) {
-                continue;
-            }
-            if self.places.get(key).and_then(|places| places.first()) != Some(&position) {
-                items.collapsed += 1;
-                continue;
-            }
-            let flight = self.apart.map_or(*key, |caller| key.called(&caller));
-            let (lead, follow) = match service.flights.claim(flight) {
+        let missing: Vec<(usize, CacheKey)> = self.missing().collect();
+        let open = self.found.iter().filter(|found| found.is_none()).count();
+        items.collapsed += open - missing.len();
+        let flights =
+            missing.iter().map(|(_, key)| self.apart.map_or(*key, |caller| key.called(&caller)));
+        let claims = service.flights.claim_all(flights);
+        for ((position, key), claim) in missing.into_iter().zip(claims) {
+            let (lead, follow) = match claim {
                 Claim::Lead(lead, follow) => (Some(lead), follow),
                 Claim::Follow(follow) => (None, follow),
             };
-            waits.push((*key, follow));
+            waits.push((key, follow));
             let Some(lead) = lead else {
                 items.collapsed += 1;
                 continue;
@@ -160,7 +158,7 @@ impl Table {
             // tier since before it landed, so one more look cannot miss it. Somebody else's call
             // brought it.
             if let Some(found) =
-                service.tiers.memory.get(key, &question.how.fresh).and_then(Found::in_memory)
+                service.tiers.memory.get(&key, &question.how.fresh).and_then(Found::in_memory)
             {
                 items.collapsed += 1;
                 let (vector, stored) = (found.vector, found.stored);
@@ -173,7 +171,7 @@ impl Table {
             asked.push(position);
             if let Some(input) = question.request.inputs.get(position) {
                 let input = input.clone().into_owned();
-                seats.push(Seat { lead, key: *key, input, position });
+                seats.push(Seat { lead, key, input, position });
             }
         }
         if !seats.is_empty() {
@@ -181,6 +179,15 @@ impl Table {
             service.batcher.submit(Submission::new(original, seats));
         }
         (waits, items, asked)
+    }
+
+    /// What is not there, each key once, where it stands first.
+    fn missing(&self) -> impl Iterator<Item = (usize, CacheKey)> + '_ {
+        let open = self.found.iter().enumerate().filter(|(_, found)| found.is_none());
+        open.filter_map(|(position, _)| {
+            let key = self.keys.get(position)?;
+            (self.places.get(key)?.first() == Some(&position)).then_some((position, *key))
+        })
     }
 
     async fn wait(&mut self, waits: Vec<(CacheKey, Follow<Outcome>)>, own: &Digest) -> End {

@@ -99,6 +99,7 @@ async fn answers_come_in_the_order_of_their_requests() {
     let mut connection = Raw::connect(sidecar.proxy).await;
     let (hit, miss) = (Ask::of(["hit"]), Ask::of(["miss"]));
     known(&mut connection, &hit).await;
+    until("it goes past hyper", || async { count(&sidecar) > 0 }).await;
     let before = count(&sidecar);
     // While hyper waits for the answer to one, the next is not answered before it.
     connection.send(Raw::embed(&miss)).await;

@@ -33,6 +33,27 @@ fn join(threads: Vec<JoinHandle<()>>) {
 }
 
 #[test]
+fn of_two_that_claim_the_same_keys_one_leads_them_all() {
+    check(|| {
+        let flights = flights();
+        let ask = |keys: [u8; 2]| {
+            let flights = Arc::clone(&flights);
+            thread::spawn(move || {
+                let claims = flights.claim_all(keys.map(key));
+                let led = claims.iter().filter(|claim| matches!(claim, Claim::Lead(..))).count();
+                thread::yield_now();
+                (led, claims)
+            })
+        };
+        let threads = [[1, 2], [2, 1]].map(ask);
+        let claimed = threads.map(|thread| thread.join().unwrap());
+        let mut led = claimed.each_ref().map(|(led, _)| *led);
+        led.sort_unstable();
+        assert_eq!(led, [0, 2]);
+    });
+}
+
+#[test]
 fn claimants_of_the_same_keys_in_any_order_all_get_all_values_of_one_lead_each() {
     check(|| {
         let flights = flights();
