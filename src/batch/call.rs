@@ -23,7 +23,7 @@ pub(super) enum Body {
 
 /// Sends one request as it came, when its turn comes.
 pub(super) async fn alone(batcher: Arc<Batcher>, submission: Submission) {
-    let batch = Batch { submissions: vec![submission], closed: ClosedBy::Lone };
+    let batch = Batch::apart(vec![submission], ClosedBy::Lone);
     in_turn_as(batcher, batch, Some(Body::Own)).await;
 }
 
@@ -38,7 +38,7 @@ async fn in_turn_as(batcher: Arc<Batcher>, batch: Batch, body: Option<Body>) {
         Ok(permit) => {
             // Whoever has left while it waited is not asked for.
             let wanted = batch.submissions.into_iter().filter_map(Submission::without_unwanted);
-            let batch = Batch { submissions: wanted.collect(), closed: batch.closed };
+            let batch = Batch::apart(wanted.collect(), batch.closed);
             let body = body.unwrap_or_else(|| batcher.choose_body(&batch));
             exchange(batcher, batch, body, permit).await;
         }
@@ -52,14 +52,17 @@ pub(super) async fn run(batcher: Arc<Batcher>, batch: Batch, permit: Permit) {
     exchange(batcher, batch, body, permit).await;
 }
 
-async fn exchange(batcher: Arc<Batcher>, batch: Batch, body: Body, permit: Permit) {
+async fn exchange(batcher: Arc<Batcher>, mut batch: Batch, body: Body, permit: Permit) {
     let Some(original) = batch.original() else { return };
     let Some(call) = write(&batch, body) else { return };
     count(&batcher, &original.upstream, &batch);
     let until = batch.submissions.iter().map(|one| one.original.ticket.until).max().flatten();
     let is_wanted = || batch.submissions.iter().any(Submission::is_wanted);
     let patience = Patience { until, is_wanted: &is_wanted };
-    let result = original.upstream.call(permit, call, &patience).await;
+    let (result, permit) = original.upstream.call(permit, call, &patience).await;
+    // Before the next one's turn comes, so that it knows who may be back.
+    drop(batch.under_way.take());
+    drop(permit);
     settle::settle(&batcher, batch, body, result).await;
 }
 

@@ -17,7 +17,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use tokio::sync::Notify;
-use tokio::time::sleep;
+use tokio::time::{sleep, sleep_until};
 use tokio_util::task::TaskTracker;
 
 use crate::clock::Clock;
@@ -37,10 +37,16 @@ use plan::{ClosedBy, Size};
 /// How often it is looked whether somebody in a lane has no more patience.
 const LOOK: Duration = Duration::from_millis(50);
 
+/// What waits in a lane goes out in so many calls side by side, at the most.
+const SPREAD: u32 = 4;
+
+/// Calls are not made smaller than so many inputs for the sake of others beside them.
+const PART: usize = 16;
+
 /// The way from inputs to vectors.
 #[derive(Debug)]
 pub struct Batcher {
-    lanes: Lanes,
+    lanes: Arc<Lanes>,
     lessons: Lessons,
     tiers: Arc<Tiers>,
     clock: Clock,
@@ -56,7 +62,7 @@ impl Batcher {
         metrics: OperationMetrics,
         tasks: TaskTracker,
     ) -> Arc<Self> {
-        let (lanes, lessons) = (Lanes::default(), Lessons::default());
+        let (lanes, lessons) = (Arc::default(), Lessons::default());
         Arc::new(Self { lanes, lessons, tiers, clock, metrics, tasks })
     }
 
@@ -98,13 +104,13 @@ impl Batcher {
     fn join(self: &Arc<Self>, submission: Submission) {
         let original = Arc::clone(&submission.original);
         let limit = self.merge_limit(&original);
-        if let Joined::Opened(full) = self.lanes.join(submission, &limit) {
-            self.spawn(Arc::clone(self).drive(original, full));
+        if let Joined::Opened(told) = self.lanes.join(submission, &limit) {
+            self.spawn(Arc::clone(self).drive(original, told));
         }
     }
 
     /// Drives one lane until a gap brings nobody.
-    async fn drive(self: Arc<Self>, original: Arc<Original>, full: Arc<Notify>) {
+    async fn drive(self: Arc<Self>, original: Arc<Original>, told: Arc<Notify>) {
         let upstream = &original.upstream;
         let _driving = Driving { batcher: &self, lane: original.lane };
         let mut after = ClosedBy::Lone;
@@ -116,12 +122,17 @@ impl Batcher {
                     return waiting.into_iter().for_each(|submission| fail(submission, &error));
                 }
             };
-            let limit = self.merge_limit(&original);
+            self.collect(&original, &told).await;
+            let limit = self.share_limit(&original);
             let Some(batch) = self.lanes.take(&original.lane, &limit, after) else { return };
             if batch.submissions.is_empty() {
                 continue;
             }
             let mut call = Box::pin(call::run(Arc::clone(&self), batch, permit));
+            if !self.lanes.is_empty(&original.lane) {
+                self.spawn(call);
+                continue;
+            }
             after = tokio::select! {
                 // With nothing under way there is nothing to wait for.
                 () = &mut call => {
@@ -129,9 +140,20 @@ impl Batcher {
                     continue;
                 }
                 () = sleep(upstream.settings.batch_gap) => ClosedBy::Linger,
-                () = full.notified() => ClosedBy::Inputs,
+                () = told.notified() => ClosedBy::Linger,
             };
             self.spawn(call);
+        }
+    }
+
+    /// Waits for those who were answered together a moment ago.
+    async fn collect(&self, original: &Original, told: &Notify) {
+        let limit = self.merge_limit(original);
+        while let Some(until) = self.lanes.expects(&original.lane, &limit) {
+            tokio::select! {
+                () = told.notified() => {}
+                () = sleep_until(until.into()) => return,
+            }
         }
     }
 
@@ -163,7 +185,7 @@ impl Batcher {
         let seats = std::mem::take(&mut submission.seats);
         for seats in plan::cut(seats, |seat| Size::of(&seat.input), limit) {
             let part = submission.part(seats);
-            let batch = Batch { submissions: vec![part], closed: ClosedBy::Inputs };
+            let batch = Batch::apart(vec![part], ClosedBy::Inputs);
             self.spawn(call::in_turn(Arc::clone(self), batch));
         }
     }
@@ -191,6 +213,15 @@ impl Batcher {
             tokens: limit.tokens / 2,
             bytes: limit.bytes / 2,
         }
+    }
+
+    /// What the next call may hold, so that of much that waits all calls that may be made at a time have
+    /// their part: providers take longer for more.
+    fn share_limit(&self, original: &Original) -> Size {
+        let limit = self.merge_limit(original);
+        let calls = original.upstream.settings.max_connections.clamp(1, SPREAD) as usize;
+        let share = self.lanes.inputs(&original.lane).div_ceil(calls).max(PART);
+        Size { inputs: limit.inputs.min(share), ..limit }
     }
 
     fn spawn(&self, work: impl Future<Output = ()> + Send + 'static) {

@@ -265,7 +265,7 @@ fn is_part(batch: &Batch) -> bool {
 fn isolate(batcher: &Arc<Batcher>, batch: Batch) {
     for submission in batch.submissions {
         if submission.cut {
-            let batch = Batch { submissions: vec![submission], closed: ClosedBy::Lone };
+            let batch = Batch::apart(vec![submission], ClosedBy::Lone);
             batcher.spawn(call::in_turn(Arc::clone(batcher), batch));
         } else {
             batcher.spawn(call::alone(Arc::clone(batcher), submission));
@@ -281,7 +281,7 @@ fn cut(batcher: &Arc<Batcher>, batch: Batch, inputs: usize) {
         let seats = std::mem::take(&mut submission.seats);
         for seats in plan::cut(seats, |seat| Size::of(&seat.input), &limit) {
             let submissions = vec![submission.part(seats)];
-            let batch = Batch { submissions, closed: ClosedBy::Inputs };
+            let batch = Batch::apart(submissions, ClosedBy::Inputs);
             batcher.spawn(call::in_turn(Arc::clone(batcher), batch));
         }
     }

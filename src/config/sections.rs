@@ -259,11 +259,13 @@ section! {
         /// Other endpoints whose whole answers are kept, out of `moderations`, `rerank`,
         /// `count_tokens`, `tokenize` and `models` (which is kept for 10 seconds at the most).
         cache_routes: CachedRoutes = "",
-        /// How long inputs are collected while a call is under way, before the next one leaves. A
-        /// lone request never waits.
+        /// How long inputs are collected while a call is under way, before the next one leaves; and for
+        /// 5ms at the most, those whose requests were answered together a moment ago. A lone request
+        /// never waits.
         batch_gap: Duration = "10ms",
         /// How many inputs of different requests go into one call. A request that is larger by
-        /// itself is not cut for this.
+        /// itself is not cut for this. Where more than 16 wait, they go out in up to four calls side by
+        /// side, as far as `max_connections` allows.
         batch_inputs: u32 = "128",
         /// How many bytes of input may wait for their calls; beyond it the answer is 503.
         max_queued: ByteSize = "256MiB",

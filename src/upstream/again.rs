@@ -15,17 +15,19 @@ impl Upstream {
     /// Makes a whole call when its turn comes, for one who takes the future along when it leaves.
     pub async fn call_in_turn(&self, ticket: &Ticket, call: Call) -> Result<Answer, Error> {
         let permit = self.permit(ticket).await?;
-        self.call(permit, call, &Patience { until: ticket.until, is_wanted: &|| true }).await
+        let patience = Patience { until: ticket.until, is_wanted: &|| true };
+        self.call(permit, call, &patience).await.0
     }
 
     /// Makes a whole call and reads the whole answer. One that was one too many waits for another turn,
-    /// as long as somebody waits for it. Dropping the future closes the connection.
+    /// as long as somebody waits for it. Dropping the future closes the connection. Gives the permit back,
+    /// unless no other turn came.
     pub async fn call(
         &self,
         mut permit: Permit,
         call: Call,
         patience: &Patience<'_>,
-    ) -> Result<Answer, Error> {
+    ) -> (Result<Answer, Error>, Option<Permit>) {
         loop {
             let result = if self.settings.hedge_after.is_zero() {
                 self.call_once(&permit, call.clone()).await
@@ -33,15 +35,15 @@ impl Upstream {
                 // Boxed, since it has room for two calls, and few want that.
                 Box::pin(self.call_hedged(&permit, &call)).await
             };
-            let Ok(answer) = &result else { return result };
+            let Ok(answer) = &result else { return (result, Some(permit)) };
             let told = Told::read(answer.status, &answer.headers);
             let is_final = || told.is_final || self.dialect.is_out_of_quota(&answer.body);
             if !told.throttled || is_final() || !permit.turn.is_of_many() {
-                return result;
+                return (result, Some(permit));
             }
             permit = match self.permit_again(permit, patience.until).await {
                 Ok(permit) if (patience.is_wanted)() => permit,
-                _ => return result,
+                _ => return (result, None),
             };
             self.metrics.throttled.inc();
         }

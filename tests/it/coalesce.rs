@@ -151,6 +151,31 @@ async fn overlapping_requests_in_opposite_order_do_not_wait_for_each_other() {
 }
 
 #[tokio::test]
+async fn who_is_answered_together_travels_together_again() {
+    let mut settings = Settings { dimensions: DIMENSIONS, ..Settings::instant() };
+    settings.faults.latency = Duration::from_millis(150);
+    let provider = Simulated::start(settings);
+    let sidecar = Sidecar::with(provider.address, "[providers.openai]\nmax_connections = 4\n");
+    let client = sidecar.client();
+    let asking = (0..64).map(|caller| {
+        let client = client.clone();
+        async move {
+            for text in texts(&format!("caller {caller:02}"), 10) {
+                client.right(&Ask::of([text])).await;
+            }
+        }
+    });
+    all(asking.collect::<Vec<_>>()).await;
+    // Ten rounds of four calls with 16 each are 40; the first round has one alone.
+    let stats = provider.stats().await;
+    assert_eq!(stats.inputs, 640);
+    assert!(stats.requests < 70, "{} calls", stats.requests);
+    let large = sidecar.metric("larder_batch_inputs_count", "").await
+        - sidecar.metric("larder_batch_inputs_bucket", "le=\"32\"").await;
+    assert!(large < 0.5, "{large} calls with more than their part");
+}
+
+#[tokio::test]
 async fn different_credentials_and_kinds_never_travel_together() {
     let gate = Gate::closed();
     let provider = gated(&gate);
