@@ -1,0 +1,37 @@
+"""The repository, as these tests look at it."""
+
+import os
+import pathlib
+import subprocess
+
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+DEPLOY = ROOT / "config" / "deploy"
+CACHE = pathlib.Path(os.environ["LARDER_TEST_CACHE"])
+LARDER = os.environ["LARDER_BIN"]
+TOOLS = CACHE / "venv-docs" / "bin"
+
+
+def documents():
+    """Every page for people: the README, those of config and of the boards."""
+    return [ROOT / "README.md", *sorted(ROOT.glob("config/*.md")), ROOT / "dashboards" / "README.md"]
+
+
+def name(path):
+    """A file's path in the repository."""
+    return str(path.relative_to(ROOT))
+
+
+def plain_environment():
+    """Without what would configure larder or an SDK from outside."""
+    mine = ("LARDER_", "OPENAI_", "ANTHROPIC_", "AZURE_", "CO_")
+    return {key: value for key, value in os.environ.items() if not key.startswith(mine)}
+
+
+def passes(*command, **options):
+    """Runs a command that must succeed; its output."""
+    environment = plain_environment() | options.pop("env", {})
+    done = subprocess.run(
+        [str(word) for word in command], capture_output=True, text=True, timeout=60, env=environment, **options
+    )
+    assert done.returncode == 0, f"{command[0]} says {done.returncode}:\n{done.stdout}{done.stderr}"
+    return done.stdout + done.stderr
