@@ -4,7 +4,6 @@ import re
 import shutil
 import tomllib
 
-import cloudcoil.models.prometheus_operator.v1 as operator
 import kubernetes_validate
 import pytest
 import yaml
@@ -138,6 +137,9 @@ def manifests():
 
 
 def test_the_manifests_are_of_kubernetes_and_of_the_operator():
+    # Here, since it takes seconds.
+    import cloudcoil.models.prometheus_operator.v1 as operator
+
     seen = set()
     for manifest in manifests():
         seen.add(manifest["kind"])
