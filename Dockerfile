@@ -26,7 +26,8 @@ COPY --from=build /image/larder /usr/local/bin/larder
 # For LARDER_CACHE_DIR: a volume that is mounted here belongs to larder's user.
 COPY --from=build --chown=65532:65532 /image/answers /var/lib/larder
 EXPOSE 5273 5274
-# It asks the admin listener where the settings say it is, with their token; there is no shell and no curl.
+# It asks the admin listener where the settings say it is, with their token; there is no shell and no curl. It sees
+# variables only, so a file of settings is named by LARDER_CONFIG.
 HEALTHCHECK --interval=10s --timeout=3s --start-period=5s --start-interval=1s \
     CMD ["larder", "stats", "--json"]
 ENTRYPOINT ["larder"]
