@@ -1,5 +1,6 @@
 """What the blocks are run against: the simulated provider, larder before it, and a Redis."""
 
+import contextlib
 import json
 import pathlib
 import re
@@ -37,6 +38,16 @@ def end(process):
     process.send_signal(signal.SIGTERM)
     process.send_signal(signal.SIGINT)
     process.communicate(timeout=10)
+
+
+@contextlib.contextmanager
+def sidecar(*arguments, **variables):
+    """A sidecar of a test's own, for as long as it is looked at: where its proxy and its admin listener are."""
+    process, proxy, admin = started("--listen", "127.0.0.1:0", *arguments, **variables)
+    try:
+        yield proxy, admin
+    finally:
+        end(process)
 
 
 class Stage:

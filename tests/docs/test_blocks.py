@@ -99,25 +99,56 @@ def test_manifests_are_valid(block, tmp_path):
 # --- programs ---
 
 
-def run(command, stage, text, file):
-    file.write_text(stage.here(text))
-    environment = plain_environment() | stage.variables() | dict.fromkeys(KEYS, "sk-docs")
-    environment["LITELLM_LOCAL_MODEL_COST_MAP"] = "True"  # not from the net
-    options = {"capture_output": True, "text": True, "timeout": 60, "env": environment}
-    done = subprocess.run([*command, file], **options)
-    assert done.returncode == 0, done.stdout + done.stderr
+def environment(stage):
+    """What a program finds: where to call, and keys. No figures from the net."""
+    named = stage.variables() | dict.fromkeys(KEYS, "sk-docs") | {"LITELLM_LOCAL_MODEL_COST_MAP": "True"}
+    return plain_environment() | named
 
 
-@each("python")
-def test_python_runs(block, stage, tmp_path):
-    ours = "current" if re.search(r"^(?:from|import) (?:openai|langchain)", block.text, re.M) else "providers"
-    run([CACHE / f"venv-{ours}/bin/python"], stage, block.text, tmp_path / "block.py")
+@pytest.fixture(scope="session")
+def programs(request, stage, tmp_path_factory):
+    """The programs in Python that are wanted, at work in one process for each environment while other tests run."""
+    wanted = [item.callspec.params["block"] for item in request.session.items if "test_python_runs" in item.name]
+    folder = tmp_path_factory.mktemp("programs")
+    files = {block: folder / f"{at}.py" for at, block in enumerate(wanted)}
+    for block, file in files.items():
+        file.write_text(stage.here(block.text))
+    running = []
+    for name in ("current", "providers"):
+        ours = [file for block, file in files.items() if venv(block) == name]
+        command = [CACHE / f"venv-{name}/bin/python", ROOT / "tests/docs/programs.py", *ours]
+        options = {"stdout": subprocess.PIPE, "stderr": subprocess.DEVNULL, "env": environment(stage)}
+        running.append(subprocess.Popen(command, **options))
+    outcomes = {}
+
+    def outcome(block):
+        while running and str(files[block]) not in outcomes:
+            said, _ = running.pop(0).communicate(timeout=120)
+            outcomes.update(json.loads(line) for line in said.splitlines())
+        return outcomes.get(str(files[block]), "it did not come to its end")
+
+    yield outcome
+    for process in running:
+        process.kill()
+
+
+def venv(block):
+    """The environment of tests/sdk that has what a program imports."""
+    return "current" if re.search(r"^(?:from|import) (?:openai|langchain)", block.text, re.M) else "providers"
+
+
+@pytest.fixture(scope="session", autouse=True)
+def early(request):
+    """Begins with the programs, if there are any among the tests."""
+    if any("test_python_runs" in item.name for item in request.session.items):
+        request.getfixturevalue("programs")
 
 
 @each("js")
 def test_javascript_runs(block, stage, tmp_path):
     os.symlink(NODE / "node_modules", tmp_path / "node_modules")
-    run(["node"], stage, block.text, tmp_path / "block.mjs")
+    (tmp_path / "block.mjs").write_text(stage.here(block.text))
+    passes("node", tmp_path / "block.mjs", env=environment(stage))
 
 
 # --- pieces of the code ---
@@ -129,6 +160,12 @@ def test_pieces_of_the_code_are_there(block):
     place, _, piece = block.text.partition("\n")
     file = ROOT / place.removeprefix("// ")
     assert piece.strip() in file.read_text(), f"{place} does not have it"
+
+
+@each("python")
+def test_python_runs(block, programs):
+    wrong = programs(block)
+    assert wrong is None, wrong
 
 
 # --- what blocks find in their folder ---

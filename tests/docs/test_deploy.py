@@ -7,7 +7,7 @@ import tomllib
 import kubernetes_validate
 import pytest
 import yaml
-from stage import end, started
+from stage import sidecar
 from tree import DEPLOY, LARDER, ROOT, TOOLS, passes
 
 KUBERNETES = DEPLOY / "kubernetes"
@@ -67,10 +67,9 @@ def test_the_image_s_base_has_every_library_that_larder_needs():
 
 def test_the_health_check_tells_a_sidecar_that_is_there_from_one_that_is_not():
     command = re.search(r"CMD \[(.*)\]\n", (ROOT / "Dockerfile").read_text())[1].replace('"', "").split(", ")
-    sidecar, _, admin = started("--listen", "127.0.0.1:0", "--admin-listen", "0.0.0.0:0", LARDER_ADMIN_TOKEN="secret")
-    settings = {"LARDER_ADMIN_LISTEN": admin, "LARDER_ADMIN_TOKEN": "secret"}
-    assert "accounts" in passes(LARDER, *command[1:], env=settings)
-    end(sidecar)
+    with sidecar("--admin-listen", "0.0.0.0:0", LARDER_ADMIN_TOKEN="secret") as (_, admin):
+        settings = {"LARDER_ADMIN_LISTEN": admin, "LARDER_ADMIN_TOKEN": "secret"}
+        assert "accounts" in passes(LARDER, *command[1:], env=settings)
     with pytest.raises(AssertionError, match="no larder answers"):
         passes(LARDER, *command[1:], env=settings)
 

@@ -6,7 +6,7 @@ import re
 import urllib.request
 
 import pytest
-from stage import end, started
+from stage import sidecar
 from tree import LARDER, ROOT, documents, name, passes
 
 ERRORS = (ROOT / "src/error.rs").read_text()
@@ -61,11 +61,18 @@ def test_series_are_larder_s(page):
 
 @each_page
 def test_variables_are_read_by_somebody(page):
-    readers = [ROOT / "build.rs", *ROOT.glob("src/**/*.rs"), *(path for path in ROOT.glob("tests/**/*") if path.is_file()
-               and path.suffix in ("", ".rs") and not {"node_modules", "target"} & set(path.parts))]
-    read = passes(LARDER, "--help") + "".join(path.read_text() for path in readers)
+    read = passes(LARDER, "--help") + "".join(path.read_text() for path in readers())
     for variable in re.findall(r"\bLARDER_[A-Z_]+", page.read_text()):
         assert variable in read, variable
+
+
+def readers():
+    """What may read a variable beside the command line: the build, the code, the tests' scripts."""
+    yield from (ROOT / "build.rs", *ROOT.glob("src/**/*.rs"))
+    for path in ROOT.glob("tests/**/*"):
+        made = {"node_modules", "target"} & set(path.parts)
+        if path.is_file() and path.suffix in ("", ".rs") and not made:
+            yield path
 
 
 # --- codes of errors ---
@@ -95,16 +102,15 @@ def test_every_code_has_a_section_with_its_status():
 
 
 def test_a_vector_is_counted_as_the_page_on_operations_says(stage):
-    factor, beside = re.search(r"counted as (\d) × \*d\* \+ (\d+) bytes", (ROOT / "config/OPERATIONS.md").read_text()).groups()
-    sidecar, proxy, admin = started("--listen", "127.0.0.1:0", "--admin-listen", "127.0.0.1:0",
-                                    "--upstream", f"http://{stage.provider}/v1")
-    for dimensions in (384, 1536):
-        before = counted(admin)
-        inputs = [f"text {at}" for at in range(100)]
-        ask(proxy, {"model": "text-embedding-3-small", "input": inputs, "dimensions": dimensions})
-        entries, size = (after - was for after, was in zip(counted(admin), before))
-        assert (entries, size) == (100, 100 * (int(factor) * dimensions + int(beside)))
-    end(sidecar)
+    page = (ROOT / "config/OPERATIONS.md").read_text()
+    factor, beside = map(int, re.search(r"counted as (\d) × \*d\* \+ (\d+) bytes", page).groups())
+    with sidecar("--admin-listen", "127.0.0.1:0", "--upstream", f"http://{stage.provider}/v1") as (proxy, admin):
+        for dimensions in (384, 1536):
+            before = counted(admin)
+            inputs = [f"text {at}" for at in range(100)]
+            ask(proxy, {"model": "text-embedding-3-small", "input": inputs, "dimensions": dimensions})
+            entries, size = (after - was for after, was in zip(counted(admin), before))
+            assert (entries, size) == (100, 100 * (factor * dimensions + beside))
 
 
 def ask(proxy, body):
@@ -116,4 +122,5 @@ def ask(proxy, body):
 def counted(admin):
     """The entries of the memory tier, and their bytes."""
     said = urllib.request.urlopen(f"http://{admin}/metrics").read().decode()
-    return [int(re.search(rf'^larder_cache_{what}{{tier="memory"}} (\d+)$', said, re.M)[1]) for what in ("entries", "bytes")]
+    series = (rf'^larder_cache_{what}{{tier="memory"}} (\d+)$' for what in ("entries", "bytes"))
+    return [int(re.search(one, said, re.M)[1]) for one in series]

@@ -1,0 +1,17 @@
+"""Runs programs one after the other in one process, since SDKs take seconds to load: says of each, as a line of
+JSON, what it failed with. In the SDKs' environments, with nothing of these tests."""
+
+import contextlib
+import json
+import runpy
+import sys
+import traceback
+
+for path in sys.argv[1:]:
+    wrong = None
+    try:
+        with contextlib.redirect_stdout(sys.stderr):
+            runpy.run_path(path, run_name="__main__")
+    except BaseException:  # also an exit
+        wrong = traceback.format_exc()
+    print(json.dumps([path, wrong]), flush=True)
