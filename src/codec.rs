@@ -24,17 +24,17 @@ pub enum Undecodable {
 /// Decodes a body of at most `limit` bytes from the coding that `Content-Encoding` names.
 pub async fn decode(coding: &str, body: Bytes, limit: usize) -> Result<Bytes, Undecodable> {
     let compressed = &body[..];
-    match coding.trim().to_ascii_lowercase().as_str() {
-        "" | "identity" => Ok(body),
-        "gzip" | "x-gzip" => read(GzipDecoder::new(compressed), limit).await,
-        "deflate" => read(ZlibDecoder::new(compressed), limit).await,
-        "zstd" => read(ZstdDecoder::new(compressed), limit).await,
-        "br" => read(BrotliDecoder::new(compressed), limit).await,
-        _ => Err(Undecodable::Unknown),
-    }
-}
-
-async fn read(decoder: impl AsyncRead + Unpin, limit: usize) -> Result<Bytes, Undecodable> {
+    // Boxed, since they are up to 100 KiB, and the states of all who may ever decode would have room for
+    // each of them.
+    let decoder: Box<dyn AsyncRead + Unpin + Send> =
+        match coding.trim().to_ascii_lowercase().as_str() {
+            "" | "identity" => return Ok(body),
+            "gzip" | "x-gzip" => Box::new(GzipDecoder::new(compressed)),
+            "deflate" => Box::new(ZlibDecoder::new(compressed)),
+            "zstd" => Box::new(ZstdDecoder::new(compressed)),
+            "br" => Box::new(BrotliDecoder::new(compressed)),
+            _ => return Err(Undecodable::Unknown),
+        };
     let mut plain = Vec::new();
     let bound = (limit as u64).saturating_add(1);
     decoder.take(bound).read_to_end(&mut plain).await.map_err(|_| Undecodable::Corrupt)?;

@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 use std::fmt;
 
-use serde::de::{DeserializeSeed, Deserializer, Error, MapAccess, SeqAccess, Visitor};
+use serde::de::{Deserialize, DeserializeSeed, Deserializer, Error, MapAccess, SeqAccess, Visitor};
 use serde_json::value::RawValue;
 
 /// The members of an object in their order, each value as its own text.
@@ -12,15 +12,19 @@ use serde_json::value::RawValue;
 #[derive(Debug)]
 pub(super) struct Members<'a>(pub(super) Vec<(Cow<'a, str>, &'a RawValue)>);
 
-impl<'de> serde::Deserialize<'de> for Members<'de> {
+impl<'de> Deserialize<'de> for Members<'de> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        deserializer.deserialize_map(MembersVisitor).map(Self)
+        deserializer.deserialize_map(Apart::<()> { name: None, into: &mut None }).map(Self)
     }
 }
 
-struct MembersVisitor;
+/// The members of an object; the value of the one with this name goes elsewhere, read as what that is.
+pub(super) struct Apart<'o, T> {
+    pub(super) name: Option<&'static str>,
+    pub(super) into: &'o mut Option<T>,
+}
 
-impl<'de> Visitor<'de> for MembersVisitor {
+impl<'de, T: Deserialize<'de>> Visitor<'de> for Apart<'_, T> {
     type Value = Vec<(Cow<'de, str>, &'de RawValue)>;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -34,8 +38,14 @@ impl<'de> Visitor<'de> for MembersVisitor {
             if members.len() == 64 {
                 return Err(A::Error::custom("too many members"));
             }
-            if members.iter().any(|(known, _)| *known == name) {
+            let is_apart = self.name.is_some_and(|apart| name == apart);
+            if members.iter().any(|(known, _)| *known == name) || (is_apart && self.into.is_some())
+            {
                 return Err(A::Error::custom("a member stands twice"));
+            }
+            if is_apart {
+                *self.into = Some(map.next_value()?);
+                continue;
             }
             members.push((name, map.next_value()?));
         }

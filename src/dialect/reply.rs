@@ -3,9 +3,10 @@
 use std::borrow::Cow;
 
 use base64_simd::STANDARD;
+use serde::{Deserialize, Deserializer};
 use serde_json::value::RawValue;
 
-use super::json::{Members, text, write_compact};
+use super::json::{Apart, Members, text, write_compact};
 use super::usage::{self, UsageText};
 use super::{Asked, Invalid};
 use crate::request::Encoding;
@@ -49,17 +50,16 @@ impl Item {
 
 /// Reads an answer in the `OpenAI` shape, whose items have their vectors in this member.
 pub(super) fn read(member: &str, body: &[u8], asked: Asked) -> Result<EmbedReply, Invalid> {
-    let Members(members) =
-        serde_json::from_slice(body).map_err(|_| Invalid("not a JSON object"))?;
+    let Parts { items, members } = serde_json::from_slice(body)
+        .map_err(|_| Invalid("not a JSON object, or its data no list of them"))?;
     let mut reply = EmbedReply {
         envelope: String::new(),
         tokens: 0,
         usage: UsageText::default(),
-        items: Vec::new(),
+        items: read_items(member, &items, asked)?,
     };
     for (name, value) in &members {
         match (name.as_ref(), first_byte(value)) {
-            ("data", b'[') => reply.items = read_items(member, value, asked)?,
             ("usage", b'{') => {
                 (reply.tokens, reply.usage) = usage::read(value, asked.inputs)?;
             }
@@ -68,6 +68,21 @@ pub(super) fn read(member: &str, body: &[u8], asked: Asked) -> Result<EmbedReply
     }
     check(&reply, asked.inputs)?;
     Ok(reply)
+}
+
+/// An answer's parts. The list is not looked at twice, since it is nearly all of the bytes.
+struct Parts<'a> {
+    items: Vec<Members<'a>>,
+    members: Vec<(Cow<'a, str>, &'a RawValue)>,
+}
+
+impl<'de> Deserialize<'de> for Parts<'de> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let mut items = None;
+        let apart = Apart { name: Some("data"), into: &mut items };
+        let members = deserializer.deserialize_map(apart)?;
+        Ok(Self { items: items.unwrap_or_default(), members })
+    }
 }
 
 /// Whether there is a vector for each input, all are alike, and what goes with them is short.
@@ -89,9 +104,7 @@ pub(super) fn check(reply: &EmbedReply, inputs: usize) -> Result<(), Invalid> {
 
 /// The items in the order of the inputs: by their `index` where they have one, which must then be
 /// a permutation.
-fn read_items(member: &str, data: &RawValue, asked: Asked) -> Result<Vec<Item>, Invalid> {
-    let raw: Vec<Members<'_>> =
-        serde_json::from_str(data.get()).map_err(|_| Invalid("an item is not an object"))?;
+fn read_items(member: &str, raw: &[Members<'_>], asked: Asked) -> Result<Vec<Item>, Invalid> {
     let mut places: Vec<Option<Item>> = Vec::new();
     places.resize_with(asked.inputs.max(raw.len()), || None);
     for (position, Members(members)) in raw.iter().enumerate() {
