@@ -50,7 +50,7 @@ struct Lane {
 pub(super) enum Joined {
     /// It has.
     Running,
-    /// It has none: whoever joined must drive it, and is told here when it need not collect any longer.
+    /// It has none: whoever joined must drive it, and is told here of everybody who comes after.
     Opened(Arc<Notify>),
 }
 
@@ -81,7 +81,7 @@ impl Batch {
 
 impl Lanes {
     /// Puts a request into its lane.
-    pub(super) fn join(&self, submission: Submission, limit: &Size) -> Joined {
+    pub(super) fn join(&self, submission: Submission) -> Joined {
         let id = submission.original.lane;
         let size = size_of(&submission);
         let mut state = self.lock();
@@ -90,10 +90,8 @@ impl Lanes {
         lane.size = lane.size.plus(size);
         submission.original.upstream.metrics.queued_inputs.add(as_gauge(size.inputs));
         lane.waiting.push_back((submission, size));
-        if lane.is_enough(limit) {
-            lane.told.notify_one();
-        }
         if std::mem::replace(&mut lane.is_driven, true) {
+            lane.told.notify_one();
             return Joined::Running;
         }
         Joined::Opened(Arc::clone(&lane.told))
@@ -114,6 +112,11 @@ impl Lanes {
     /// Whether nobody waits in a lane.
     pub(super) fn is_empty(&self, id: &Digest) -> bool {
         self.lock().lanes.get(id).is_none_or(|lane| lane.waiting.is_empty())
+    }
+
+    /// Whether there is nothing more to collect for.
+    pub(super) fn is_enough(&self, id: &Digest, limit: &Size) -> bool {
+        self.lock().lanes.get(id).is_none_or(|lane| lane.is_enough(limit))
     }
 
     /// Until when the next call is to wait for those who are expected back, if it is.
@@ -139,9 +142,6 @@ impl Lanes {
         lane.calls += 1;
         lane.inputs += inputs;
         lane.measure();
-        if lane.is_enough(limit) {
-            lane.told.notify_one();
-        }
         drop(state);
         let submissions = taken.into_iter().map(left).filter_map(Submission::without_unwanted);
         let submissions: Vec<_> = submissions.collect();

@@ -103,8 +103,7 @@ impl Batcher {
 
     fn join(self: &Arc<Self>, submission: Submission) {
         let original = Arc::clone(&submission.original);
-        let limit = self.merge_limit(&original);
-        if let Joined::Opened(told) = self.lanes.join(submission, &limit) {
+        if let Joined::Opened(told) = self.lanes.join(submission) {
             self.spawn(Arc::clone(self).drive(original, told));
         }
     }
@@ -128,6 +127,7 @@ impl Batcher {
             if batch.submissions.is_empty() {
                 continue;
             }
+            let sent = Instant::now();
             let mut call = Box::pin(call::run(Arc::clone(&self), batch, permit));
             if !self.lanes.is_empty(&original.lane) {
                 self.spawn(call);
@@ -139,10 +139,24 @@ impl Batcher {
                     after = ClosedBy::Lone;
                     continue;
                 }
-                () = sleep(upstream.settings.batch_gap) => ClosedBy::Linger,
-                () = told.notified() => ClosedBy::Linger,
+                () = self.gather(&original, &told, sent + upstream.settings.batch_gap) => ClosedBy::Linger,
             };
             self.spawn(call);
+        }
+    }
+
+    /// Waits until somebody has come, and others could until the end of the gap. There is no timer while
+    /// nobody has come, since setting one wakes the thread that waits for the provider.
+    async fn gather(&self, original: &Original, told: &Notify, end: Instant) {
+        while self.lanes.is_empty(&original.lane) {
+            told.notified().await;
+        }
+        let limit = self.merge_limit(original);
+        while !self.lanes.is_enough(&original.lane, &limit) {
+            tokio::select! {
+                () = told.notified() => {}
+                () = sleep_until(end.into()) => return,
+            }
         }
     }
 
@@ -174,6 +188,8 @@ impl Batcher {
                 }
             }
             tokio::select! {
+                // In this order, since most have their turn at once and need no timer.
+                biased;
                 permit = turn.as_mut() => return permit,
                 () = sleep(LOOK) => {}
             }
