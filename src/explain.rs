@@ -56,11 +56,23 @@ pub struct Nearest {
     pub differs: Vec<(String, u64, u64)>,
 }
 
-/// What was asked and explained of late.
+/// What was asked and explained of late. What is like what is found out when somebody wants to know, since
+/// most are never asked about.
 #[derive(Debug, Default)]
 pub struct Explained {
-    asked: Mutex<VecDeque<(Instant, Identity)>>,
-    told: Mutex<VecDeque<Explanation>>,
+    asked: Mutex<Asked>,
+    told: Mutex<VecDeque<(Explanation, Option<Place>)>>,
+}
+
+/// Where a request stands among all that were asked.
+#[derive(Debug, Clone, Copy)]
+pub struct Place(u64);
+
+#[derive(Debug, Default)]
+struct Asked {
+    of_late: VecDeque<(Instant, Identity)>,
+    /// The place of the first of these.
+    first: u64,
 }
 
 impl Identity {
@@ -108,14 +120,30 @@ impl Identity {
 }
 
 impl Explained {
-    /// What was asked of late that is most like a request, by who shares its answer and by anybody. The
-    /// request is remembered from now on.
-    pub fn nearest(&self, identity: Identity) -> (Option<Nearest>, Option<Nearest>) {
+    /// Remembers a request.
+    pub fn remember(&self, identity: Identity) -> Place {
         let mut asked = lock(&self.asked);
+        if asked.of_late.len() == REMEMBERED {
+            asked.of_late.pop_front();
+            asked.first += 1;
+        }
+        asked.of_late.push_back((Instant::now(), identity));
+        Place(asked.first + asked.of_late.len() as u64 - 1)
+    }
+
+    /// What was asked before a request that is most like it, by who shares its answer and by anybody.
+    pub fn nearest(&self, Place(place): Place) -> (Option<Nearest>, Option<Nearest>) {
+        let asked = lock(&self.asked);
+        let before = place.checked_sub(asked.first).and_then(|at| usize::try_from(at).ok());
+        let Some((before, (now, identity))) =
+            before.and_then(|at| Some((at, asked.of_late.get(at)?)))
+        else {
+            return (None, None);
+        };
         // Most have nothing in common with it, and cost no more than to see that.
-        let alike = asked.iter().filter_map(|(when, other)| {
+        let alike = asked.of_late.iter().take(before).filter_map(|(when, other)| {
             let shared = identity.shared(other);
-            let age = || when.elapsed().as_secs();
+            let age = || now.saturating_duration_since(*when).as_secs();
             (shared > 0).then(|| (other.who, identity.against(other, (shared, age()))))
         });
         let all: Vec<_> = alike.collect();
@@ -124,23 +152,24 @@ impl Explained {
         let own = all.iter().filter(|(who, _)| *who == identity.who);
         let own = own.map(|(_, nearest)| nearest).max_by_key(|nearest| rank(nearest)).cloned();
         let any = all.into_iter().map(|(_, nearest)| nearest).max_by_key(rank);
-        if asked.len() == REMEMBERED {
-            asked.pop_front();
-        }
-        asked.push_back((Instant::now(), identity));
         (own, any)
     }
 
-    /// Keeps an explanation.
-    pub fn tell(&self, explanation: Explanation) {
+    /// Keeps an explanation, and where its request stands if that is remembered.
+    pub fn tell(&self, explanation: Explanation, place: Option<Place>) {
         let mut told = lock(&self.told);
         told.truncate(TOLD - 1);
-        told.push_front(explanation);
+        told.push_front((explanation, place));
     }
 
     /// What was explained of late, newest first.
     pub fn all(&self) -> Vec<Explanation> {
-        lock(&self.told).iter().cloned().collect()
+        let told = lock(&self.told).clone();
+        let told = told.into_iter().map(|(explanation, place)| {
+            let nearest = place.and_then(|place| self.nearest(place).1);
+            Explanation { nearest, ..explanation }
+        });
+        told.collect()
     }
 }
 
@@ -202,14 +231,15 @@ mod tests {
     #[test]
     fn the_nearest_has_most_parts_in_common_and_then_differs_least() {
         let explained = Explained::default();
-        assert_eq!(explained.nearest(identity(5, &[1, 2, 3])), (None, None));
-        assert_eq!(explained.nearest(identity(5, &[7])), (None, None));
-        let nearest = explained.nearest(identity(6, &[2, 3, 4])).0.unwrap();
+        let ask = |identity| explained.nearest(explained.remember(identity));
+        assert_eq!(ask(identity(5, &[1, 2, 3])), (None, None));
+        assert_eq!(ask(identity(5, &[7])), (None, None));
+        let nearest = ask(identity(6, &[2, 3, 4])).0.unwrap();
         assert_eq!(nearest.parts, (2, 3));
         assert_eq!(nearest.differs, [("body.dimensions".to_owned(), 6, 5)]);
-        let nearest = explained.nearest(identity(6, &[2])).0.unwrap();
+        let nearest = ask(identity(6, &[2])).0.unwrap();
         assert_eq!((nearest.parts, nearest.differs.len()), ((1, 1), 0));
-        let (own, any) = explained.nearest(Identity { who: 1, ..identity(6, &[2]) });
+        let (own, any) = ask(Identity { who: 1, ..identity(6, &[2]) });
         assert!(own.is_none() && any.is_some());
     }
 
@@ -221,10 +251,14 @@ mod tests {
             identity.field("a secret\n", 3);
             (0..1_000).for_each(|part| identity.part(part));
             assert!(identity.parts.len() == MOST && identity.fields[2].0 == "?");
-            drop(explained.nearest(identity));
-            explained.tell(Explanation::of("p", "m", ("miss", "")));
+            let place = explained.remember(identity);
+            explained.tell(Explanation::of("p", "m", ("miss", "")), Some(place));
         }
-        assert_eq!(lock(&explained.asked).len(), REMEMBERED);
-        assert_eq!(explained.all().len(), TOLD);
+        assert_eq!(lock(&explained.asked).of_late.len(), REMEMBERED);
+        let all = explained.all();
+        assert_eq!(all.len(), TOLD);
+        // What was asked right before it is as near as anything.
+        let differs = &all[TOLD - 1].nearest.as_ref().unwrap().differs;
+        assert_eq!(*differs, [("body.dimensions".to_owned(), 900, 899)]);
     }
 }

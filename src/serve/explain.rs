@@ -36,18 +36,14 @@ impl Service {
             return;
         }
         let mut explanation = explanation(ask, &reply.verdict);
-        let mut told = explanation.why();
-        if matches!(outcome, Outcome::Miss | Outcome::Partial | Outcome::Collapsed) {
-            let (own, any) = self.explained.nearest(self.identity(ask));
-            explanation.nearest = own;
-            told = explanation.why();
-            explanation.nearest = any;
-        }
+        let is_new = matches!(outcome, Outcome::Miss | Outcome::Partial | Outcome::Collapsed);
+        let place = is_new.then(|| self.explained.remember(self.identity(ask)));
         if asked {
-            reply.verdict.explained = Some(told.into());
+            explanation.nearest = place.and_then(|place| self.explained.nearest(place).0);
+            reply.verdict.explained = Some(explanation.why().into());
         }
         if outcome != Outcome::Hit {
-            self.explained.tell(explanation);
+            self.explained.tell(explanation, place);
         }
     }
 

@@ -68,7 +68,7 @@ impl Pump {
         metrics.ended(result);
         if !matches!(result, "stored" | "shared") {
             let told = Explanation::of(&upstream.name, &model, ("not_stored", result));
-            service.explained.tell(told);
+            service.explained.tell(told, None);
         }
         source.end(end);
     }
