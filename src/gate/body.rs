@@ -57,7 +57,7 @@ pub(super) async fn read(
     };
     // The decoders are large, and most bodies are plain.
     let coding = coding.to_str().unwrap_or("unknown");
-    match Box::pin(whole::decode(coding, &raw, bounds.size, room)).await {
+    match whole::decode(coding, &raw, bounds.size, room).await {
         Ok(plain) => Ok(Whole { raw, plain: Some(plain) }),
         Err(Unread::Undecodable) => Ok(Whole { raw, plain: None }),
         Err(error) => Err(unread(error)),
@@ -91,7 +91,7 @@ type BoxError = Box<dyn std::error::Error + Send + Sync>;
 #[derive(Debug)]
 pub(super) enum Flow {
     /// The client's own call, under its permit.
-    Own { body: Coming, _permit: Box<Permit>, meter: Option<Box<Meter>> },
+    Own { body: Box<Coming>, _permit: Box<Permit>, meter: Option<Box<Meter>> },
     /// A call that others may be reading too, and how many bytes are still to come, if that is known.
     Shared(Reader, Option<u64>),
 }
@@ -107,7 +107,7 @@ impl Flow {
     fn poll(&mut self, context: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BoxError>>> {
         match self {
             Self::Own { body, meter, .. } => {
-                let frame = ready!(Pin::new(&mut *body).poll_frame(context));
+                let frame = ready!(Pin::new(&mut **body).poll_frame(context));
                 if let (Some(Ok(frame)), Some(meter)) = (&frame, &mut *meter) {
                     frame.data_ref().into_iter().for_each(|piece| meter.take(piece));
                 }

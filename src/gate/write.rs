@@ -60,7 +60,7 @@ pub(super) fn respond(voice: &Voice<'_>, reply: Reply, exchange: Exchange<'_>) -
             let metrics = Arc::clone(metrics);
             let end = End { metrics, outcome, received, complete: false, span: span.take() };
             let meter = metered(&verdict, &head.headers, received);
-            let body = Flow::Own { body, _permit: Box::new(permit), meter };
+            let body = Flow::Own { body: Box::new(body), _permit: Box::new(permit), meter };
             let body = Relayed::new(body, in_flight, end);
             streamed(head.status, head.headers, body)
         }

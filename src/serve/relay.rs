@@ -12,14 +12,14 @@ use crate::dialect::Endpoint;
 use crate::headers::{asked_protocol, switch_protocol, to_provider};
 use crate::ledger::{Credit, Spared};
 use crate::metrics::Operation;
-use crate::upstream::{Call, RequestBody};
+use crate::upstream::{Call, ComingBody, RequestBody};
 
 /// A body that is passed on.
 pub enum Passing {
     /// It is all here, and can be sent again.
     Whole(Bytes),
     /// It is still coming.
-    Streamed(RequestBody),
+    Streamed(ComingBody),
 }
 
 /// Passes a request on. The client's `Accept-Encoding` goes along, so that the provider's bytes
@@ -47,7 +47,7 @@ pub async fn relay(
             upstream.open_in_turn(&ticket, &call, operation).await
         }
         Passing::Streamed(body) => {
-            let mut request = Request::new(body);
+            let mut request = Request::new(RequestBody::Right(body));
             *request.method_mut() = method;
             *request.headers_mut() = to_provider;
             if let Some(cause) = target.cause() {

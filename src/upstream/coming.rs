@@ -4,16 +4,17 @@ use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 
 use bytes::Bytes;
-use hyper::body::{Body, Frame, Incoming, SizeHint};
+use hyper::body::{Body, Frame, SizeHint};
 
 use super::own_key::Striker;
+use super::pool::Arriving;
 use super::traced::Traced;
 use crate::trace::{Served, Span};
 
 /// A provider's body as it comes, without larder's own key if the call was made with one.
 #[derive(Debug)]
 pub struct Coming {
-    body: Incoming,
+    body: Arriving,
     striker: Option<Striker>,
     /// What came after bytes that waited.
     next: Option<Frame<Bytes>>,
@@ -21,7 +22,7 @@ pub struct Coming {
 }
 
 impl Coming {
-    pub(super) fn new(body: Incoming, striker: Option<Striker>, traced: Option<Traced>) -> Self {
+    pub(super) fn new(body: Arriving, striker: Option<Striker>, traced: Option<Traced>) -> Self {
         let coming = Self { body, striker, next: None, traced };
         coming.trace(None);
         coming

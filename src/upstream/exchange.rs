@@ -1,19 +1,16 @@
 //! Calls: what goes to a provider and what comes back, within bounds and deadlines.
 
 use std::borrow::Cow;
-use std::error::Error as _;
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use http::{HeaderValue, Request, Response, StatusCode, Uri, Version, header};
-use http_body_util::{BodyExt, Full};
-use hyper::body::Incoming;
-use hyper_util::client;
+use http_body_util::{Either, Full};
 use tokio::time::{error::Elapsed, sleep, timeout};
 
 use super::coming::Coming;
 use super::own_key::Striker;
-use super::pool::{Pool, RequestBody};
+use super::pool::{Arriving, RequestBody};
 use super::told::Told;
 use super::traced::Traced;
 use super::{Answer, Call, Permit, Upstream};
@@ -64,8 +61,7 @@ impl Upstream {
         // Vectors hardly compress, and a provider on the next desk should not try.
         let identity = HeaderValue::from_static("identity");
         request.headers_mut().insert(header::ACCEPT_ENCODING, identity);
-        let way = (self.pools.calls(), permit);
-        let (response, traced) = self.send(way, request, &call.path_and_query).await?;
+        let (response, traced) = self.send(permit, request, &call.path_and_query).await?;
         let mut answer = self.read(response).await;
         if let Some(traced) = traced {
             match &mut answer {
@@ -77,7 +73,7 @@ impl Upstream {
     }
 
     /// Reads an answer to its end.
-    async fn read(&self, response: Response<Incoming>) -> Result<Answer, Error> {
+    async fn read(&self, response: Response<Arriving>) -> Result<Answer, Error> {
         let (head, body) = response.into_parts();
         let limit = self.settings.max_reply.as_usize();
         let mut room = self.answers.room();
@@ -114,13 +110,10 @@ impl Upstream {
         operation: Operation,
     ) -> Result<Response<Coming>, Error> {
         let started = Instant::now();
-        // A connection that may become another protocol is one for itself.
-        let switches = request.headers().contains_key(header::UPGRADE);
-        let pool = if switches { self.pools.switches() } else { self.pools.calls() };
         // What is only passed on may be answered to just anybody.
         let standings = self.standings.as_ref().filter(|_| operation == Operation::Chat);
         let who = standings.map(|standings| standings.who(request.headers(), path_and_query));
-        let result = self.send((pool, permit), request, path_and_query).await;
+        let result = self.send(permit, request, path_and_query).await;
         if let Ok((response, _)) = &result {
             self.note(who.as_ref(), response.status());
         }
@@ -149,13 +142,13 @@ impl Upstream {
 
     async fn send(
         &self,
-        (pool, permit): (&Pool, &Permit),
+        permit: &Permit,
         mut request: Request<RequestBody>,
         path_and_query: &str,
-    ) -> Result<(Response<Incoming>, Option<Traced>), Error> {
+    ) -> Result<(Response<Arriving>, Option<Traced>), Error> {
         let cause = request.extensions_mut().remove::<Cause>();
         let traced = cause.map(|cause| Traced::begin(&cause, &self.name, request.headers_mut()));
-        let result = self.send_as_it_is((pool, permit), request, path_and_query).await;
+        let result = self.send_as_it_is(permit, request, path_and_query).await;
         if let Some(traced) = &traced {
             match &result {
                 Ok(response) => traced.span.answered(response.status().as_u16()),
@@ -167,10 +160,10 @@ impl Upstream {
 
     async fn send_as_it_is(
         &self,
-        (pool, Permit { admission, turn, .. }): (&Pool, &Permit),
+        Permit { admission, turn, .. }: &Permit,
         mut request: Request<RequestBody>,
         path_and_query: &str,
-    ) -> Result<Response<Incoming>, Error> {
+    ) -> Result<Response<Arriving>, Error> {
         let mut path = Cow::Borrowed(path_and_query);
         if let Some(key) = &self.own_key {
             key.put(self.dialect, path_and_query, request.headers_mut());
@@ -179,7 +172,7 @@ impl Upstream {
         *request.uri_mut() = self.uri(&path)?;
         // A client's version is its own hop's: the connection's is decided by ALPN.
         *request.version_mut() = Version::HTTP_11;
-        let response = timeout(self.settings.first_byte_timeout, pool.request(request)).await;
+        let response = timeout(self.settings.first_byte_timeout, self.pools.send(request)).await;
         match response {
             Ok(Ok(mut response)) => {
                 admission.answered();
@@ -193,10 +186,10 @@ impl Upstream {
                 Ok(response)
             }
             Ok(Err(error)) => {
-                if !is_callers(&error) {
+                if !is_callers(&*error) {
                     admission.failed(Instant::now());
                 }
-                Err(self.unreachable(&error))
+                Err(self.unreachable(&*error))
             }
             Err(Elapsed { .. }) => {
                 admission.failed(Instant::now());
@@ -242,8 +235,7 @@ impl Upstream {
 
 impl Call {
     pub(super) fn as_request(&self) -> Request<RequestBody> {
-        let body = Full::new(self.body.clone()).map_err(|never| match never {}).boxed_unsync();
-        let mut request = Request::new(body);
+        let mut request = Request::new(Either::Left(Full::new(self.body.clone())));
         *request.method_mut() = self.method.clone();
         *request.headers_mut() = self.headers.clone();
         if let Some(cause) = &self.cause {
@@ -254,9 +246,11 @@ impl Call {
 }
 
 /// Whether a call failed for its own body, which the caller did not send to its end.
-fn is_callers(error: &client::legacy::Error) -> bool {
-    let cause = error.source().and_then(|cause| cause.downcast_ref::<hyper::Error>());
-    cause.is_some_and(hyper::Error::is_user)
+fn is_callers(error: &(dyn std::error::Error + 'static)) -> bool {
+    let is_user = |error: &(dyn std::error::Error + 'static)| {
+        error.downcast_ref().is_some_and(hyper::Error::is_user)
+    };
+    is_user(error) || error.source().is_some_and(is_user)
 }
 
 /// The cause at the bottom, which says what happened; those above say where.

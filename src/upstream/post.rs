@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use http::{HeaderValue, Request, StatusCode, Uri, header};
-use http_body_util::{BodyExt, Full};
+use http_body_util::{BodyExt, Either, Full};
 use tokio::time::timeout;
 
 use super::exchange::innermost;
@@ -39,13 +39,12 @@ impl Post {
 
     /// Sends one message; the status of its answer.
     pub async fn send(&self, body: Bytes) -> Result<StatusCode, String> {
-        let body = Full::new(body).map_err(|never| match never {}).boxed_unsync();
+        let body = Either::Left(Full::new(body));
         let mut request = Request::post(self.to.clone()).body(body).map_err(|e| e.to_string())?;
         let json = HeaderValue::from_static("application/json");
         request.headers_mut().insert(header::CONTENT_TYPE, json);
         let sending = async {
-            let response =
-                self.pools.calls().request(request).await.map_err(|error| innermost(&error))?;
+            let response = self.pools.send(request).await.map_err(|error| innermost(&*error))?;
             let status = response.status();
             let rest = http_body_util::Limited::new(response.into_body(), MOST_READ);
             rest.collect().await.map_err(|error| error.to_string())?;

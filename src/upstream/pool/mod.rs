@@ -1,0 +1,98 @@
+//! Connections to one provider, and the clients over them.
+
+mod arriving;
+mod connect;
+mod counted;
+mod plain;
+mod tls;
+
+use std::sync::LazyLock;
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::{Request, Response, header, uri::Scheme};
+use http_body_util::combinators::UnsyncBoxBody;
+use http_body_util::{Either, Full};
+use hyper_util::client::legacy::Client;
+use hyper_util::rt::{TokioExecutor, TokioTimer};
+use rustls::RootCertStore;
+
+pub(super) use arriving::Arriving;
+use connect::Connector;
+use plain::Plain;
+
+use crate::config::Provider;
+use crate::metrics::UpstreamMetrics;
+
+/// What can go wrong with a call or with its body, whoever sends it.
+pub(super) type BoxError = Box<dyn std::error::Error + Send + Sync>;
+
+/// A request body on its way to a provider: all of it, or as it comes.
+pub type RequestBody = Either<Full<Bytes>, ComingBody>;
+
+/// A request body as it comes from the client.
+pub type ComingBody = UnsyncBoxBody<Bytes, BoxError>;
+
+/// The clients of one provider, made when the first call needs them: most providers that are built in are
+/// never called. The number of calls at once is bounded by permits, above.
+pub(super) struct Pools(LazyLock<Opened, Opening<Opened>>);
+
+type Opening<T> = Box<dyn FnOnce() -> T + Send>;
+
+struct Opened {
+    /// Whole requests to a provider without TLS, which is one on the next desk.
+    plain: Option<Plain>,
+    /// Other calls: keeps connections as the settings say, HTTP/1.1 or HTTP/2 by ALPN.
+    calls: Client<Connector, RequestBody>,
+    /// For what becomes another protocol, which only a connection over HTTP/1.1 can.
+    switches: Client<Connector, RequestBody>,
+}
+
+impl Pools {
+    /// An error says what is wrong with the settings.
+    pub(super) fn of(provider: &Provider, metrics: &UpstreamMetrics) -> Result<Self, String> {
+        let roots = tls::own_roots(provider)?;
+        let (provider, metrics) = (provider.clone(), metrics.clone());
+        Ok(Self(LazyLock::new(Box::new(move || Opened::new(&provider, roots, &metrics)))))
+    }
+
+    /// Sends a request to where its URL says, over a connection that is there or a new one.
+    pub(super) async fn send(
+        &self,
+        request: Request<RequestBody>,
+    ) -> Result<Response<Arriving>, BoxError> {
+        let client = match (&self.0.plain, request.body()) {
+            // A connection that may become another protocol is one for itself.
+            _ if request.headers().contains_key(header::UPGRADE) => &self.0.switches,
+            (Some(plain), Either::Left(_)) if request.uri().scheme() == Some(&Scheme::HTTP) => {
+                // Boxed, since it is long, and is moved about with the states of all who call.
+                return Box::pin(plain.send(request)).await;
+            }
+            _ => &self.0.calls,
+        };
+        Ok(client.request(request).await?.map(Arriving::by_itself))
+    }
+}
+
+impl Opened {
+    fn new(provider: &Provider, mut roots: RootCertStore, metrics: &UpstreamMetrics) -> Self {
+        let has_tls = provider.base_url.starts_with("https:");
+        if has_tls {
+            roots.extend(tls::PLATFORM.roots.iter().cloned());
+        }
+        let tls = tls::config(roots);
+        let both = Connector::new(provider, (tls.clone(), true), metrics);
+        let only_http1 = Connector::new(provider, (tls, false), metrics);
+        let plain = (!has_tls).then(|| Plain::new(only_http1.clone(), provider));
+        let calls = Client::builder(TokioExecutor::new())
+            .pool_timer(TokioTimer::new())
+            .pool_idle_timeout(provider.idle_timeout)
+            .pool_max_idle_per_host(provider.idle_connections as usize)
+            .timer(TokioTimer::new())
+            .http2_keep_alive_interval(Some(Duration::from_secs(30)))
+            .build(both);
+        let switches =
+            Client::builder(TokioExecutor::new()).pool_max_idle_per_host(0).build(only_http1);
+        Self { plain, calls, switches }
+    }
+}
