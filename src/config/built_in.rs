@@ -64,3 +64,26 @@ pub const DIALECTS: &[&str] = &[
     "vllm",
     "voyage",
 ];
+
+/// Those that ask for a model's words as `OpenAI` does, at the same paths below their base URLs; a test
+/// holds this against the shapes.
+pub const LIKE_OPENAI: &[&str] = &[
+    "openai",
+    "dashscope",
+    "deepinfra",
+    "deepseek",
+    "fireworks",
+    "groq",
+    "llamacpp",
+    "lmstudio",
+    "mistral",
+    "nim",
+    "openrouter",
+    "together",
+    "vllm",
+];
+
+/// Whether what is asked of a provider of one dialect may be asked of one of the other.
+pub fn speak_alike(one: &str, other: &str) -> bool {
+    one == other || [one, other].iter().all(|dialect| LIKE_OPENAI.contains(dialect))
+}

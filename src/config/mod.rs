@@ -15,6 +15,7 @@ pub mod pem_file;
 mod prices;
 mod read;
 pub mod reference;
+mod rules;
 mod sections;
 pub mod sharers;
 pub mod socket_path;
@@ -26,13 +27,14 @@ use std::collections::BTreeMap;
 
 use toml::de::DeTable;
 
-pub use built_in::{BUILT_IN, BuiltIn, DIALECTS};
+pub use built_in::{BUILT_IN, BuiltIn, DIALECTS, LIKE_OPENAI, speak_alike};
 pub use drift::Drift;
 pub use metrics::Metrics;
 pub use models::ModelRules;
 pub use prices::{Price, PriceList};
 pub use read::{Key, Override, Problem, Section, is_written};
 use read::{Reader, Table, unknown};
+pub use rules::{Action, Conditions, Glob, HeaderTest, Keywords, Pattern, Rule};
 pub use sections::{Access, Cache, Disk, Log, Prices, Provider, Redis, Server};
 pub use traces::{Share, Traces};
 
@@ -59,6 +61,8 @@ pub struct Config {
     pub traces: Traces,
     /// What is doubted.
     pub drift: Drift,
+    /// What becomes of some requests for a model's words, in this order.
+    pub rules: Vec<Rule>,
     /// The providers by name, those built in included.
     pub providers: BTreeMap<String, Provider>,
 }
@@ -88,15 +92,17 @@ impl Config {
             metrics: Metrics::read(&mut reader, &table(root, "metrics")),
             drift: Drift::read(&mut reader, &table(root, "drift")),
             traces: Traces::read(&mut reader, &table(root, "traces")),
+            rules: rules::read(&mut reader, root),
             providers: read_providers(&mut reader, root),
         };
         reader.problems.extend(config.check());
+        reader.problems.extend(config.check_rules());
         if reader.problems.is_empty() { Ok(config) } else { Err(reader.problems) }
     }
 }
 
 fn refuse_unknown_sections(reader: &mut Reader<'_>, root: &DeTable<'_>) {
-    const KNOWN: [&str; 11] = [
+    const KNOWN: [&str; 12] = [
         "server",
         "cache",
         "access",
@@ -107,13 +113,14 @@ fn refuse_unknown_sections(reader: &mut Reader<'_>, root: &DeTable<'_>) {
         "metrics",
         "traces",
         "drift",
+        "rules",
         "providers",
     ];
     for (name, value) in root {
         if !KNOWN.contains(&name.get_ref().as_ref()) {
             let message = unknown("section", name.get_ref(), &KNOWN);
             reader.note(name.span(), name.get_ref().to_string(), message);
-        } else if !value.get_ref().is_table() {
+        } else if !value.get_ref().is_table() && name.get_ref() != "rules" {
             let message = "is a section: write it as [name]".to_owned();
             reader.note(name.span(), name.get_ref().to_string(), message);
         }

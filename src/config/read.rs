@@ -150,10 +150,15 @@ impl<'a> Reader<'a> {
     /// Notes each key of the file's section that larder does not have, with the nearest it has.
     pub fn refuse_unknown(&mut self, table: &Table<'_>, known: &[Key]) {
         let names: Vec<&str> = known.iter().map(|key| key.name).collect();
+        self.refuse_other(table, &names);
+    }
+
+    /// The same by names alone.
+    pub(super) fn refuse_other(&mut self, table: &Table<'_>, names: &[&str]) {
         for (name, _) in table.keys.into_iter().flatten() {
             if !names.contains(&name.get_ref().as_ref()) {
                 let key = format!("{}.{}", table.name, name.get_ref());
-                let message = unknown("key", name.get_ref(), &names);
+                let message = unknown("key", name.get_ref(), names);
                 self.note(name.span(), key, message);
             }
         }
@@ -165,7 +170,8 @@ impl<'a> Reader<'a> {
         self.problems.push(Problem { place, key, message });
     }
 
-    fn place(&self, span: Range<usize>) -> String {
+    /// The file and the line of a place.
+    pub(super) fn place(&self, span: Range<usize>) -> String {
         let before = self.text.get(..span.start).unwrap_or(self.text);
         format!("{}:{}", self.file, before.matches('\n').count() + 1)
     }

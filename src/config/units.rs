@@ -133,6 +133,16 @@ impl Setting for Vec<String> {
     }
 }
 
+/// What need not be said; empty is that it is not.
+impl<T: Setting> Setting for Option<T> {
+    const KIND: &'static str = T::KIND;
+    const QUOTED: bool = T::QUOTED;
+
+    fn parse(text: &str) -> Result<Self, String> {
+        if text.is_empty() { Ok(None) } else { T::parse(text).map(Some) }
+    }
+}
+
 /// A text that must never be shown: it prints as `***`, whoever asks.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Secret(String);
