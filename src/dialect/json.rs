@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 use std::fmt;
+use std::marker::PhantomData;
 
 use serde::de::{Deserialize, DeserializeSeed, Deserializer, Error, MapAccess, SeqAccess, Visitor};
 use serde_json::value::RawValue;
@@ -128,6 +129,33 @@ impl<'de, S: DeserializeSeed<'de> + Clone> Visitor<'de> for Items<'_, S> {
             items.push(item);
         }
         Ok(items)
+    }
+}
+
+/// Reads an array's items one after the other and keeps none of them: a list of many may be many times
+/// its text. Nothing where the array or an item is not what it should be.
+pub(super) fn each<'a, T: Deserialize<'a>>(json: &'a str, take: impl FnMut(T)) -> Option<()> {
+    let each = Each { take, item: PhantomData };
+    serde_json::Deserializer::from_str(json).deserialize_seq(each).ok()
+}
+
+struct Each<F, T> {
+    take: F,
+    item: PhantomData<T>,
+}
+
+impl<'de, T: Deserialize<'de>, F: FnMut(T)> Visitor<'de> for Each<F, T> {
+    type Value = ();
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("an array")
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(mut self, mut seq: A) -> Result<(), A::Error> {
+        while let Some(item) = seq.next_element()? {
+            (self.take)(item);
+        }
+        Ok(())
     }
 }
 

@@ -5,7 +5,7 @@ use serde_json::Value;
 
 use super::super::Unreadable;
 use super::fields::Fields;
-use super::{ChatShape, Spoilt, Watch};
+use super::{Answering, ChatShape, Spoilt, Spoken, Watch, Written, write};
 use crate::request::{ChatRequest, Framing, Sharing};
 
 const COMPLETE: &[&str] = &["end_turn", "stop_sequence"];
@@ -28,6 +28,20 @@ impl ChatShape for Messages {
             choices: 1,
             sharing: sharing(&fields),
         })
+    }
+
+    fn spoken<'a>(&self, _path: &str, body: &'a [u8]) -> Result<Spoken<'a>, Unreadable> {
+        let fields = Fields::read(body)?;
+        let mut spoken = Spoken::default();
+        if let Some(system) = fields.raw("system") {
+            spoken.hear_system(system)?;
+        }
+        spoken.hear(fields.raw("messages").unwrap_or("[]"), "")?;
+        Ok(spoken)
+    }
+
+    fn write(&self, answering: &Answering<'_>) -> Option<Written> {
+        Some(write::anthropic::answer(answering))
     }
 
     fn whole(&self, body: &[u8], watch: &mut Watch) {

@@ -6,7 +6,7 @@ use serde_json::Value;
 
 use super::super::Unreadable;
 use super::fields::Fields;
-use super::{ChatShape, Spoilt, Watch};
+use super::{Answering, ChatShape, Spoilt, Spoken, Watch, Written, write};
 use crate::request::{ChatRequest, Framing, Sharing};
 
 const COMPLETE: &[&str] = &["COMPLETE", "STOP_SEQUENCE"];
@@ -19,8 +19,7 @@ impl ChatShape for Chat {
     fn read(&self, _path: &str, body: &[u8]) -> Result<ChatRequest, Unreadable> {
         let fields = Fields::read(body)?;
         let streamed = fields.value("stream")?.unwrap_or(false);
-        let first_version = !fields.says("messages");
-        let sharing = if first_version && streamed {
+        let sharing = if is_first_version(&fields) && streamed {
             // The shape of that stream depends on a header that no key has.
             Sharing::Never("framing")
         } else if fields.says("conversation_id") {
@@ -37,6 +36,32 @@ impl ChatShape for Chat {
             framing: streamed.then_some(Framing::Events),
             choices: 1,
             sharing,
+        })
+    }
+
+    fn spoken<'a>(&self, _path: &str, body: &'a [u8]) -> Result<Spoken<'a>, Unreadable> {
+        let fields = Fields::read(body)?;
+        if !is_first_version(&fields) {
+            return Spoken::conversation(fields.raw("messages").unwrap_or("[]"), "");
+        }
+        let mut spoken = Spoken::default();
+        if let Some(preamble) = fields.raw("preamble") {
+            spoken.hear_system(preamble)?;
+        }
+        spoken.hear(fields.raw("chat_history").unwrap_or("[]"), "")?;
+        spoken.user = None;
+        if let Some(message) = fields.raw("message") {
+            spoken.hear_user(message)?;
+        }
+        Ok(spoken)
+    }
+
+    fn write(&self, answering: &Answering<'_>) -> Option<Written> {
+        let fields = Fields::read(answering.body).ok()?;
+        Some(if is_first_version(&fields) {
+            write::cohere::first(answering)
+        } else {
+            write::cohere::second(answering)
         })
     }
 
@@ -77,6 +102,11 @@ impl ChatShape for Chat {
             _ => {}
         }
     }
+}
+
+/// Whether a request is of the version that has a message and a history in place of messages.
+fn is_first_version(fields: &Fields<'_>) -> bool {
+    !fields.says("messages")
 }
 
 #[derive(Debug, Deserialize)]

@@ -6,7 +6,7 @@ use serde_json::Value;
 
 use super::super::Unreadable;
 use super::fields::Fields;
-use super::{ChatShape, Spoilt, Watch};
+use super::{Answering, ChatShape, Spoilt, Spoken, Watch, Written, write};
 use crate::request::{ChatRequest, Framing, Sharing};
 
 /// Whether a path is one of the two.
@@ -32,7 +32,7 @@ impl ChatShape for Generate {
             return Err(Unreadable("the other spelling of a member"));
         }
         let streamed = verb == "streamGenerateContent";
-        let array = streamed && !query.split('&').any(|pair| pair == "alt=sse");
+        let array = streamed && !asks_for_events(query);
         let choices = config.value("candidateCount")?.unwrap_or(1);
         let sharing = if array { Sharing::Never("array") } else { sharing(&fields, &config) };
         Ok(ChatRequest {
@@ -41,6 +41,32 @@ impl ChatShape for Generate {
             choices,
             sharing,
         })
+    }
+
+    fn spoken<'a>(&self, _path: &str, body: &'a [u8]) -> Result<Spoken<'a>, Unreadable> {
+        let fields = Fields::read(body)?;
+        let mut spoken = Spoken::default();
+        // Either spelling is taken; of both nobody knows which one counts.
+        match (fields.raw("systemInstruction"), fields.raw("system_instruction")) {
+            (Some(_), Some(_)) => return Err(Unreadable("a member in both spellings")),
+            (Some(content), None) | (None, Some(content)) => {
+                let parts = Fields::read(content.as_bytes())?.raw("parts");
+                spoken.hear_system(parts.unwrap_or("[]"))?;
+            }
+            (None, None) => {}
+        }
+        spoken.hear(fields.raw("contents").unwrap_or("[]"), "user")?;
+        Ok(spoken)
+    }
+
+    fn model_in<'p>(&self, path: &'p str) -> Option<&'p str> {
+        let (resource, _) = path.rsplit_once(':')?;
+        Some(resource.rsplit_once('/').map_or(resource, |(_, model)| model))
+    }
+
+    fn write(&self, answering: &Answering<'_>) -> Option<Written> {
+        let (_, query) = answering.path_and_query.split_once('?').unwrap_or_default();
+        Some(write::gemini::answer(answering, asks_for_events(query)))
     }
 
     fn whole(&self, body: &[u8], watch: &mut Watch) {
@@ -56,6 +82,11 @@ impl ChatShape for Generate {
     fn end(&self, watch: &mut Watch) {
         watch.end();
     }
+}
+
+/// Whether a stream is to come as events, and not as a list.
+fn asks_for_events(query: &str) -> bool {
+    query.split('&').any(|pair| pair == "alt=sse")
 }
 
 fn sharing(fields: &Fields<'_>, config: &Fields<'_>) -> Sharing {

@@ -1,7 +1,8 @@
 //! The shapes in which providers are asked for a model's words and answer, a file for each.
 //!
 //! A shape reads of a request what decides whether two are the same question and may be given the
-//! same answer, and watches an answer for its end. It never changes either.
+//! same answer, and watches an answer for its end. It never changes either. For rules of the operator's it
+//! also reads what is said, and writes answers that no provider gave.
 
 #[cfg(test)]
 mod answer_tests;
@@ -9,21 +10,28 @@ mod anthropic;
 mod cohere;
 mod fields;
 mod gemini;
+mod model;
 mod ollama;
 mod openai;
 mod responses;
 mod route;
+mod spoken;
 #[cfg(test)]
 mod tests;
 mod watch;
+mod write;
 
+pub use model::{Renamed, renamed};
+pub use spoken::Spoken;
 pub use watch::{Spoilt, Used, Watch, used};
+pub use write::{Answering, Written};
 
 use std::time::Duration;
 
 use http::Method;
 
 use self::fields::Fields;
+use self::watch::MOST_CHOICES;
 use super::Unreadable;
 use crate::config::words::CachedRoute;
 use crate::request::ChatRequest;
@@ -32,6 +40,18 @@ use crate::request::ChatRequest;
 pub trait ChatShape: Sync + std::fmt::Debug {
     /// Reads a request. The path is as it came, below the base URL, with its query.
     fn read(&self, path_and_query: &str, body: &[u8]) -> Result<ChatRequest, Unreadable>;
+
+    /// Reads what is said in a request, as far as it is text.
+    fn spoken<'a>(&self, path_and_query: &str, body: &'a [u8]) -> Result<Spoken<'a>, Unreadable>;
+
+    /// The model's name in a path without its query, where it is there.
+    fn model_in<'p>(&self, _path: &'p str) -> Option<&'p str> {
+        None
+    }
+
+    /// Writes an answer of larder's own, whole or as the stream that is asked for; `None` where that
+    /// cannot be done exactly.
+    fn write(&self, answering: &Answering<'_>) -> Option<Written>;
 
     /// Members of a request that no answer depends on.
     fn not_asked(&self) -> &'static [&'static str] {
@@ -67,6 +87,13 @@ pub fn question(shape: &dyn ChatShape, body: &[u8]) -> Result<Vec<u8>, Unreadabl
         return Ok(Vec::new());
     }
     Ok(Fields::read(body)?.canonical(shape.not_asked()))
+}
+
+/// An answer of larder's own, whole or as the stream that is asked for; `None` where nobody would be asked
+/// for so many answers at once, or it cannot be told in what shape.
+pub fn answer(shape: &dyn ChatShape, answering: &Answering<'_>) -> Option<Written> {
+    let count = usize::try_from(answering.request.choices).ok()?;
+    (1..=MOST_CHOICES).contains(&count).then(|| shape.write(answering))?
 }
 
 /// The shape of a dialect's endpoint, by what follows the base URL without version and query.
@@ -105,4 +132,9 @@ fn compatible(path: &str) -> Option<&'static dyn ChatShape> {
 fn after_deployment(path: &str) -> &str {
     let rest = path.split_once("/deployments/").map_or("", |(_, rest)| rest);
     rest.find('/').and_then(|slash| rest.get(slash..)).unwrap_or_default()
+}
+
+/// The name of a deployment, which is the model there.
+fn deployment(path: &str) -> Option<&str> {
+    path.split_once("/deployments/")?.1.split('/').next()
 }

@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use super::super::Unreadable;
 use super::fields::Fields;
-use super::{ChatShape, Spoilt, Watch};
+use super::{Answering, ChatShape, Spoilt, Spoken, Watch, Written, write};
 use crate::request::{ChatRequest, Framing, Sharing};
 
 /// Both.
@@ -34,6 +34,25 @@ impl ChatShape for Chat {
         })
     }
 
+    fn spoken<'a>(&self, path: &str, body: &'a [u8]) -> Result<Spoken<'a>, Unreadable> {
+        let fields = Fields::read(body)?;
+        if is_chat(path) {
+            return Spoken::conversation(fields.raw("messages").unwrap_or("[]"), "");
+        }
+        let mut spoken = Spoken::default();
+        if let Some(system) = fields.raw("system") {
+            spoken.hear_system(system)?;
+        }
+        if let Some(prompt) = fields.raw("prompt").filter(|_| !fields.says("images")) {
+            spoken.hear_user(prompt)?;
+        }
+        Ok(spoken)
+    }
+
+    fn write(&self, answering: &Answering<'_>) -> Option<Written> {
+        write::ollama::answer(answering, is_chat(answering.path_and_query))
+    }
+
     fn whole(&self, body: &[u8], watch: &mut Watch) {
         self.frame(b"", body, watch);
     }
@@ -58,6 +77,10 @@ impl ChatShape for Chat {
             watch.end();
         }
     }
+}
+
+fn is_chat(path_and_query: &str) -> bool {
+    path_and_query.split('?').next().unwrap_or_default().ends_with("/chat")
 }
 
 #[derive(Debug, Deserialize)]

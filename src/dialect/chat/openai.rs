@@ -3,10 +3,12 @@
 use serde::Deserialize;
 use serde::de::IgnoredAny;
 use serde_json::Value;
+use serde_json::value::RawValue;
 
 use super::super::Unreadable;
+use super::super::json::each;
 use super::fields::Fields;
-use super::{ChatShape, Spoilt, Watch};
+use super::{Answering, ChatShape, Spoilt, Spoken, Watch, Written, deployment, write};
 use crate::request::{ChatRequest, Framing, Sharing};
 
 /// Who asks, and how the provider is to keep its own cache: no answer depends on it.
@@ -39,6 +41,18 @@ impl ChatShape for ChatCompletions {
         read(body, |_| Ok(1))
     }
 
+    fn spoken<'a>(&self, _path: &str, body: &'a [u8]) -> Result<Spoken<'a>, Unreadable> {
+        Spoken::conversation(Fields::read(body)?.raw("messages").unwrap_or("[]"), "")
+    }
+
+    fn model_in<'p>(&self, path: &'p str) -> Option<&'p str> {
+        deployment(path)
+    }
+
+    fn write(&self, answering: &Answering<'_>) -> Option<Written> {
+        write::openai::chat(answering)
+    }
+
     fn whole(&self, body: &[u8], watch: &mut Watch) {
         whole(body, watch);
     }
@@ -59,6 +73,28 @@ impl ChatShape for Completions {
 
     fn read(&self, _path: &str, body: &[u8]) -> Result<ChatRequest, Unreadable> {
         read(body, prompts)
+    }
+
+    fn spoken<'a>(&self, _path: &str, body: &'a [u8]) -> Result<Spoken<'a>, Unreadable> {
+        let mut spoken = Spoken::default();
+        if let Some(prompt) = Fields::read(body)?.raw("prompt").and_then(only_text) {
+            spoken.hear_user(prompt)?;
+        }
+        Ok(spoken)
+    }
+
+    fn model_in<'p>(&self, path: &'p str) -> Option<&'p str> {
+        deployment(path)
+    }
+
+    fn write(&self, answering: &Answering<'_>) -> Option<Written> {
+        let path = answering.path_and_query.split('?').next().unwrap_or_default();
+        // Mistral's for code is answered as a conversation is.
+        if path.ends_with("/fim/completions") {
+            write::openai::chat(answering)
+        } else {
+            write::openai::text(answering)
+        }
     }
 
     fn whole(&self, body: &[u8], watch: &mut Watch) {
@@ -112,6 +148,19 @@ fn prompts(fields: &Fields<'_>) -> Result<u64, Unreadable> {
     }
     let items: Option<Vec<IgnoredAny>> = fields.value("prompt")?;
     Ok(items.map_or(1, |items| items.len() as u64))
+}
+
+/// The text that is to be completed, if it is one, by itself or in a list.
+fn only_text(prompt: &str) -> Option<&str> {
+    let is_text = |json: &&str| json.starts_with('"');
+    if is_text(&prompt) {
+        return Some(prompt);
+    }
+    let (mut last, mut count) = (None, 0_u64);
+    each(prompt, |item: &RawValue| {
+        (last, count) = (Some(item.get()), count + 1);
+    })?;
+    last.filter(|last| count == 1 && is_text(last))
 }
 
 /// An answer, or a part of one.

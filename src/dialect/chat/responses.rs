@@ -6,7 +6,7 @@ use serde_json::Value;
 
 use super::super::Unreadable;
 use super::fields::Fields;
-use super::{ChatShape, Spoilt, Watch};
+use super::{Answering, ChatShape, Spoilt, Spoken, Watch, Written, write};
 use crate::request::{ChatRequest, Framing, Sharing};
 
 /// What refers to something that the provider keeps.
@@ -26,6 +26,23 @@ impl ChatShape for Responses {
             choices: 1,
             sharing: sharing(&fields)?,
         })
+    }
+
+    fn spoken<'a>(&self, _path: &str, body: &'a [u8]) -> Result<Spoken<'a>, Unreadable> {
+        let fields = Fields::read(body)?;
+        let mut spoken = Spoken::default();
+        if let Some(instructions) = fields.raw("instructions") {
+            spoken.hear_system(instructions)?;
+        }
+        match fields.raw("input") {
+            Some(text) if text.starts_with('"') => spoken.hear_user(text)?,
+            input => spoken.hear(input.unwrap_or("[]"), "")?,
+        }
+        Ok(spoken)
+    }
+
+    fn write(&self, answering: &Answering<'_>) -> Option<Written> {
+        write::responses::answer(answering)
     }
 
     fn whole(&self, body: &[u8], watch: &mut Watch) {

@@ -7,7 +7,7 @@ use http::Method;
 use serde::de::IgnoredAny;
 
 use super::super::Unreadable;
-use super::{ChatShape, Spoilt, Watch};
+use super::{Answering, ChatShape, Spoilt, Spoken, Watch, Written};
 use crate::config::words::CachedRoute;
 use crate::request::{ChatRequest, Sharing};
 
@@ -51,6 +51,14 @@ impl ChatShape for Route {
             choices: 1,
             sharing: Sharing::Deterministic,
         })
+    }
+
+    fn spoken<'a>(&self, _path: &str, _body: &'a [u8]) -> Result<Spoken<'a>, Unreadable> {
+        Err(Unreadable("nothing is said"))
+    }
+
+    fn write(&self, _answering: &Answering<'_>) -> Option<Written> {
+        None
     }
 
     fn whole(&self, body: &[u8], watch: &mut Watch) {

@@ -59,6 +59,16 @@ fn endpoints_are_known_by_dialect_and_path() {
 }
 
 #[test]
+fn what_speaks_like_openai_has_its_endpoints() {
+    for dialect in crate::config::LIKE_OPENAI {
+        for path in ["/chat/completions", "/completions", "/responses"] {
+            let shapes = (of(dialect, path), of("openai", path));
+            assert_eq!(format!("{:?}", shapes.0), format!("{:?}", shapes.1), "{dialect}");
+        }
+    }
+}
+
+#[test]
 fn order_white_space_escapes_and_who_asks_make_no_other_question() {
     let one =
         asked(r#"{"model":"m","temperature":0,"messages":[{"role":"user","content":"é\n"}]}"#);
@@ -202,6 +212,8 @@ proptest! {
                 prop_assert_eq!(again, once);
             }
         }
+        drop(shape.spoken(path, body.as_bytes()));
+        drop(renamed(shape, (path, body.as_bytes()), "m"));
         let mut watch = Watch::new();
         shape.whole(body.as_bytes(), &mut watch);
         shape.frame(b"", body.as_bytes(), &mut watch);

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde_json::Value;
 
 /// The most choices that are kept count of; an answer with more is not one that is kept.
-const MOST_CHOICES: usize = 128;
+pub(super) const MOST_CHOICES: usize = 128;
 
 /// Why an answer is not to be given to anybody else.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
