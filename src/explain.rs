@@ -39,6 +39,8 @@ pub struct Explanation {
     pub outcome: &'static str,
     /// In a word of a closed list, or empty.
     pub reason: &'static str,
+    /// The operator's rule that was carried out for it, if any was.
+    pub rule: Option<String>,
     /// How many parts were in the cache.
     pub hits: usize,
     /// What was asked of late that is most like it.
@@ -180,12 +182,27 @@ impl Explanation {
         model: &str,
         (outcome, reason): (&'static str, &'static str),
     ) -> Self {
-        let (provider, model) = (provider.to_owned(), model.to_owned());
-        Self { time: unix_seconds(), provider, model, outcome, reason, hits: 0, nearest: None }
+        Self {
+            time: unix_seconds(),
+            provider: provider.to_owned(),
+            model: model.to_owned(),
+            outcome,
+            reason,
+            rule: None,
+            hits: 0,
+            nearest: None,
+        }
     }
 
     /// In a sentence.
     pub fn why(&self) -> String {
+        match &self.rule {
+            Some(rule) => format!("{} (rule {rule})", self.why_by_itself()),
+            None => self.why_by_itself(),
+        }
+    }
+
+    fn why_by_itself(&self) -> String {
         if !self.reason.is_empty() {
             return self.reason.to_owned();
         }

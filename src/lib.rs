@@ -70,7 +70,9 @@
 //! # The way of a request for a model's words
 //!
 //! 1. As above, until the body is there; unless the settings or the request's head say that it is
-//!    nobody else's business.
+//!    nobody else's business. The first of the operator's rules that fits it ([`serve::Rules`]) may answer
+//!    it, send it to another model or provider, or say whether its answer is kept; from here on it is the
+//!    request that is sent.
 //! 2. [`dialect::ChatShape::read`] says what the question is, and whether two who ask it may be given
 //!    the same answer. If not: [`serve::relay`].
 //! 3. The answer is in [`tier::memory::Memory`], and its bytes go out as they once came
@@ -100,6 +102,7 @@
 //! | line | a tier's own seconds, on which its entries were stored and end |
 //! | lease | the right to ask the provider for a key, among replicas |
 //! | transcript | a model's answer as it is kept: the provider's bytes |
+//! | rule | what the operator wants done with some requests for a model's words |
 //! | span | one step of a request, and how long it took, as traces show it |
 //! | verdict | what the cache did, in the words of RFC 9211 |
 

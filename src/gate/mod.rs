@@ -14,10 +14,12 @@ mod log;
 mod meter;
 mod pulse;
 pub mod route;
+mod ruled;
 mod strict;
 mod target;
 mod traced;
 mod tunnel;
+mod unread;
 mod watched;
 mod write;
 
@@ -27,9 +29,9 @@ use std::time::Instant;
 
 use bytes::Bytes;
 use http::request::Parts;
-use http::{HeaderMap, HeaderValue, Method, Request, Response, header};
+use http::{HeaderMap, HeaderValue, Request, Response, header};
 use http_body_util::BodyExt;
-use hyper::body::{Body as _, Incoming};
+use hyper::body::Incoming;
 use hyper::upgrade::{self, OnUpgrade};
 use tokio_util::task::TaskTracker;
 
@@ -51,7 +53,7 @@ use crate::error::{Error, Kind};
 use crate::headers::is_json;
 use crate::metrics::{Held, IntCounter, Operation, OperationMetrics};
 use crate::serve::reply::{Content, Manner, Reply, Verdict};
-use crate::serve::{Ask, Passing, Service, Target, relay};
+use crate::serve::{Ask, Passing, Rules, Service, Target, relay};
 use crate::trace::{Spanning, Tracer};
 
 /// The proxy's side of the gate.
@@ -63,6 +65,8 @@ pub struct Proxy {
     pub allowed: Option<Allowed>,
     /// From paths to providers.
     pub routes: Routes,
+    /// What becomes of some requests for models' words.
+    pub rules: Arc<Rules>,
     /// Bounds on what a client may send.
     pub settings: Server,
     /// Room for the bodies that are read to their ends.
@@ -108,20 +112,21 @@ impl Proxy {
         }
         count_retry(metrics, &head.headers);
         let leaving = Leaving::of(metrics);
-        let path_and_query = rest.to_owned();
         let (upstream, method) = (Arc::clone(upstream), head.method);
-        let target = Target { upstream, endpoint, method, path_and_query, received, trace };
+        let below = rest.to_owned();
+        let target = Target { upstream, endpoint, method, path_and_query: below, received, trace };
         let mut headers = std::mem::take(&mut head.headers);
         let group = self.service.group(&mut headers);
-        let mut ask = Ask { target, headers, group, body: Bytes::new() };
-        let mut reply = match self.unread(&ask, &body) {
+        let mut ask = Ask { target, headers, group, body: Bytes::new(), rule: None };
+        let mut reply = match self.unread(&ask, path_and_query, &body) {
             Some(reason) => {
                 let body = body.map_err(Into::into).boxed_unsync();
                 let reply = pass(&ask, Passing::Streamed(body), reason).await;
                 self.tunnel(tunnel, reply)
             }
-            None => self.whole(&mut ask, body).await,
+            None => self.whole(&mut ask, path_and_query, body).await,
         };
+        reply.verdict.rule.clone_from(&ask.rule);
         self.service.explain(&ask, &mut reply);
         leaving.stays();
         let response = write::respond(&voice, self.weighed(reply), exchange);
@@ -160,35 +165,26 @@ impl Proxy {
         response
     }
 
-    /// Why a request's body need not be known.
-    fn unread(&self, ask: &Ask, body: &Incoming) -> Option<&'static str> {
-        match ask.target.endpoint {
-            Endpoint::Other => Some("relay"),
-            Endpoint::Embed(_) => None,
-            // Without the cache it would have gone through, whatever its size.
-            Endpoint::Chat(_) if body.size_hint().lower() > self.settings.max_body.0 => {
-                Some("too-large")
-            }
-            Endpoint::Chat(_) if ask.target.method == Method::GET && !body.is_end_stream() => {
-                Some("relay")
-            }
-            Endpoint::Chat(shape) => self.service.declines(shape, &ask.target, &ask.headers),
-        }
-    }
-
     /// Answers a request whose body has to be known. By reference: what is passed by value takes
     /// room twice in a future that is moved about for every hit.
-    async fn whole(&self, ask: &mut Ask, body: Incoming) -> Reply {
+    async fn whole(&self, ask: &mut Ask, path: &str, body: Incoming) -> Reply {
         let (size, time) = (self.settings.max_body.as_usize(), self.settings.body_timeout);
         // Held until the answer is there.
         let mut room = self.bodies.room();
         let read = body::read(body, &ask.headers, body::Bounds { size, time }, &mut room).await;
-        let body::Whole { raw, plain } = match read {
+        let body::Whole { mut raw, plain } = match read {
             Ok(whole) => whole,
             Err(error) => return failed(error),
         };
         let is_readable = plain.is_some();
         ask.body = plain.unwrap_or_default();
+        if is_readable
+            && self.may_be_ruled(ask, path)
+            // Boxed, since few requests are under rules.
+            && let Some(reply) = Box::pin(self.rule(ask, path, &mut raw)).await
+        {
+            return reply;
+        }
         let reply = self.ask_one(ask, (&raw, is_readable)).await;
         if !reply.is_providers_failure() || ask.target.upstream.settings.fallback.is_empty() {
             return reply;
@@ -218,10 +214,13 @@ impl Proxy {
     async fn ask_one(&self, ask: &Ask, (raw, is_readable): (&Bytes, bool)) -> Reply {
         let mut reason = "unreadable";
         if is_readable {
-            match contain(self.service.answer(ask)).await {
-                Some(Ok(reply)) => return reply,
-                Some(Err(other)) => reason = other,
-                None => return self.broken(),
+            match self.declined(ask) {
+                Some(declined) => reason = declined,
+                None => match contain(self.service.answer(ask)).await {
+                    Some(Ok(reply)) => return reply,
+                    Some(Err(other)) => reason = other,
+                    None => return self.broken(),
+                },
             }
         }
         pass(ask, Passing::Whole(raw.clone()), reason).await

@@ -5,7 +5,8 @@ use std::sync::Arc;
 
 use crate::dialect::Endpoint;
 use crate::metrics::Operation;
-use crate::upstream::{Upstream, is_version};
+use crate::upstream::Upstream;
+pub use crate::upstream::endpoint;
 
 /// The providers by the first segment of their paths, and the one for every other path.
 #[derive(Debug)]
@@ -42,18 +43,6 @@ impl Routes {
         let end = path.find(['/', '?']).unwrap_or(path.len());
         let (name, rest) = path.split_at(end);
         Some((self.by_name.get(name)?, rest))
-    }
-}
-
-/// A path without its query and without a leading version segment.
-pub fn endpoint(path_and_query: &str) -> &str {
-    let path = path_and_query.split('?').next().unwrap_or_default();
-    let segment = path.strip_prefix('/').and_then(|rest| rest.split('/').next());
-    match segment {
-        Some(version) if is_version(version) => {
-            path.strip_prefix('/').and_then(|rest| rest.strip_prefix(version)).unwrap_or(path)
-        }
-        _ => path,
     }
 }
 

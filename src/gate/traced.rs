@@ -41,6 +41,9 @@ pub(super) fn begin(
 /// Says what became of a request.
 pub(super) fn tell(span: &Span, Reply { content, verdict }: &Reply, received: Instant) {
     span.set("larder.cache", verdict.cache_status().into_owned());
+    if let Some(rule) = &verdict.rule {
+        span.set("larder.rule", rule.name.clone());
+    }
     if let Some(items) = verdict.items {
         span.set("larder.items.hit", items.hit as u64);
         span.set("larder.items.collapsed", items.collapsed as u64);

@@ -28,6 +28,7 @@ const JSON: HeaderValue = HeaderValue::from_static("application/json");
 const CACHE_STATUS: HeaderName = HeaderName::from_static("cache-status");
 const ITEMS: HeaderName = HeaderName::from_static("x-larder-items");
 const EXPLAIN: HeaderName = HeaderName::from_static("x-larder-explain");
+const RULE: HeaderName = HeaderName::from_static("x-larder-rule");
 const ERROR: HeaderName = HeaderName::from_static("x-larder-error");
 const SHOULD_RETRY: HeaderName = HeaderName::from_static("x-should-retry");
 const SERVER_TIMING: HeaderName = HeaderName::from_static("server-timing");
@@ -220,6 +221,7 @@ fn told(
     let fields = [
         has_age.then(|| (header::AGE, age().into())),
         verdict.explained.as_ref().map(|why| (EXPLAIN, why.to_string().into())),
+        verdict.rule.as_ref().map(|rule| (RULE, rule.name.clone().into())),
         Some((CACHE_STATUS, verdict.cache_status())),
         divided.map(|items| (ITEMS, items.header())),
         verdict.items.map(|_| (SERVER_TIMING, server_timing(verdict, total).into())),

@@ -112,6 +112,7 @@ pub struct Metrics {
     held_limit: IntGaugeVec,
     chat_streams: IntGauge,
     chat_answers: IntCounterVec,
+    rules: IntCounterVec,
     /// Connections that clients hold open now.
     pub downstream_connections: IntGauge,
     /// Keys that are being computed now.
@@ -271,6 +272,9 @@ impl Metrics {
             chat_answers: declare!(registry, IntCounterVec, Opts::new("larder_chat_answers_total",
                 "Answers of models that might have been kept, by what became of them: stored, shared = another replica asked at the same time and stored it, or why not (status, content_type, too_large, unreadable, error, finish_reason, refused, unfinished, cut, failed = no answer came, abandoned = everybody left)."),
                 &["result"]),
+            rules: declare!(registry, IntCounterVec, Opts::new("larder_rules_total",
+                "Requests for models' words that a rule of the configuration ([[rules]]) was carried out for, by its name. None of a rule that should fire: see `x-larder-explain`, and the rules before it."),
+                &["rule"]),
             downstream_connections: declare!(registry, IntGauge, Opts::new("larder_downstream_connections",
                 "Connections that clients hold open now.")),
             traces_dropped: declare!(registry, IntCounter, Opts::new("larder_traces_dropped_total",

@@ -81,6 +81,11 @@ impl Metrics {
         }
     }
 
+    /// How often a rule was carried out.
+    pub fn rule(&self, name: &str) -> IntCounter {
+        self.rules.with_label_values(&[name])
+    }
+
     /// The handles of one operation.
     pub fn operation(&self, operation: Operation) -> OperationMetrics {
         let label = operation.label();

@@ -104,6 +104,7 @@ fn explanation(ask: &Ask, verdict: &Verdict) -> Explanation {
     let hits = verdict.items.map_or(0, |items| items.hit);
     Explanation {
         hits,
+        rule: verdict.rule.as_ref().map(|rule| rule.name.clone()),
         ..Explanation::of(&ask.target.upstream.name, &model.unwrap_or_default(), what)
     }
 }
@@ -164,6 +165,7 @@ fn sentence(reason: &'static str) -> &'static str {
         "audio" => "audio: the answer is not text",
         "unreadable" => "unreadable: the body is not what larder understands of this endpoint",
         "too-large" => "too-large: the body is larger than server.max_body",
+        "rule" => "rule: larder answered it itself, as the operator wants",
         "relay" => "relay: this endpoint is passed on as it is",
         other => other,
     }

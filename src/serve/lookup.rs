@@ -28,8 +28,8 @@ impl Service {
     ) -> Result<(ChatRequest, Option<CacheKey>), Unreadable> {
         let request = shape.read(&ask.target.path_and_query, &ask.body)?;
         let directives = Directives::read(&ask.headers);
-        let declined = self.declines(shape, &ask.target, &ask.headers).is_some();
-        if declined || permit(shape, &ask.target.upstream, &directives, &request).is_err() {
+        let declined = self.declines(shape, ask).is_some();
+        if declined || permit(shape, ask, &directives, &request).is_err() {
             return Ok((request, None));
         }
         let key = self.chat_key(ask, &question(shape, &ask.body)?);

@@ -13,6 +13,7 @@ mod original;
 mod refused;
 mod relay;
 pub mod reply;
+mod rules;
 mod stale;
 mod table;
 mod ticket;
@@ -45,6 +46,7 @@ use crate::upstream::{Finding, Upstream};
 
 pub use relay::{Passing, relay};
 use reply::Reply;
+pub use rules::{Fired, Rule, Rules};
 pub use vouch::Vouching;
 
 /// The handles that a request may use.
@@ -157,6 +159,8 @@ pub struct Ask {
     pub group: Vec<HeaderValue>,
     /// As it came, decoded.
     pub body: Bytes,
+    /// The rule that was carried out for it, if any was.
+    pub rule: Option<Arc<Rule>>,
 }
 
 impl Service {

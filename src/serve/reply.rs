@@ -7,6 +7,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use http::{HeaderMap, Response, StatusCode};
 
+use super::Rule;
 use crate::broadcast::{Head, Reader};
 use crate::clock::Moment;
 use crate::error::Error;
@@ -100,6 +101,8 @@ pub struct Verdict {
     pub credit: Option<Credit>,
     /// Why it is so, where the request asks.
     pub explained: Option<Box<str>>,
+    /// The operator's rule that was carried out for it, if any was.
+    pub rule: Option<Arc<Rule>>,
 }
 
 /// What is in the cache of an answer that is there.
@@ -184,6 +187,8 @@ impl Verdict {
                 format!("larder; fwd=request{stored}; detail={reason}")
             }
             (Outcome::Miss, None) => format!("larder; fwd=miss{stored}"),
+            // It was neither there nor asked for.
+            (Outcome::Bypass, Some("rule")) => return "larder; detail=rule".into(),
             (Outcome::Bypass, Some(reason)) => format!("larder; fwd=bypass; detail={reason}"),
             (Outcome::Bypass, None) => "larder; fwd=bypass".to_owned(),
         };

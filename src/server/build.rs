@@ -23,7 +23,7 @@ use crate::gate::{Allowed, Proxy, Recent};
 use crate::headers::is_of_message;
 use crate::ledger::Ledger;
 use crate::metrics::{self, Metrics, Operation};
-use crate::serve::{ChatHandles, Sentinel, Service, Vouching};
+use crate::serve::{ChatHandles, Rules, Sentinel, Service, Vouching};
 use crate::tier::Ground;
 use crate::tier::disk::directory::Directory;
 use crate::trace::Tracer;
@@ -210,6 +210,7 @@ pub(super) fn proxy(config: &Config, built: &Built) -> Result<Proxy, Failure> {
         allowed: allowlist.then(allowed),
         service: Arc::clone(&built.service),
         routes: Routes::new(built.upstreams.clone(), Arc::clone(default)),
+        rules: Arc::new(Rules::new(&config.rules, &built.upstreams, &built.metrics)),
         settings: config.server.clone(),
         bodies: Arc::clone(&built.bodies),
         answers: Arc::clone(&built.answers),

@@ -23,8 +23,20 @@ impl Upstream {
     }
 }
 
+/// A path without its query and without a leading version segment.
+pub fn endpoint(path_and_query: &str) -> &str {
+    let path = path_and_query.split('?').next().unwrap_or_default();
+    let segment = path.strip_prefix('/').and_then(|rest| rest.split('/').next());
+    match segment {
+        Some(version) if is_version(version) => {
+            path.strip_prefix('/').and_then(|rest| rest.strip_prefix(version)).unwrap_or(path)
+        }
+        _ => path,
+    }
+}
+
 /// Whether a path segment is a version: `v1`, `v1beta`.
-pub fn is_version(segment: &str) -> bool {
+fn is_version(segment: &str) -> bool {
     let mut chars = segment.chars();
     chars.next() == Some('v')
         && chars.next().is_some_and(|c| c.is_ascii_digit())

@@ -16,8 +16,9 @@ impl Admin {
                 "provider" => |one| &one.provider,
                 "model" => |one| &one.model,
                 "outcome" => |one| one.outcome,
+                "rule" => |one| one.rule.as_deref().unwrap_or_default(),
                 _ => {
-                    let known = "known are: provider, model, outcome";
+                    let known = "known are: provider, model, outcome, rule";
                     let message = format!("{name:?}: unknown filter; {known}\n");
                     return text(StatusCode::BAD_REQUEST, &message);
                 }
@@ -38,6 +39,7 @@ fn explanation(one: &Explanation) -> Value {
         "provider": one.provider,
         "model": one.model,
         "outcome": one.outcome,
+        "rule": one.rule,
         "why": one.why(),
         "nearest": one.nearest.as_ref().map(nearest),
     })

@@ -49,7 +49,7 @@ impl Proxy {
         let target = Target { upstream, endpoint, method, path_and_query, received, trace: None };
         let mut headers = head.headers;
         let group = self.service.group(&mut headers);
-        let ask = Ask { target, headers, group, body: Bytes::new() };
+        let ask = Ask { target, headers, group, body: Bytes::new(), rule: None };
         let beginning = self.service.familiar(&ask)?;
         Some(Familiar { proxy: Arc::downgrade(self), beginning })
     }

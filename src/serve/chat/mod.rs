@@ -11,11 +11,11 @@ mod watcher;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use http::{HeaderMap, HeaderValue, header};
+use http::{HeaderValue, header};
 
 use super::reply::{self, Content, Manner, Reply, Verdict};
 use super::ticket::ticket;
-use super::{Ask, Directives, Service, Target};
+use super::{Ask, Directives, Service};
 use crate::broadcast::Joined;
 use crate::clock::Moment;
 use crate::config::words::ChatCache;
@@ -29,7 +29,7 @@ use crate::request::{ChatRequest, Sharing};
 use crate::tier::purge::Scope;
 use crate::tier::{Freshness, Look, Stored};
 use crate::transcript::Transcript;
-use crate::upstream::{Call, Upstream};
+use crate::upstream::Call;
 use head::{await_head, not_cached};
 use pump::Pump;
 use share::Peers;
@@ -49,19 +49,14 @@ impl Kept {
 }
 
 impl Service {
-    /// Why a request for a model's words is not looked at, as far as its head tells.
-    pub fn declines(
-        &self,
-        shape: &dyn ChatShape,
-        target: &Target,
-        headers: &HeaderMap,
-    ) -> Option<&'static str> {
-        let directives = Directives::read(headers);
-        let settings = &target.upstream.settings;
-        let no_rules = settings.chat_cache_models.is_empty();
+    /// Why a request for a model's words is not looked at, as far as its head tells, and the rule that was
+    /// carried out for it.
+    pub fn declines(&self, shape: &dyn ChatShape, ask: &Ask) -> Option<&'static str> {
+        let (headers, directives) = (&ask.headers, Directives::read(&ask.headers));
+        let settings = &ask.target.upstream.settings;
         let (off, reason) = match shape.route() {
             Some(route) => (!settings.cache_routes.has(route), "relay"),
-            None => (settings.chat_cache == ChatCache::Off && no_rules, "chat-cache-off"),
+            None => (is_off(ask), "chat-cache-off"),
         };
         if directives.no_store {
             Some("no-store")
@@ -86,7 +81,7 @@ impl Service {
         let request = read.map_err(|_| "unreadable")?;
         ask.target.asks(&request.model);
         let directives = Directives::read(&ask.headers);
-        match permit(shape, &ask.target.upstream, &directives, &request) {
+        match permit(shape, ask, &directives, &request) {
             Err(_) if directives.only_if_cached => return Ok(not_cached()),
             permitted => permitted?,
         }
@@ -198,6 +193,14 @@ impl Service {
         CacheKey::whole(key)
     }
 
+    /// How long the answer to a request is good, where its caller does not say.
+    fn ttl_of_words(&self, ask: &Ask) -> Option<Duration> {
+        match ask.rule.as_ref().and_then(|rule| rule.ttl()) {
+            Some(ttl) => Some(ttl).filter(|ttl| !ttl.is_zero()),
+            None => self.chat.ttl,
+        }
+    }
+
     fn pump(
         self: &Arc<Self>,
         shape: &'static dyn ChatShape,
@@ -221,25 +224,36 @@ impl Service {
             model: request.model.clone(),
             account: ask.target.upstream.accounts.of(Operation::Chat, &request.model),
             since: Instant::now(),
-            ttl: shortest(directives.ttl.or(self.chat.ttl), shape.most_ttl()),
+            ttl: shortest(directives.ttl.or_else(|| self.ttl_of_words(ask)), shape.most_ttl()),
         }
+    }
+}
+
+/// Whether no answer of the request's provider is kept, or none that its rule is for.
+fn is_off(ask: &Ask) -> bool {
+    let settings = &ask.target.upstream.settings;
+    let by_model = !settings.chat_cache_models.is_empty();
+    match ask.rule.as_ref().and_then(|rule| rule.cache()) {
+        Some(cache) => cache == ChatCache::Off,
+        None => settings.chat_cache == ChatCache::Off && !by_model,
     }
 }
 
 /// Whether the settings, or the caller, let this request share an answer.
 pub(super) fn permit(
     shape: &dyn ChatShape,
-    upstream: &Upstream,
+    ask: &Ask,
     directives: &Directives,
     request: &ChatRequest,
 ) -> Result<(), &'static str> {
     if shape.route().is_some() {
         return Ok(());
     }
-    let settings = &upstream.settings;
+    let settings = &ask.target.upstream.settings;
+    let of_model = || settings.chat_cache_models.of(&request.model).unwrap_or(settings.chat_cache);
     let policy = match directives.cached {
         Some(true) => ChatCache::All,
-        _ => settings.chat_cache_models.of(&request.model).unwrap_or(settings.chat_cache),
+        _ => ask.rule.as_ref().and_then(|rule| rule.cache()).unwrap_or_else(of_model),
     };
     match (policy, request.sharing) {
         (ChatCache::Off, _) => Err("chat-cache-off"),

@@ -94,6 +94,7 @@ fn proxy(config: &Config, built: &Built) -> Proxy {
         service: Arc::clone(&built.service),
         allowed: None,
         routes: Routes::new(built.upstreams.clone(), default),
+        rules: Arc::default(),
         bodies: Ceiling::new(config.server.max_in_flight.as_usize()),
         answers: Ceiling::new(config.server.max_answers.as_usize()),
         settings: config.server.clone(),
