@@ -48,6 +48,7 @@ mod recall;
 mod reload;
 mod replies;
 mod routes;
+mod rules;
 mod run;
 mod secrets;
 mod shapes;
