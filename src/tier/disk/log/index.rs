@@ -5,18 +5,20 @@
 //! the tables are: 46.6 at 1,000,000 entries, 31.1 at 1,500,000. Two keys with one fingerprint share an entry, and the later has it; the frame
 //! names its whole key, so that this is a miss and never a wrong answer.
 
-use std::collections::HashMap;
+use std::collections::{BinaryHeap, HashMap};
 use std::hash::{BuildHasherDefault, Hash, Hasher};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use super::frame::Key;
+use super::frame::{KEY, Key};
 
 const SHARDS: usize = 64;
 
 const READ: u32 = 1 << 31;
 
-/// What the index knows of a key. Bytes and not a number, which would pad an entry to 24 bytes.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+/// What the index knows of a key, in the order of the keys. Bytes and not a number, which would pad an
+/// entry to 24 bytes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct Fingerprint([u8; 8]);
 
 impl Fingerprint {
@@ -33,6 +35,15 @@ impl Fingerprint {
     /// To be written down.
     pub(super) fn to_bytes(self) -> [u8; 8] {
         self.0
+    }
+
+    /// The highest key that has it.
+    pub(super) fn highest(self) -> Key {
+        let mut key = [u8::MAX; size_of::<Key>()];
+        if let Some(beginning) = key.first_chunk_mut() {
+            *beginning = self.0;
+        }
+        key
     }
 
     fn as_number(self) -> u64 {
@@ -72,6 +83,11 @@ impl Place {
         self.length & READ != 0
     }
 
+    /// Whether there is only a note that what was under the key was removed.
+    pub(super) fn is_grave(self) -> bool {
+        self.length() == KEY
+    }
+
     fn is(self, other: Self) -> bool {
         self.segment == other.segment && self.offset == other.offset
     }
@@ -79,16 +95,19 @@ impl Place {
 
 type Shard = HashMap<Fingerprint, Place, BuildHasherDefault<Uniform>>;
 
-/// The places of all records.
+/// The places of all records, and of what was removed: hints are written from here, and an opening has to
+/// know of a removal for as long as the files may have what was removed.
 #[derive(Debug)]
 pub(super) struct Index {
     shards: Vec<Mutex<Shard>>,
+    graves: AtomicU64,
 }
 
 impl Index {
     /// Nothing yet.
     pub(super) fn new() -> Self {
-        Self { shards: std::iter::repeat_with(Mutex::default).take(SHARDS).collect() }
+        let shards = std::iter::repeat_with(Mutex::default).take(SHARDS).collect();
+        Self { shards, graves: AtomicU64::default() }
     }
 
     /// Makes room for so many more.
@@ -99,29 +118,76 @@ impl Index {
     /// The place of a record that is about to be read.
     pub(super) fn find(&self, fingerprint: Fingerprint) -> Option<Place> {
         let mut shard = self.shard(fingerprint);
-        let place = shard.get_mut(&fingerprint)?;
+        let place = shard.get_mut(&fingerprint).filter(|place| !place.is_grave())?;
         place.length |= READ;
         Some(*place)
     }
 
+    /// The place of a record, for who does not read it in earnest.
+    pub(super) fn peek(&self, fingerprint: Fingerprint) -> Option<Place> {
+        self.shard(fingerprint).get(&fingerprint).filter(|place| !place.is_grave()).copied()
+    }
+
+    /// Whether a record is there, or was.
+    pub(super) fn knows(&self, fingerprint: Fingerprint) -> bool {
+        self.shard(fingerprint).contains_key(&fingerprint)
+    }
+
+    /// The first records from a fingerprint on, in their order, and at most so many.
+    pub(super) fn from(&self, first: Option<Fingerprint>, most: usize) -> Vec<Fingerprint> {
+        let mut lowest = BinaryHeap::with_capacity(most.saturating_add(1));
+        for shard in &self.shards {
+            for (fingerprint, place) in &*lock(shard) {
+                let late = first.is_some_and(|first| *fingerprint < first);
+                let full = lowest.len() >= most;
+                let far = full && lowest.peek().is_none_or(|highest| fingerprint > highest);
+                if late || far || place.is_grave() {
+                    continue;
+                }
+                lowest.push(*fingerprint);
+                if full {
+                    lowest.pop();
+                }
+            }
+        }
+        lowest.into_sorted_vec()
+    }
+
     /// Puts a record's place; gives the one it had before.
     pub(super) fn insert(&self, fingerprint: Fingerprint, place: Place) -> Option<Place> {
-        self.shard(fingerprint).insert(fingerprint, place)
+        let old = self.shard(fingerprint).insert(fingerprint, place);
+        if place.is_grave() {
+            self.graves.fetch_add(1, Ordering::Relaxed);
+        }
+        self.gone(old);
+        old
     }
 
-    /// Forgets a record, wherever it is.
-    pub(super) fn remove(&self, fingerprint: Fingerprint) -> Option<Place> {
-        self.shard(fingerprint).remove(&fingerprint)
+    /// Forgets a record, in this place or in any; gives where it was. Its place stays as one of a removal:
+    /// without it the next opening might find what the record had replaced.
+    pub(super) fn bury(&self, fingerprint: Fingerprint, at: Option<Place>) -> Option<Place> {
+        let mut shard = self.shard(fingerprint);
+        let there = |now: &&mut Place| !now.is_grave() && at.is_none_or(|at| now.is(at));
+        let place = shard.get_mut(&fingerprint).filter(there)?;
+        let old = std::mem::replace(place, Place { length: KEY, ..*place });
+        self.graves.fetch_add(1, Ordering::Relaxed);
+        Some(old)
     }
 
-    /// Forgets a record if it still is in this place.
+    /// Forgets what is in this place, which is about to go, if it still is there.
     pub(super) fn remove_from(&self, fingerprint: Fingerprint, place: Place) -> bool {
         let mut shard = self.shard(fingerprint);
         let found = shard.get(&fingerprint).is_some_and(|now| now.is(place));
         if found {
-            shard.remove(&fingerprint);
+            self.gone(shard.remove(&fingerprint));
         }
         found
+    }
+
+    fn gone(&self, old: Option<Place>) {
+        if old.is_some_and(Place::is_grave) {
+            self.graves.fetch_sub(1, Ordering::Relaxed);
+        }
     }
 
     /// Notes that a record has moved, if nobody has overwritten or forgotten it meanwhile.
@@ -153,7 +219,7 @@ impl Index {
     pub(super) fn count(&self) -> HashMap<u32, u64, BuildHasherDefault<Uniform>> {
         let mut counts = HashMap::<_, u64, _>::default();
         for shard in &self.shards {
-            for place in lock(shard).values() {
+            for place in lock(shard).values().filter(|place| !place.is_grave()) {
                 *counts.entry(place.segment).or_default() += 1;
             }
         }
@@ -163,12 +229,14 @@ impl Index {
     /// Forgets everything, and gives its memory back; says how much it was.
     pub(super) fn clear(&self) -> u64 {
         let clear = |shard| std::mem::take(&mut *lock(shard)).len() as u64;
-        self.shards.iter().map(clear).sum()
+        let all: u64 = self.shards.iter().map(clear).sum();
+        all - self.graves.swap(0, Ordering::Relaxed).min(all)
     }
 
     /// The number of records.
     pub(super) fn len(&self) -> u64 {
-        self.shards.iter().map(|shard| lock(shard).len() as u64).sum()
+        let all: u64 = self.shards.iter().map(|shard| lock(shard).len() as u64).sum();
+        all - self.graves.load(Ordering::Relaxed).min(all)
     }
 
     fn shard(&self, fingerprint: Fingerprint) -> MutexGuard<'_, Shard> {

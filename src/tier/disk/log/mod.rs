@@ -9,6 +9,9 @@
 //! But every record is verified with its key when it is read, so what is given is what was put under
 //! that key. After a crash, or damage to a file, that may be an earlier record than the last one.
 //!
+//! What is removed leaves a note of that, a frame without a record, which an opening reads like any
+//! other. It is needed until everything older is gone, and goes with its segment.
+//!
 //! When the files have grown over the limit, the oldest segment goes. Its records that were read
 //! since they were written move to the head of the log, once; the others are evicted.
 //!
@@ -25,6 +28,7 @@ mod store;
 mod writer;
 
 use std::io;
+use std::ops::ControlFlow;
 use std::path::Path;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
@@ -79,13 +83,31 @@ impl Log {
         self.store.get(key)
     }
 
-    /// Keeps a record under a key. It may evict others before. An error leaves the log as it was;
-    /// one of kind `FileTooLarge` means that the record takes more than a quarter of the limit.
+    /// The same, for who does not read it in earnest; what is damaged is not there.
+    pub fn peek(&self, key: &[u8; 32]) -> Option<Vec<u8>> {
+        let frame = self.store.peek(Fingerprint::of(key))?;
+        let own = frame::verify(&frame) == Some(key);
+        own.then(|| frame::into_record(frame))
+    }
+
+    /// Keeps a record, which is not empty, under a key. It may evict others before. An error leaves the
+    /// log as it was; one of kind `FileTooLarge` means that the record takes more than a quarter of the
+    /// limit.
     pub fn put(&self, key: &[u8; 32], record: &[u8]) -> io::Result<()> {
+        if record.is_empty() {
+            return Err(io::ErrorKind::InvalidInput.into());
+        }
         self.writer()?.put(&self.store, key, record)
     }
 
-    /// Forgets the record under a key, until the log is opened again: nothing is deleted.
+    /// Removes the records under some keys, also for whoever opens the log next; gives their number.
+    /// After an error some may still be there.
+    pub fn remove(&self, keys: &[[u8; 32]]) -> io::Result<u64> {
+        self.writer()?.remove(&self.store, keys)
+    }
+
+    /// Forgets the record under a key; it may be there again when the log is opened again, since nothing
+    /// is deleted.
     pub fn forget(&self, key: &[u8; 32]) {
         self.store.forget(Fingerprint::of(key));
     }
@@ -112,13 +134,37 @@ impl Log {
         mut visit: impl FnMut(&[u8; 32], Vec<u8>) -> io::Result<()>,
     ) -> io::Result<()> {
         for segment in self.store.all() {
-            for (fingerprint, place) in self.store.index.of_segment(segment.number()) {
+            let places = self.store.index.of_segment(segment.number());
+            for (fingerprint, place) in places.into_iter().filter(|(_, place)| !place.is_grave()) {
                 let Ok(frame) = self.store.read(&segment, fingerprint, place) else { continue };
                 let Some(key) = frame::verify(&frame).copied() else { continue };
                 visit(&key, frame::into_record(frame))?;
             }
         }
         Ok(())
+    }
+
+    /// Visits the records after a key in the order of their keys, at most so many, until the visitor has
+    /// enough. Gives the key up to which there is nothing more to see; none at the end of all records.
+    pub fn next(
+        &self,
+        after: Option<&[u8; 32]>,
+        most: usize,
+        mut visit: impl FnMut(&[u8; 32], Vec<u8>) -> ControlFlow<()>,
+    ) -> Option<[u8; 32]> {
+        let first = after.map(Fingerprint::of);
+        let fingerprints = self.store.index.from(first, most);
+        for fingerprint in &fingerprints {
+            let Some(frame) = self.store.peek(*fingerprint) else { continue };
+            let Some(key) = frame::verify(&frame).copied() else { continue };
+            // Two keys may begin with the same bytes.
+            let late = after.is_some_and(|after| key <= *after);
+            if !late && visit(&key, frame::into_record(frame)).is_break() {
+                return Some(fingerprint.highest());
+            }
+        }
+        let last = fingerprints.last().filter(|_| fingerprints.len() == most)?;
+        Some(last.highest())
     }
 
     /// The number of records.

@@ -46,6 +46,16 @@ impl Store {
         Ok(None)
     }
 
+    /// The frame of a fingerprint, verified, without noting that it was read; none if it is gone.
+    pub(super) fn peek(&self, fingerprint: Fingerprint) -> Option<Vec<u8>> {
+        for _ in 0..LOOKS {
+            let place = self.index.peek(fingerprint)?;
+            let Some(segment) = self.segment(place.segment) else { continue };
+            return self.read(&segment, fingerprint, place).ok();
+        }
+        None
+    }
+
     /// The frame in a place, verified; its key has the fingerprint.
     pub(super) fn read(
         &self,
@@ -60,7 +70,9 @@ impl Store {
         if frame::verify(&frame).map(Fingerprint::of) == Some(fingerprint) {
             return Ok(frame);
         }
-        self.forget_from(fingerprint, place);
+        if let Some(old) = self.index.bury(fingerprint, Some(place)) {
+            self.lost(old);
+        }
         let number = segment.number();
         let what = format!("the record at {} of segment {number} is damaged", place.offset);
         Err(io::Error::new(io::ErrorKind::InvalidData, what))
@@ -92,12 +104,12 @@ impl Store {
 
     /// Forgets a record.
     pub(super) fn forget(&self, fingerprint: Fingerprint) {
-        if let Some(place) = self.index.remove(fingerprint) {
+        if let Some(place) = self.index.bury(fingerprint, None) {
             self.lost(place);
         }
     }
 
-    /// Forgets a record if it still is in this place.
+    /// Forgets what is in a place that is about to go, if it still is there.
     pub(super) fn forget_from(&self, fingerprint: Fingerprint, place: Place) -> bool {
         let found = self.index.remove_from(fingerprint, place);
         if found {
@@ -107,15 +119,19 @@ impl Store {
     }
 
     fn gained(&self, place: Place) {
-        if let Some(segment) = self.segments().get(&place.segment) {
+        if let Some(segment) = self.segment_of_record(place) {
             segment.gained();
         }
     }
 
     fn lost(&self, place: Place) {
-        if let Some(segment) = self.segments().get(&place.segment) {
+        if let Some(segment) = self.segment_of_record(place) {
             segment.lost();
         }
+    }
+
+    fn segment_of_record(&self, place: Place) -> Option<Arc<Segment>> {
+        if place.is_grave() { None } else { self.segment(place.segment) }
     }
 
     /// A segment by its number.

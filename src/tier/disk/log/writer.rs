@@ -68,6 +68,31 @@ impl Writer {
         place.map(drop)
     }
 
+    /// Removes what is under some keys, for good: a note of it is on the disk when this returns. Gives the
+    /// number of records that were there.
+    pub(super) fn remove(&mut self, store: &Store, keys: &[Key]) -> io::Result<u64> {
+        let (mut buffer, mut removed) = (Vec::new(), 0);
+        for key in keys {
+            let fingerprint = Fingerprint::of(key);
+            // What was only forgotten is in the files all the same.
+            if !store.index.knows(fingerprint) {
+                continue;
+            }
+            frame::write(&mut buffer, key, &[])?;
+            self.make_room(store, buffer.len() as u64)?;
+            // It may have gone to make room; then so has everything that was written before it.
+            if store.index.knows(fingerprint) {
+                let grave = self.append(store, &buffer)?;
+                removed += u64::from(store.index.peek(fingerprint).is_some());
+                store.insert(fingerprint, grave);
+            }
+        }
+        for segment in store.all() {
+            segment.sync()?;
+        }
+        Ok(removed)
+    }
+
     /// Evicts until so many bytes more are within the limit.
     pub(super) fn make_room(&mut self, store: &Store, size: u64) -> io::Result<()> {
         while store.bytes() + size > self.limits.bytes {
@@ -158,7 +183,9 @@ impl Writer {
                     Err(_) => allowance = 0,
                 }
             }
-            evicted += u64::from(store.forget_from(fingerprint, place));
+            let found = store.forget_from(fingerprint, place);
+            // What was removed with it lay in an older segment, which is gone.
+            evicted += u64::from(found && !place.is_grave());
         }
         store.has_evicted(evicted);
         store.remove(segment.number())

@@ -9,10 +9,11 @@ fn the_last_record_under_a_key_is_given() {
     let scratch = Scratch::new();
     let log = scratch.open(LIMIT);
     assert_eq!(log.get(&key(1)).expect("read"), None);
-    for record in [b"one".as_slice(), b"", b"three"] {
+    for record in [b"one".as_slice(), b"2", b"three"] {
         log.put(&key(1), record).expect("put");
         assert_eq!(log.get(&key(1)).expect("read").as_deref(), Some(record));
     }
+    log.put(&key(1), b"").expect_err("nothing is no record");
     log.put(&key(2), b"two").expect("put");
     assert_eq!(log.entries(), 2);
     log.forget(&key(1));
@@ -139,7 +140,8 @@ fn a_log_open_for_reading_changes_nothing() {
     let log = Log::open_read_only(scratch.path()).expect("opened");
     assert_eq!(found(&log, 0..50) + log.dropped_files(), 51);
     log.flush().expect("nothing to do");
-    for refused in [log.put(&key(1), b""), log.clear().map(drop)] {
+    for refused in [log.put(&key(1), b"1"), log.remove(&[key(1)]).map(drop), log.clear().map(drop)]
+    {
         assert_eq!(refused.expect_err("refused").kind(), io::ErrorKind::ReadOnlyFilesystem);
     }
     for (bytes, path) in before {

@@ -13,6 +13,7 @@ enum Op {
     Put(u64, usize),
     Get(u64),
     Forget(u64),
+    Remove(u64),
     Flush,
     Clear,
     Reopen,
@@ -25,7 +26,8 @@ fn ops() -> impl Strategy<Value = Vec<Op>> {
     let op = prop_oneof![
         30 => (key.clone(), 0..3_000_usize).prop_map(|(key, length)| Op::Put(key, length)),
         30 => key.clone().prop_map(Op::Get),
-        3 => key.prop_map(Op::Forget),
+        3 => key.clone().prop_map(Op::Forget),
+        5 => key.prop_map(Op::Remove),
         2 => Just(Op::Flush),
         1 => Just(Op::Clear),
         2 => Just(Op::Reopen),
@@ -39,6 +41,8 @@ fn ops() -> impl Strategy<Value = Vec<Op>> {
 struct Model {
     /// All that was put since the last clearing. The newest is the last.
     put: HashMap<u64, Vec<Vec<u8>>>,
+    /// What was removed, which only a process that died with the note of it brings back.
+    removed: HashMap<u64, Vec<Vec<u8>>>,
     /// The keys under which an earlier record than the last may be found: the last was forgotten or
     /// lost, and the log has been opened again.
     earlier: bool,
@@ -54,6 +58,11 @@ impl Model {
 
     fn reopened(&mut self, lost: bool) {
         self.earlier |= lost || self.forgotten;
+        if lost {
+            for (key, removed) in self.removed.drain() {
+                self.put.entry(key).or_default().splice(..0, removed);
+            }
+        }
     }
 }
 
@@ -84,6 +93,7 @@ impl Run {
                 self.model.forgotten = true;
                 assert_eq!(self.log().get(&key(*n)).expect("read"), None);
             }
+            Op::Remove(n) => self.remove(*n),
             Op::Flush => self.log().flush().expect("flushed"),
             Op::Clear => {
                 let entries = self.log().entries();
@@ -105,10 +115,35 @@ impl Run {
         self.model.put.entry(n).or_default().push(record);
     }
 
+    fn remove(&mut self, n: u64) {
+        let there = self.log().get(&key(n)).expect("read").is_some();
+        let removed = self.log().remove(&[key(n)]).expect("removed");
+        // Making room for the note may have evicted it.
+        assert!(removed <= u64::from(there));
+        assert_eq!(self.log().get(&key(n)).expect("read"), None);
+        self.pages();
+        let put = self.model.put.remove(&n).unwrap_or_default();
+        self.model.removed.entry(n).or_default().extend(put);
+    }
+
     fn get(&mut self, n: u64) {
         if let Some(found) = self.log().get(&key(n)).expect("read") {
             assert!(self.model.allows(n, &found), "a wrong record under {n}");
         }
+    }
+
+    /// All entries are seen once, in the order of their keys, whatever the size of a page.
+    fn pages(&self) {
+        let (mut seen, mut after) = (Vec::new(), None);
+        loop {
+            let next = self.log().next(after.as_ref(), 5, |key, _| {
+                seen.push(*key);
+                ControlFlow::Continue(())
+            });
+            let Some(next) = next else { break };
+            after = Some(next);
+        }
+        assert!(seen.is_sorted() && seen.len() as u64 == self.log().entries());
     }
 
     fn reopen(&mut self, cut: Option<&prop::sample::Index>) {
