@@ -6,12 +6,13 @@
 use std::fmt;
 use std::hash::{BuildHasher, Hash, Hasher};
 
+use base64_simd::URL_SAFE_NO_PAD;
 use xxhash_rust::xxh3::xxh3_64_with_seed;
 
 use crate::request::Input;
 
 /// A 256-bit digest of framed fields.
-#[derive(Clone, Copy, PartialEq, Eq)]
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Digest([u8; 32]);
 
 impl Digest {
@@ -98,7 +99,7 @@ impl fmt::Debug for Framer {
 }
 
 /// The identity of one cached answer.
-#[derive(Clone, Copy, PartialEq, Eq)]
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct CacheKey(Digest);
 
 /// How an input stands in its request, where that changes what a provider answers.
@@ -131,6 +132,17 @@ impl CacheKey {
     /// Its bytes.
     pub fn as_bytes(&self) -> &[u8; 32] {
         self.0.as_bytes()
+    }
+
+    /// Its bytes as people and other stores are shown them: base64url.
+    pub fn to_text(self) -> String {
+        URL_SAFE_NO_PAD.encode_to_string(self.as_bytes())
+    }
+
+    /// The key of a text as above.
+    pub fn from_text(text: &str) -> Option<Self> {
+        let bytes = URL_SAFE_NO_PAD.decode_to_vec(text.as_bytes()).ok()?;
+        Some(Self::from_bytes(bytes.try_into().ok()?))
     }
 
     /// The same question in one caller's own calls, which nobody else's are put together with.

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
-use http::{HeaderMap, HeaderValue, Method, header};
+use http::{HeaderMap, HeaderValue, Method, StatusCode, header};
 
 use super::Failure;
 use super::connect::connect;
@@ -43,7 +43,9 @@ impl Admin {
 
     /// Where the sidecar's applications find it; nothing if no sidecar answers.
     pub(super) async fn proxy(&self) -> Result<Option<String>, Failure> {
-        let Some(answer) = self.ask("/api/stats?since=9e99").await else { return Ok(None) };
+        let Some(answer) = self.ask(Method::GET, "/api/stats?since=9e99").await else {
+            return Ok(None);
+        };
         let body = self.good(answer)?;
         let told: Option<Told> = serde_json::from_slice(&body).ok();
         let proxy = told.and_then(|told| reachable(&told.proxy));
@@ -53,18 +55,22 @@ impl Admin {
 
     /// What is at a path.
     pub(super) async fn get(&self, path: &str) -> Result<Bytes, Failure> {
-        let answer = self.ask(path).await.ok_or_else(|| {
+        self.send(Method::GET, path).await
+    }
+
+    /// What comes of a method at a path.
+    pub(super) async fn send(&self, method: Method, path: &str) -> Result<Bytes, Failure> {
+        let answer = self.ask(method, path).await.ok_or_else(|| {
             Failure::Running(format!("no larder answers at {} (--admin-listen)", self.address))
         })?;
         self.good(answer)
     }
 
     /// Whatever is said; nothing if nobody is there.
-    async fn ask(&self, path: &str) -> Option<Answer> {
-        let (method, path_and_query) = (Method::GET, path.to_owned());
+    async fn ask(&self, method: Method, path: &str) -> Option<Answer> {
         let call = Call {
             method,
-            path_and_query,
+            path_and_query: path.to_owned(),
             headers: self.headers.clone(),
             body: Bytes::new(),
             cause: None,
@@ -79,6 +85,9 @@ impl Admin {
             return Ok(answer.body);
         }
         let said = String::from_utf8_lossy(&answer.body).trim().to_owned();
+        if answer.status == StatusCode::BAD_REQUEST {
+            return Err(Failure::Usage(said));
+        }
         Err(Failure::Running(format!("{}: {}: {said}", self.address, answer.status)))
     }
 }

@@ -10,6 +10,7 @@ mod connect;
 mod demo;
 mod env;
 mod progress;
+mod purge;
 mod run;
 mod serve;
 mod settings;
@@ -72,6 +73,13 @@ enum Command {
     Analyze(analyze::Args),
     /// Print what a running sidecar has answered, asked and saved
     Stats(stats::Args),
+    /// Make a running sidecar forget entries
+    ///
+    /// By provider and model alone that is at once, in all tiers and, within a second, in all replicas.
+    /// With --match, --before or --key it removes entries one by one: from this sidecar's memory and
+    /// directory, and from Redis those that were in one of the two; other replicas keep what they hold
+    /// themselves.
+    Purge(purge::Args),
     /// Write what is in a cache directory as lines of JSON
     Export(carry::ExportArgs),
     /// Bring what was exported into a cache directory
@@ -121,6 +129,7 @@ pub fn main() -> ExitCode {
         Command::Check(args) => check::run(&args),
         Command::Analyze(args) => analyze::run(&args),
         Command::Stats(args) => stats::run(&args),
+        Command::Purge(args) => purge::run(&args),
         Command::Export(args) => args.run(),
         Command::Import(args) => args.run(),
         Command::Config(args) => config::run(&args),

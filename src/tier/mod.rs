@@ -5,11 +5,13 @@ mod breaker;
 pub mod disk;
 mod line;
 pub mod memory;
+pub mod page;
 pub mod purge;
 mod queue;
 mod recall;
 mod record;
 pub mod redis;
+pub mod remove;
 mod seldom;
 
 use std::fmt;
@@ -17,6 +19,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
+use tokio::sync::Semaphore;
 use tokio::time::{sleep, timeout};
 
 use self::disk::Disk;
@@ -134,10 +137,14 @@ pub struct Tiers {
     pub memory: Memory,
     /// The others, nearest first.
     lower: Vec<Arc<dyn Tier>>,
+    /// The one of them whose entries can be gone through.
+    disk: Option<Arc<Disk>>,
     /// The one of them where replicas tell each other what they ask for.
     pub shared: Option<Arc<Redis>>,
     /// What was purged.
     pub purges: Arc<Purges>,
+    /// Who goes through all entries does so alone: it takes a processor to itself.
+    walks: Arc<Semaphore>,
 }
 
 impl Tiers {
@@ -148,10 +155,11 @@ impl Tiers {
         shared: Option<Arc<Redis>>,
         purges: Arc<Purges>,
     ) -> Self {
-        let disk = disk.into_iter().map(|disk| disk as Arc<dyn Tier>);
+        let as_tier = |disk: &Arc<Disk>| Arc::clone(disk) as Arc<dyn Tier>;
+        let above = disk.iter().map(as_tier);
         let redis = shared.iter().map(|redis| Arc::clone(redis) as Arc<dyn Tier>);
-        let lower = disk.chain(redis).collect();
-        Self { memory, lower, shared, purges }
+        let lower = above.chain(redis).collect();
+        Self { memory, lower, disk, shared, purges, walks: Arc::new(Semaphore::new(1)) }
     }
 
     /// Whether there is anything below memory.

@@ -7,7 +7,9 @@
 //! each), provider, model, value.
 
 use super::line::Line;
+use super::purge::{Mark, Purges};
 use super::{Look, Stored};
+use crate::clock::Moment;
 use crate::key::{CacheKey, Framer};
 
 const VERSION: u8 = 1;
@@ -51,20 +53,29 @@ impl Records {
         self.sealer.seal(key, &record)
     }
 
-    /// Whose an entry is: provider and model.
-    pub(super) fn names(&self, key: &CacheKey, bytes: &[u8]) -> Option<(String, String)> {
-        let record = self.sealer.open(key, bytes)?;
-        Some((record.upstream.to_owned(), record.model.to_owned()))
-    }
-
     /// The entry that bytes are.
     pub(super) fn read(&self, key: &CacheKey, bytes: &[u8], look: &Look<'_>) -> Found {
+        match self.sealer.open(key, bytes) {
+            Some(record) => self.found(&record, look.mark, look.fresh.now),
+            None => Found::Corrupt,
+        }
+    }
+
+    /// The same for an entry of whatever provider and model it says that it is.
+    pub(super) fn read_any(
+        &self,
+        key: &CacheKey,
+        bytes: &[u8],
+        (purges, now): (&Purges, Moment),
+    ) -> Found {
         let Some(record) = self.sealer.open(key, bytes) else { return Found::Corrupt };
-        let moments = self.line.moments(record.stored, record.expires, look.fresh.now);
-        match moments {
-            Some((stored, expires)) if record.generation == look.mark.generation => {
-                let value = record.value.into();
-                Found::Good(Stored { value, stored, expires, mark: look.mark })
+        self.found(&record, purges.scope(record.upstream, record.model).mark(), now)
+    }
+
+    fn found(&self, record: &Record<'_>, mark: Mark, now: Moment) -> Found {
+        match self.line.moments(record.stored, record.expires, now) {
+            Some((stored, expires)) if record.generation == mark.generation => {
+                Found::Good(Stored { value: record.value.into(), stored, expires, mark })
             }
             _ => Found::Gone,
         }

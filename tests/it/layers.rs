@@ -17,6 +17,7 @@ const ROOMS: &[(&str, &[&str])] = &[
     ("prometheus", &["metrics/"]),
     ("redis", &["tier/redis/"]),
     ("blake3", &["key.rs"]),
+    ("globset", &["gate/admin/entries/"]),
     ("memchr", &["gate/strict/", "dialect/chat/watch.rs"]),
     ("toml", &["config/"]),
     ("regex", &["config/rules/patterns.rs"]),

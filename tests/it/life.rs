@@ -240,7 +240,7 @@ async fn deleting_the_entries_empties_the_cache() {
     let (client, admin) = (sidecar.client(), sidecar.admin());
     let ask = Ask::of(texts("gone", 5));
     client.right(&ask).await;
-    let refused = admin.send(Method::DELETE, "/api/entries?match=x", &[], "").await;
+    let refused = admin.send(Method::DELETE, "/api/entries?matches=x", &[], "").await;
     assert_eq!(refused.status, 400, "a filter is never taken for everything");
     client.right(&ask).await;
     assert_eq!(provider.stats().await.embedding_requests, 1);

@@ -24,6 +24,7 @@ mod dialects;
 mod disk;
 mod drift;
 mod embed;
+mod entries;
 mod env;
 mod explain;
 mod express;

@@ -65,7 +65,7 @@ impl<'a> Line<'a> {
         let wall = wall();
         let ends = (stored.expires != Moment::NEVER).then(|| wall + stored.expires.since(now));
         Self {
-            key: URL_SAFE_NO_PAD.encode_to_string(key.as_bytes()).into(),
+            key: key.to_text().into(),
             provider: Cow::Borrowed(&stored.mark.scope.upstream),
             model: Cow::Borrowed(&stored.mark.scope.model),
             stored: wall.saturating_sub(now.since(stored.stored)),
@@ -81,11 +81,7 @@ impl<'a> Line<'a> {
         now: Moment,
     ) -> Result<Option<(CacheKey, Stored)>, String> {
         let wall = wall();
-        let key = URL_SAFE_NO_PAD.decode_to_vec(self.key.as_bytes());
-        let key: [u8; 32] = key
-            .ok()
-            .and_then(|key| key.try_into().ok())
-            .ok_or("key: expected 32 bytes in base64url")?;
+        let key = CacheKey::from_text(&self.key).ok_or("key: expected 32 bytes in base64url")?;
         let value = STANDARD.decode_to_vec(self.value.as_bytes());
         let value = value.map_err(|_| "value: expected base64")?;
         let left = match self.expires {
@@ -99,7 +95,7 @@ impl<'a> Line<'a> {
             expires: left.map_or(Moment::NEVER, |left| now.after(left)),
             mark: purges.scope(&self.provider, &self.model).mark(),
         };
-        Ok(Some((CacheKey::from_bytes(key), stored)))
+        Ok(Some((key, stored)))
     }
 }
 

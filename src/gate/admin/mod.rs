@@ -90,6 +90,9 @@ impl Admin {
             (&Method::GET | &Method::HEAD, "/api/stats") => self.stats(request.uri().query()),
             (&Method::GET | &Method::HEAD, "/api/explain") => self.explain(request.uri().query()),
             (&Method::POST, "/api/reload") => self.reload().await,
+            (&Method::GET | &Method::HEAD, "/api/entries") => {
+                self.entries(request.uri().query()).await
+            }
             (&Method::DELETE, "/api/entries") => self.purge(request.uri().query()).await,
             (_, path) if PATHS.split_whitespace().any(|known| known == path) => {
                 text(StatusCode::METHOD_NOT_ALLOWED, "this path has another method\n")

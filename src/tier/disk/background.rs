@@ -32,6 +32,8 @@ pub(super) enum Job {
     Write(CacheKey, Stored),
     /// Notes what was purged, and says so.
     Purge(oneshot::Sender<()>),
+    /// Removes entries, and says how many there were.
+    Remove(Vec<[u8; 32]>, oneshot::Sender<io::Result<u64>>),
     /// Puts everything onto the disk and ends the thread, and says so.
     Close(oneshot::Sender<()>),
 }
@@ -102,7 +104,8 @@ fn wait_for_lock(shared: &Shared, jobs: &Receiver<Job>) -> io::Result<Option<Loc
         match jobs.recv_timeout(TICK) {
             Ok(Job::Close(_)) | Err(RecvTimeoutError::Disconnected) => return Ok(None),
             // Nothing is queued while it is closed, and what was purged is noted when it opens.
-            Ok(Job::Write(..) | Job::Purge(_)) | Err(RecvTimeoutError::Timeout) => {}
+            Ok(Job::Write(..) | Job::Purge(_) | Job::Remove(..))
+            | Err(RecvTimeoutError::Timeout) => {}
         }
     }
 }
@@ -130,6 +133,11 @@ impl Keeper {
                 Ok(Job::Purge(done)) => {
                     self.note_purges();
                     drop(done);
+                    None
+                }
+                Ok(Job::Remove(keys, done)) => {
+                    // Whoever asked may have left.
+                    drop(done.send(self.remove(&keys)));
                     None
                 }
                 Ok(Job::Close(done)) => Some(Some(done)),
@@ -173,6 +181,12 @@ impl Keeper {
         }
         timer.observe_duration();
         self.shared.queue.give(stored);
+    }
+
+    fn remove(&self, keys: &[[u8; 32]]) -> io::Result<u64> {
+        let removed = self.log.remove(keys);
+        self.shared.metrics.tier.purged.inc_by(*removed.as_ref().unwrap_or(&0));
+        removed
     }
 
     /// Deletes what was purged as a whole, and writes down what was purged: again and again, where the

@@ -32,6 +32,7 @@ mod background;
 pub mod directory;
 pub mod log;
 mod notes;
+mod reading;
 pub mod shelf;
 
 use std::fmt;
@@ -56,6 +57,7 @@ use crate::metrics::{Layer, LowerMetrics};
 use background::Job;
 use directory::Directory;
 use log::Log;
+pub use reading::Reading;
 
 /// How long anything may take that only the end of the process, or a purge, waits for.
 const PATIENCE: Duration = Duration::from_secs(5);

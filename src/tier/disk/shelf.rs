@@ -8,7 +8,7 @@ use super::log::Log;
 use super::notes;
 use crate::key::CacheKey;
 use crate::tier::record::{Found, Records};
-use crate::tier::{Freshness, Ground, Look, Stored};
+use crate::tier::{Freshness, Ground, Stored};
 
 /// An opened directory.
 #[derive(Debug)]
@@ -65,16 +65,12 @@ impl Shelf {
         let fresh = Freshness::at(self.ground.clock.now());
         self.log.each(|key, bytes| {
             let key = CacheKey::from_bytes(*key);
-            let names = self.records.names(&key, &bytes);
-            let stored = names.and_then(|(upstream, model)| {
-                let mark = self.ground.purges.scope(&upstream, &model).mark();
-                let look = Look { keys: &[key], mark, fresh, operation: None };
-                match self.records.read(&key, &bytes, &look) {
-                    Found::Good(stored) => Some(stored).filter(|stored| fresh.accepts(stored)),
-                    Found::Gone | Found::Corrupt => None,
+            match self.records.read_any(&key, &bytes, (&self.ground.purges, fresh.now)) {
+                Found::Good(stored) => {
+                    visit(key, Some(stored).filter(|stored| fresh.accepts(stored)))
                 }
-            });
-            visit(key, stored)
+                Found::Gone | Found::Corrupt => visit(key, None),
+            }
         })
     }
 

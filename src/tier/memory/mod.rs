@@ -6,6 +6,7 @@
 
 use std::fmt;
 use std::mem::size_of;
+use std::ops::ControlFlow;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 
@@ -130,6 +131,40 @@ impl Memory {
         self.cache.insert(key, stored);
     }
 
+    /// The entry under a key, for who does not use it: what was purged is not there, what has ended is.
+    pub fn peek(&self, key: &CacheKey) -> Option<Stored> {
+        self.cache.peek(key).filter(|stored| stored.mark.holds())
+    }
+
+    /// Visits the entries that were not purged, in no order, until the visitor has enough. A shard is
+    /// locked for one step at a time, so that nobody who looks something up waits for this. What is
+    /// replaced meanwhile may be seen before and after, or not at all.
+    pub fn each(&self, mut visit: impl FnMut(CacheKey, &Stored) -> ControlFlow<()>) {
+        for (key, stored) in self.cache.iter() {
+            if stored.mark.holds() && visit(key, &stored).is_break() {
+                return;
+            }
+        }
+    }
+
+    /// Removes some entries; how many were there.
+    pub fn remove(&self, keys: &[CacheKey]) -> u64 {
+        let mut removed = 0;
+        for key in keys {
+            if let Some((_, stored)) = self.cache.remove(key) {
+                self.tally.forget(&stored);
+                removed += 1;
+            }
+        }
+        self.tally.metrics.purged.inc_by(removed);
+        removed
+    }
+
+    /// Gives back the room of whole answers. None was of use any more that is made of what was removed.
+    pub fn forget_answers(&self) {
+        self.recall.purge();
+    }
+
     /// Gives back the room of what was purged, which nobody could read any more; how many entries
     /// that were.
     pub fn sweep(&self) -> u64 {
@@ -142,7 +177,7 @@ impl Memory {
             }
             stays
         });
-        self.recall.purge();
+        self.forget_answers();
         let swept = swept.into_inner();
         self.tally.metrics.purged.inc_by(swept);
         swept

@@ -7,7 +7,7 @@ use std::sync::atomic::Ordering;
 use std::thread;
 use std::time::Duration;
 
-use futures_util::future::join_all;
+use futures_util::future::{join_all, try_join_all};
 use tokio::runtime::Builder;
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::time::{sleep, timeout};
@@ -33,6 +33,8 @@ pub(super) enum Job {
     Write(CacheKey, Stored),
     /// Deletes what is no entry.
     Delete(String),
+    /// Removes entries, and says how many there were; an error says why not.
+    Remove(Vec<CacheKey>, oneshot::Sender<Result<u64, &'static str>>),
     /// Gives leases back, after what was queued before.
     Release(Vec<String>),
     /// Ends the thread, and says so.
@@ -157,16 +159,22 @@ async fn work_off(shared: &Shared, mut jobs: mpsc::Receiver<Job>) {
     let mut round = Vec::with_capacity(ROUND);
     while jobs.recv_many(&mut round, ROUND).await > 0 {
         let (mut writes, mut released, mut closing) = (Vec::new(), Vec::new(), Vec::new());
+        let mut removals = Vec::new();
         for job in round.drain(..) {
             match job {
                 Job::Release(names) => released.extend(names),
                 Job::Close(done) => closing.push(done),
+                Job::Remove(keys, done) => removals.push((keys, done)),
                 write => writes.push(write),
             }
         }
         write(shared, writes).await;
         // After the values, so that whoever sees the lease gone finds what it was for.
         release(shared, &released).await;
+        for (keys, done) in removals {
+            // Whoever asked may have left.
+            done.send(remove(shared, &keys).await).ok();
+        }
         if !closing.is_empty() {
             // Whoever waited is told by its end, too.
             return drop(closing);
@@ -197,8 +205,8 @@ async fn write_one(shared: &Shared, link: Option<&Link>, job: &Job) {
             let record = shared.records.write(key, stored);
             link.set(&name, &record, time_left(shared, stored)).await
         }
-        Job::Delete(name) => link.delete(name).await,
-        Job::Release(_) | Job::Close(_) => return,
+        Job::Delete(name) => link.delete(name).await.map(drop),
+        Job::Remove(..) | Job::Release(_) | Job::Close(_) => return,
     };
     match (written, job) {
         (Ok(()), Job::Write(..)) => shared.metrics.tier.insertions.inc(),
@@ -208,6 +216,20 @@ async fn write_one(shared: &Shared, link: Option<&Link>, job: &Job) {
             shared.failed(&error);
         }
     }
+}
+
+async fn remove(shared: &Shared, keys: &[CacheKey]) -> Result<u64, &'static str> {
+    let mut removed = 0;
+    for keys in keys.chunks(ROUND) {
+        let link = shared.link().ok_or("it cannot be reached")?;
+        let names: Vec<String> = keys.iter().map(|key| shared.names.entry(key)).collect();
+        let all = try_join_all(names.iter().map(|name| link.delete(name)));
+        let deleted = timeout(PATIENCE, all).await.map_err(|_| "it does not answer in time")?;
+        let deleted: u64 = deleted.map_err(|error| kind_of(&error))?.into_iter().sum();
+        shared.metrics.tier.purged.inc_by(deleted);
+        removed += deleted;
+    }
+    Ok(removed)
 }
 
 /// How many milliseconds an entry stays, at least one; `None` is until it is evicted.

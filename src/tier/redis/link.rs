@@ -83,7 +83,8 @@ impl Link {
         self.ask(&command).await
     }
 
-    pub(super) async fn delete(&self, name: &str) -> RedisResult<()> {
+    /// Deletes what is under a name; how many that were, one or none.
+    pub(super) async fn delete(&self, name: &str) -> RedisResult<u64> {
         self.ask(cmd("DEL").arg(name)).await
     }
 

@@ -37,6 +37,9 @@ use names::Names;
 /// How long anything may take that no request waits for.
 const PATIENCE: Duration = Duration::from_secs(1);
 
+/// How long a removal may take: what is queued before it is written first.
+const REMOVAL: Duration = Duration::from_secs(30);
+
 /// How late a timer may be.
 const LATE: Duration = Duration::from_millis(1);
 
@@ -106,6 +109,14 @@ impl Redis {
     pub fn password(settings: &config::Redis) -> Option<String> {
         let address = Address::read(settings.url.expose(), "").ok()?;
         address.password().map(str::to_owned)
+    }
+
+    /// Removes entries, and what is queued of them; how many were there. An error says why not.
+    pub async fn remove(&self, keys: &[CacheKey]) -> Result<u64, &'static str> {
+        let (done, told) = oneshot::channel();
+        let busy = "it takes nothing on now";
+        self.jobs.try_send(Job::Remove(keys.to_vec(), done)).map_err(|_| busy)?;
+        timeout(REMOVAL, told).await.map_err(|_| busy)?.map_err(|_| busy)?
     }
 
     /// Whether it answered when it was last asked. A request that waited in vain once does not wait for

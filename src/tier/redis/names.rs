@@ -18,11 +18,7 @@ impl Names {
     }
 
     pub(super) fn entry(&self, key: &CacheKey) -> String {
-        format!(
-            "{}{{{}}}",
-            self.prefix,
-            base64_simd::URL_SAFE_NO_PAD.encode_to_string(key.as_bytes())
-        )
+        format!("{}{{{}}}", self.prefix, key.to_text())
     }
 
     pub(super) fn lease(&self, key: &CacheKey) -> String {

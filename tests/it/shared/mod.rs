@@ -22,7 +22,7 @@ pub(super) async fn ready(replica: &Sidecar) {
     until("redis is asked", closed).await;
 }
 
-pub(super) async fn ready_replica(provider: SocketAddr, url: &str) -> Sidecar {
+pub(crate) async fn ready_replica(provider: SocketAddr, url: &str) -> Sidecar {
     let replica = replica(provider, url, "");
     ready(&replica).await;
     replica
