@@ -100,6 +100,7 @@
 //! | source, reader | the two sides of a broadcast: an answer on its way, and who reads it |
 //! | generation | how often, and when, a scope (everything, a provider, a model) was purged; an entry of an older one is not there |
 //! | tag | what an entry is called by its provider, model and operation |
+//! | portion | inputs that are asked for in one request, of a list that is embedded in the background |
 //! | line | a tier's own seconds, on which its entries were stored and end |
 //! | lease | the right to ask the provider for a key, among replicas |
 //! | transcript | a model's answer as it is kept: the provider's bytes |

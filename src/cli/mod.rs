@@ -9,6 +9,8 @@ mod config;
 mod connect;
 mod demo;
 mod env;
+mod items;
+mod lines;
 mod progress;
 mod purge;
 mod run;
@@ -17,6 +19,7 @@ mod settings;
 mod simulate;
 mod stats;
 mod variables;
+mod warm;
 
 use std::fmt::{self, Display};
 use std::io::{self, Write};
@@ -73,6 +76,13 @@ enum Command {
     Analyze(analyze::Args),
     /// Print what a running sidecar has answered, asked and saved
     Stats(stats::Args),
+    /// Embed every line of files through a running sidecar, so that applications find it
+    ///
+    /// As bulk traffic: behind what applications ask for. What is cached is not asked for again, so
+    /// that a run that was broken off can be repeated. A line that is refused is reported with its
+    /// number, and the exit code is 1 in the end. What is kept is shared as ever: by default with who
+    /// shows the same key (--key-env, --header).
+    Warm(warm::Args),
     /// Make a running sidecar forget entries
     ///
     /// By provider and model alone that is at once, in all tiers and, within a second, in all replicas.
@@ -129,6 +139,7 @@ pub fn main() -> ExitCode {
         Command::Check(args) => check::run(&args),
         Command::Analyze(args) => analyze::run(&args),
         Command::Stats(args) => stats::run(&args),
+        Command::Warm(args) => warm::run(&args),
         Command::Purge(args) => purge::run(&args),
         Command::Export(args) => args.run(),
         Command::Import(args) => args.run(),

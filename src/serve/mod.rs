@@ -18,6 +18,7 @@ mod stale;
 mod table;
 mod ticket;
 mod vouch;
+pub mod warm;
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};

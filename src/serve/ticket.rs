@@ -7,7 +7,11 @@ use http::{HeaderMap, HeaderName, HeaderValue};
 use super::Target;
 use crate::upstream::{Priority, Ticket};
 
-static PRIORITY: HeaderName = HeaderName::from_static("x-larder-priority");
+/// Where a request says which it is.
+pub(super) static PRIORITY: HeaderName = HeaderName::from_static("x-larder-priority");
+
+/// What it says if nobody minds when the answer is there.
+pub(super) const BULK: HeaderValue = HeaderValue::from_static("bulk");
 
 /// How long an SDK waits for an answer, in seconds, by the names that SDKs tell it with.
 const PATIENCE: [&str; 2] = ["x-stainless-read-timeout", "x-stainless-timeout"];

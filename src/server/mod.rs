@@ -83,16 +83,15 @@ impl fmt::Debug for Run {
 /// Runs the sidecar until a signal, or the caller, ends it.
 pub fn run(config: &Config, run: Run) -> Result<(), Failure> {
     let built = build(config)?;
-    let (draining, _) = watch::channel(false);
-    let draining = Arc::new(draining);
+    let draining = Arc::new(watch::Sender::new(false));
     let current = Arc::new(Current::new(proxy(config, &built)?));
     let tiers = Arc::clone(&built.service.tiers);
     let tls = Arc::new(Tls::new(&config.server)?);
     let shared = Shared::new(&config.server, &built);
     let tracer = built.tracer.clone();
     let tasks = built.tasks.clone();
-    let (metrics, ledger) = (built.metrics.clone(), Arc::clone(&built.ledger));
-    let recent = Arc::clone(&built.recent);
+    let (metrics, ledger, recent) =
+        (built.metrics.clone(), Arc::clone(&built.ledger), Arc::clone(&built.recent));
     let replaced = (Arc::clone(&current), Arc::clone(&tls));
     let live = Arc::new(Live::new(run.read, (config.clone(), built), replaced));
     let reloading = Arc::clone(&live);
@@ -110,6 +109,7 @@ pub fn run(config: &Config, run: Run) -> Result<(), Failure> {
         ledger,
         history: Arc::default(),
         recent,
+        jobs: Arc::default(),
         current: Arc::clone(&current),
         reload: Box::new(move || reloading.reload()),
         draining: draining.subscribe(),

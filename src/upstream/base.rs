@@ -35,10 +35,36 @@ pub fn endpoint(path_and_query: &str) -> &str {
     }
 }
 
+/// Where a provider has embeddings in the shape that most have: what has a path of its own has its version
+/// in there.
+pub fn embeddings_below(base_url: &str) -> &'static str {
+    let rest = base_url.split_once("://").map_or(base_url, |(_, rest)| rest);
+    let has_path = rest.split_once('/').is_some_and(|(_, path)| !path.trim_matches('/').is_empty());
+    if has_path { "/embeddings" } else { "/v1/embeddings" }
+}
+
 /// Whether a path segment is a version: `v1`, `v1beta`.
 fn is_version(segment: &str) -> bool {
     let mut chars = segment.chars();
     chars.next() == Some('v')
         && chars.next().is_some_and(|c| c.is_ascii_digit())
         && chars.all(|c| c.is_ascii_alphanumeric())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_base_url_with_a_path_has_the_version_in_it() {
+        for (url, path) in [
+            ("http://a/v1", "/embeddings"),
+            ("http://a/v1/", "/embeddings"),
+            ("http://a/v1/openai", "/embeddings"),
+            ("http://a:80", "/v1/embeddings"),
+            ("http://a/", "/v1/embeddings"),
+        ] {
+            assert_eq!(embeddings_below(url), path, "{url}");
+        }
+    }
 }

@@ -30,7 +30,7 @@ use http::{HeaderMap, Method, StatusCode, Uri};
 use tokio::time::timeout_at;
 
 pub use around::Around;
-pub use base::endpoint;
+pub use base::{embeddings_below, endpoint};
 use breaker::{Admission, Breaker};
 pub use check::Finding;
 pub use coming::Coming;

@@ -59,3 +59,4 @@ mod streams;
 mod traces;
 mod trouble;
 mod tunnel;
+mod warm;

@@ -4,7 +4,6 @@
 mod entry;
 mod form;
 mod json;
-mod lines;
 mod lookup;
 mod recency;
 mod table;
@@ -16,13 +15,13 @@ use std::path::{Path, PathBuf};
 
 use indicatif::ProgressBar;
 
+use super::lines::{Line, Lines};
 use super::progress::bar;
 use super::settings::ServeArgs;
 use super::{Failure, print};
 use crate::codec;
 use crate::config::units::{ByteSize, Setting};
 use form::Unfit;
-use lines::{Line, Lines};
 use lookup::Lookup;
 use tally::Tally;
 

@@ -11,6 +11,7 @@ use serde_json::json;
 use tokio::task::JoinSet;
 
 use super::super::connect::connect;
+use super::super::items::items;
 use super::table::Step;
 use crate::key::Digest;
 use crate::metrics::Operation;
@@ -107,14 +108,8 @@ impl Client {
 
 /// What the answers' headers say, added up.
 fn summary(answers: &[Answer]) -> String {
-    let items = answers.iter().filter_map(|answer| answer.headers.get("x-larder-items"));
-    let mut sums = [0_u64; 3];
-    for header in items.filter_map(|value| value.to_str().ok()) {
-        let counts =
-            header.split(',').filter_map(|part| part.split_once('=')?.1.parse::<u64>().ok());
-        sums.iter_mut().zip(counts).for_each(|(sum, count)| *sum += count);
-    }
-    let [hit, collapsed, miss] = sums;
+    let all = answers.iter().filter_map(|answer| items(&answer.headers));
+    let [hit, collapsed, miss] = all.fold([0; 3], |[a, b, c], [x, y, z]| [a + x, b + y, c + z]);
     if hit + collapsed + miss > 0 {
         return format!("hit={hit}, collapsed={collapsed}, miss={miss}");
     }

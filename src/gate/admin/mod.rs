@@ -9,6 +9,7 @@ mod history;
 mod page;
 mod recent;
 mod stats;
+mod warm;
 
 use std::fmt;
 use std::sync::Arc;
@@ -24,12 +25,15 @@ use super::body::Body;
 use super::{Current, Guard};
 use crate::ledger::Ledger;
 use crate::metrics::{CONTENT_TYPE, Metrics};
+use crate::serve::warm::Jobs;
 pub use history::History;
 pub use recent::Recent;
 
 /// What is here, for whoever asks for something else.
-const PATHS: &str =
-    "paths: / /healthz /readyz /metrics /api/stats /api/explain /api/entries /api/reload\n";
+const PATHS: &str = "paths: / /healthz /readyz /metrics /api/stats /api/explain /api/entries /api/warm /api/reload\n";
+
+/// Below it each job has a path of its own.
+const JOBS: &str = "/api/jobs/";
 
 /// What goes with every answer: it is what it says it is, loads nothing, and is kept nowhere.
 const BESIDE: [(HeaderName, &str); 3] = [
@@ -59,6 +63,8 @@ pub struct Admin {
     pub recent: Arc<Recent>,
     /// What requests are served by now.
     pub current: Arc<Current>,
+    /// What is warmed in the background.
+    pub jobs: Arc<Jobs>,
     /// Takes a new configuration over.
     pub reload: Reload,
     /// Whether the server is on its way out.
@@ -94,6 +100,10 @@ impl Admin {
                 self.entries(request.uri().query()).await
             }
             (&Method::DELETE, "/api/entries") => self.purge(request.uri().query()).await,
+            (&Method::POST, "/api/warm") => Box::pin(self.warm(request)).await,
+            (&Method::GET | &Method::HEAD, path) if path.starts_with(JOBS) => {
+                self.job(path.strip_prefix(JOBS).unwrap_or_default())
+            }
             (_, path) if PATHS.split_whitespace().any(|known| known == path) => {
                 text(StatusCode::METHOD_NOT_ALLOWED, "this path has another method\n")
             }

@@ -1,4 +1,4 @@
-//! A log's lines, one at a time and none longer than a bound.
+//! A file's lines, one at a time and none longer than a bound.
 
 use std::io::{self, BufRead};
 
