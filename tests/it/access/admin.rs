@@ -4,12 +4,14 @@ use http::Method;
 
 use crate::harness::{Ask, Raw, Sidecar, Simulated, config_file, larder};
 
-const GUARDED: [(Method, &str); 8] = [
+const GUARDED: [(Method, &str); 10] = [
     (Method::GET, "/metrics"),
     (Method::POST, "/api/reload"),
     (Method::DELETE, "/api/entries"),
     (Method::GET, "/api/entries"),
     (Method::GET, "/api/stats"),
+    (Method::POST, "/api/warm"),
+    (Method::GET, "/api/jobs/1"),
     (Method::GET, "/nothing"),
     (Method::POST, "/"),
     (Method::POST, "/healthz"),
