@@ -90,6 +90,8 @@ impl Writer {
         for segment in store.all() {
             segment.sync()?;
         }
+        // The note may be in a file that the folder does not have for good yet.
+        store.folder.sync()?;
         Ok(removed)
     }
 
