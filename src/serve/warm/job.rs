@@ -140,7 +140,9 @@ impl<'a> Run<'a> {
             trace: None,
         };
         let body = Bytes::from(portion.body(&list.members));
-        let ask = Ask { target, headers: headers.clone(), group: self.group.clone(), body };
+        let headers = headers.clone();
+        let group = self.group.clone();
+        let ask = Ask { target, headers, group, body, rule: None };
         Asked::of(Box::pin(service.answer(&ask)).await, upstream.dialect)
     }
 
