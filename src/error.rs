@@ -37,6 +37,8 @@ pub enum Kind {
     UpstreamTimeout,
     /// The caller asked for a cached answer only, and there is none.
     NotCached,
+    /// Only what was recorded is answered, and this was not.
+    NotRecorded,
     /// A fault of larder's.
     Internal,
 }
@@ -57,6 +59,7 @@ impl Kind {
             Self::UpstreamInvalid => "upstream_invalid",
             Self::UpstreamTimeout => "upstream_timeout",
             Self::NotCached => "not_cached",
+            Self::NotRecorded => "not_recorded",
             Self::Internal => "internal",
         }
     }
@@ -76,6 +79,7 @@ impl Kind {
             | Self::UriTooLong
             | Self::RequestTimeout
             | Self::NotCached
+            | Self::NotRecorded
             | Self::Internal => false,
         }
     }
@@ -87,6 +91,8 @@ impl Kind {
             Self::Unauthorized => StatusCode::UNAUTHORIZED,
             Self::BodyTooLarge => StatusCode::PAYLOAD_TOO_LARGE,
             Self::UriTooLong => StatusCode::URI_TOO_LONG,
+            // Not one that SDKs try again: nothing will have changed.
+            Self::NotRecorded => StatusCode::NOT_FOUND,
             Self::RequestTimeout => StatusCode::REQUEST_TIMEOUT,
             Self::Internal => StatusCode::INTERNAL_SERVER_ERROR,
             Self::RateLimited => StatusCode::TOO_MANY_REQUESTS,

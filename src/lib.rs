@@ -15,7 +15,7 @@
 //! | 7 | [`gate`]: hyper's side of the streams that pingora accepts |
 //! | 6 | [`serve`]: the use cases |
 //! | 5 | [`batch`], [`export`] |
-//! | 4 | [`tier`], [`flight`], [`broadcast`], [`upstream`], [`explain`] |
+//! | 4 | [`tier`], [`flight`], [`broadcast`], [`upstream`], [`explain`], [`recording`] |
 //! | 3 | [`dialect`], [`whole`], [`sse`], [`transcript`], [`credential`] |
 //! | 2 | [`key`], [`vector`], [`headers`], [`ceiling`], [`ledger`], [`trace`] |
 //! | 1 | [`request`], [`error`], [`metrics`], [`clock`], [`codec`] |
@@ -85,6 +85,13 @@
 //!
 //! Everything else takes [`serve::relay`]: bytes both ways, as they come.
 //!
+//! # The way of a recording
+//!
+//! Where larder records, a request goes one of these ways, and what its client is told goes into files
+//! beside it ([`recording::Recorder`]): vectors by their inputs, everything else by the question. Where it
+//! replays, a request ends at the gate with what is in them ([`recording::Player`]), or fails; no
+//! [`upstream::Upstream`] gives a permit.
+//!
 //! # Words
 //!
 //! | word | meaning |
@@ -104,6 +111,8 @@
 //! | line | a tier's own seconds, on which its entries were stored and end |
 //! | lease | the right to ask the provider for a key, among replicas |
 //! | transcript | a model's answer as it is kept: the provider's bytes |
+//! | recording | what clients were told, in files; it is made by a sidecar that records, and given by one that replays |
+//! | tape | what has come of an answer that is being recorded |
 //! | rule | what the operator wants done with some requests for a model's words |
 //! | span | one step of a request, and how long it took, as traces show it |
 //! | verdict | what the cache did, in the words of RFC 9211 |
@@ -126,6 +135,7 @@ pub mod headers;
 pub mod key;
 pub mod ledger;
 pub mod metrics;
+pub mod recording;
 pub mod request;
 pub mod serve;
 pub mod server;

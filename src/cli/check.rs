@@ -128,6 +128,7 @@ async fn ask(built: &Built, upstream: &Arc<Upstream>, model: &str) -> Result<Rep
         group: Vec::new(),
         body: Bytes::from(body.to_string()),
         rule: None,
+        taping: None,
     };
     built.service.answer(&ask).await.map_err(str::to_owned)
 }

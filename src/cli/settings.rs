@@ -54,6 +54,12 @@ pub(super) struct ServeArgs {
     /// The keys that are let in, with commas; better in the environment [config: access.keys]
     #[arg(long, env = "LARDER_KEYS", value_name = "KEYS", hide_env_values = true)]
     keys: Option<String>,
+    /// live; record answers into --recordings; or replay them [config: server.mode] [default: live]
+    #[arg(long, env = "LARDER_MODE", value_name = "MODE")]
+    mode: Option<String>,
+    /// The folder of what is recorded and replayed [config: server.recordings]
+    #[arg(long, env = "LARDER_RECORDINGS", value_name = "DIR")]
+    recordings: Option<String>,
     /// How log lines look: text or json [config: log.format] [default: text]
     #[arg(long, env = "LARDER_LOG_FORMAT", value_name = "FORMAT")]
     log_format: Option<String>,
@@ -97,6 +103,8 @@ impl ServeArgs {
             ("server.unix_socket", "--unix-socket", self.unix_socket.as_ref()),
             ("server.admin_listen", "--admin-listen", self.admin_listen.as_ref()),
             ("server.admin_token", "--admin-token", self.admin_token.as_ref()),
+            ("server.mode", "--mode", self.mode.as_ref()),
+            ("server.recordings", "--recordings", self.recordings.as_ref()),
             ("disk.dir", "--cache-dir", self.cache_dir.as_ref()),
             ("cache.secret", "--secret", self.secret.as_ref()),
             ("access.auth", "--auth", self.auth.as_ref()),

@@ -5,7 +5,7 @@ use super::built_in::DIALECTS;
 use super::listening;
 use super::read::{Problem, unknown};
 use super::units::is_loopback;
-use super::words::Auth;
+use super::words::{Auth, Mode};
 use super::{Config, Provider};
 
 impl Config {
@@ -21,6 +21,10 @@ impl Config {
             wrong("server.default_provider".to_owned(), message);
         }
         listening::check(&self.server, &mut wrong);
+        if self.server.mode != Mode::Live && self.server.recordings.is_empty() {
+            let message = "is needed to record and to replay (--recordings)";
+            wrong("server.recordings".to_owned(), message.to_owned());
+        }
         self.check_access(&mut wrong);
         if let Err(message) = self.traces.check() {
             wrong("traces.endpoint".to_owned(), message);
@@ -64,7 +68,8 @@ impl Config {
         let host = |provider: &Provider| {
             provider.base_url.parse::<http::Uri>().ok()?.host().map(str::to_owned)
         };
-        if fallback.api_key_env.key().is_none() && host(fallback) != host(provider) {
+        let has_key = fallback.api_key_env.key().is_some() || self.server.mode == Mode::Replay;
+        if !has_key && host(fallback) != host(provider) {
             return Err(format!("{other:?} is another host, and needs api_key_env"));
         }
         Ok(())

@@ -5,7 +5,11 @@ use std::env;
 use std::fmt;
 use std::fs;
 
+use super::read::Problem;
 use super::units::{Secret, Setting};
+
+/// What is wrong where a variable is not there.
+const UNSET: &str = "is not set";
 
 /// A file of keys, one a line; empty lines and those that begin with `#` are none.
 #[derive(Clone, PartialEq, Eq)]
@@ -65,6 +69,12 @@ impl KeyVariable {
     }
 }
 
+/// Whether a problem is that a provider's key is not in the environment, which is none to who calls no
+/// provider.
+pub(super) fn is_unset(problem: &Problem) -> bool {
+    problem.key.ends_with(".api_key_env") && problem.message.ends_with(UNSET)
+}
+
 impl Setting for KeyVariable {
     const KIND: &'static str = "environment variable";
 
@@ -82,7 +92,7 @@ impl Setting for KeyVariable {
         }
         let key = env::var(&name).unwrap_or_default();
         if key.trim().is_empty() {
-            return Err(format!("the environment variable {name} is not set"));
+            return Err(format!("the environment variable {name} {UNSET}"));
         }
         // What cannot stand in a header would fail each call.
         if !key.trim().bytes().all(|byte| byte.is_ascii_graphic()) {

@@ -9,6 +9,7 @@ mod check;
 mod drift;
 pub mod keys;
 mod listening;
+mod log;
 mod metrics;
 mod models;
 pub mod pem_file;
@@ -29,14 +30,16 @@ use toml::de::DeTable;
 
 pub use built_in::{BUILT_IN, BuiltIn, DIALECTS, LIKE_OPENAI, speak_alike};
 pub use drift::Drift;
+pub use log::Log;
 pub use metrics::Metrics;
 pub use models::ModelRules;
 pub use prices::{Price, PriceList};
 pub use read::{Key, Override, Problem, Section, is_written};
 use read::{Reader, Table, unknown};
 pub use rules::{Action, Conditions, Glob, HeaderTest, Keywords, Pattern, Rule};
-pub use sections::{Access, Cache, Disk, Log, Prices, Provider, Redis, Server};
+pub use sections::{Access, Cache, Disk, Prices, Provider, Redis, Server};
 pub use traces::{Share, Traces};
+use words::Mode;
 
 /// The whole configuration, valid.
 #[derive(Debug, Clone)]
@@ -95,6 +98,9 @@ impl Config {
             rules: rules::read(&mut reader, root),
             providers: read_providers(&mut reader, root),
         };
+        if config.server.mode == Mode::Replay {
+            reader.problems.retain(|problem| !keys::is_unset(problem));
+        }
         reader.problems.extend(config.check());
         reader.problems.extend(config.check_rules());
         if reader.problems.is_empty() { Ok(config) } else { Err(reader.problems) }

@@ -11,7 +11,7 @@ use super::read::{Key, Reader, Section, Table, section};
 use super::sharers::Sharers;
 use super::socket_path::SocketPath;
 use super::units::{ByteSize, Secret, Setting};
-use super::words::{Auth, CachedRoutes, ChatCache, LogFormat, LogLevel, Oversize};
+use super::words::{Auth, CachedRoutes, ChatCache, Mode, Oversize};
 
 section! {
     /// The listeners, and what a client may ask of them.
@@ -34,6 +34,12 @@ section! {
         admin_token: Secret = "",
         /// The provider of every path that does not begin with a provider's name.
         default_provider: String = "openai",
+        /// `record` writes every answer into `recordings`; `replay` answers only from there, and calls no
+        /// provider (`config/REPLAY.md`).
+        mode: Mode = "live",
+        /// The folder of what is recorded and replayed. It holds what models said, and is made to be
+        /// committed with an application's tests.
+        recordings: String = "",
         /// Threads that serve requests; 0 is one for each core.
         threads: u32 = "0",
         /// How many connections may be open at once; more are answered 503.
@@ -184,19 +190,6 @@ section! {
         /// How long a replica that asks the provider keeps the others from asking for the same, unless
         /// it says that it still does. So long its death may delay them. 0 lets each ask for itself.
         lease: Duration = "1s",
-    }
-}
-
-section! {
-    /// What is logged, and how. Logs go to standard error.
-    Log {
-        /// For people, or one JSON object a line.
-        format: LogFormat = "text",
-        /// From which weight on events are logged.
-        level: LogLevel = "info",
-        /// A line for each request as well, when the head of its answer goes out: path, provider, status,
-        /// what the cache did, milliseconds. Never a body, a query or a credential.
-        requests: bool = "false",
     }
 }
 

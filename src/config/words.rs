@@ -84,6 +84,18 @@ impl Setting for CachedRoutes {
 }
 
 words! {
+    /// Where answers come from, and where they go.
+    Mode {
+        /// From providers and the cache.
+        Live = "live",
+        /// The same, and into a recording.
+        Record = "record",
+        /// From a recording, or not at all.
+        Replay = "replay",
+    }
+}
+
+words! {
     /// Who is answered.
     Auth {
         /// Whoever reaches the listener.

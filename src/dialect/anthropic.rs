@@ -32,6 +32,7 @@ impl Dialect for Anthropic {
             Kind::Overloaded | Kind::CircuitOpen => "overloaded_error",
             Kind::RateLimited => "rate_limit_error",
             Kind::RequestTimeout | Kind::UpstreamTimeout | Kind::NotCached => "timeout_error",
+            Kind::NotRecorded => "not_found_error",
             Kind::UpstreamUnreachable | Kind::UpstreamInvalid | Kind::Internal => "api_error",
         };
         let error = serde_json::json!({ "type": kind, "message": error.message });

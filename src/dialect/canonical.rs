@@ -10,6 +10,12 @@ use super::json::{Members, text};
 /// How deeply a value may be nested. Every level is read once more.
 const DEPTH: usize = 16;
 
+/// A text of JSON in canonical form; `None` for what is none, or has no form that is its only one.
+pub fn one_spelling(json: &[u8]) -> Option<Vec<u8>> {
+    let value: &RawValue = serde_json::from_slice(json).ok()?;
+    canonical(value.get()).map(String::into_bytes)
+}
+
 /// The value in canonical form, if no object in it has a member that is not among these names.
 pub(super) fn canonical_of(names: &[&str], json: &str) -> Option<String> {
     let mut out = String::with_capacity(json.len());

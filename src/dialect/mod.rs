@@ -43,6 +43,7 @@ use std::borrow::Cow;
 
 use http::{HeaderMap, HeaderName, Method, StatusCode, header};
 
+pub use canonical::one_spelling;
 pub use chat::ChatShape;
 pub use reply::{EmbedReply, Item};
 

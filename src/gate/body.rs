@@ -12,6 +12,7 @@ use hyper::body::{Body as HttpBody, Frame, Incoming, SizeHint};
 use tokio::time::timeout;
 
 use super::meter::Meter;
+use super::taped::Taped;
 use crate::broadcast::Reader;
 use crate::ceiling::Room;
 use crate::error::{Error, Kind};
@@ -85,7 +86,7 @@ pub struct Relayed {
     _in_flight: Held,
 }
 
-type BoxError = Box<dyn std::error::Error + Send + Sync>;
+pub(super) type BoxError = Box<dyn std::error::Error + Send + Sync>;
 
 /// Where the bytes come from.
 #[derive(Debug)]
@@ -94,6 +95,10 @@ pub(super) enum Flow {
     Own { body: Box<Coming>, _permit: Box<Permit>, meter: Option<Box<Meter>> },
     /// A call that others may be reading too, and how many bytes are still to come, if that is known.
     Shared(Reader, Option<u64>),
+    /// Either of them, recorded on its way.
+    Taped(Box<Taped>),
+    /// Nothing any more.
+    Ended,
 }
 
 impl Relayed {
@@ -104,7 +109,10 @@ impl Relayed {
 }
 
 impl Flow {
-    fn poll(&mut self, context: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BoxError>>> {
+    pub(super) fn poll(
+        &mut self,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, BoxError>>> {
         match self {
             Self::Own { body, meter, .. } => {
                 let frame = ready!(Pin::new(&mut **body).poll_frame(context));
@@ -123,13 +131,26 @@ impl Flow {
                 }
                 Poll::Ready(bytes.map(|bytes| bytes.map(Frame::data).map_err(Into::into)))
             }
+            Self::Taped(taped) => taped.poll(context),
+            Self::Ended => Poll::Ready(None),
         }
     }
 
-    fn is_at_end(&self) -> bool {
+    fn size_hint(&self) -> SizeHint {
+        match self {
+            Self::Own { body, .. } => body.size_hint(),
+            Self::Shared(_, rest) => rest.map_or_else(SizeHint::default, SizeHint::with_exact),
+            Self::Taped(taped) => taped.flow.size_hint(),
+            Self::Ended => SizeHint::with_exact(0),
+        }
+    }
+
+    pub(super) fn is_at_end(&self) -> bool {
         match self {
             Self::Own { body, .. } => body.is_end_stream(),
             Self::Shared(_, rest) => *rest == Some(0),
+            Self::Taped(taped) => taped.flow.is_at_end(),
+            Self::Ended => true,
         }
     }
 }
@@ -190,9 +211,6 @@ impl HttpBody for Relayed {
     }
 
     fn size_hint(&self) -> SizeHint {
-        match &self.flow {
-            Flow::Own { body, .. } => body.size_hint(),
-            Flow::Shared(_, rest) => rest.map_or_else(SizeHint::default, SizeHint::with_exact),
-        }
+        self.flow.size_hint()
     }
 }

@@ -1,25 +1,31 @@
 //! One line for each request, where it is asked for: what came, and what became of it; never what was said.
 
-use std::time::Instant;
+use http::{HeaderMap, Response};
 
-use http::{HeaderMap, Method, Response};
-
+use super::{Body, Proxy};
 use crate::metrics::Operation;
+use crate::serve::Target;
+
+impl Proxy {
+    /// Notes what became of a request.
+    pub(super) fn note(&self, target: &Target, operation: Operation, response: &Response<Body>) {
+        self.recent.note((target.upstream.name.as_str(), operation), response);
+        if self.log_requests {
+            request(target, operation, response);
+        }
+    }
+}
 
 /// Logs an answer at its head.
-pub(super) fn request<B>(
-    (method, path_and_query): (&Method, &str),
-    (provider, operation): (&str, Operation),
-    received: Instant,
-    response: &Response<B>,
-) {
+fn request(target: &Target, operation: Operation, response: &Response<Body>) {
+    let Target { upstream, method, received, .. } = target;
     // Some have their credentials in the query.
-    let path = path_and_query.split('?').next().unwrap_or_default();
+    let path = target.path_and_query.split('?').next().unwrap_or_default();
     let headers = response.headers();
     tracing::info!(
         %method,
         path,
-        provider,
+        provider = upstream.name,
         operation = operation.label(),
         status = response.status().as_u16(),
         cache = text(headers, "cache-status"),

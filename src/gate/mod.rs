@@ -13,9 +13,11 @@ mod guard;
 mod log;
 mod meter;
 mod pulse;
+mod recorded;
 pub mod route;
 mod ruled;
 mod strict;
+mod taped;
 mod target;
 mod traced;
 mod tunnel;
@@ -32,7 +34,6 @@ use http::request::Parts;
 use http::{HeaderMap, HeaderValue, Request, Response, header};
 use http_body_util::BodyExt;
 use hyper::body::Incoming;
-use hyper::upgrade::{self, OnUpgrade};
 use tokio_util::task::TaskTracker;
 
 pub use admin::{Admin, History, Recent, Reload};
@@ -46,12 +47,13 @@ pub use guard::Guard;
 use route::{Routes, endpoint, operation};
 use write::{Exchange, Voice};
 
-use crate::ceiling::Ceiling;
+use crate::ceiling::{Ceiling, Room};
 use crate::config::Server;
 use crate::dialect::{Dialect, Endpoint};
 use crate::error::{Error, Kind};
 use crate::headers::is_json;
 use crate::metrics::{Held, IntCounter, Operation, OperationMetrics};
+use crate::recording::Recordings;
 use crate::serve::reply::{Content, Manner, Reply, Verdict};
 use crate::serve::{Ask, Passing, Rules, Service, Target, relay};
 use crate::trace::{Spanning, Tracer};
@@ -81,6 +83,8 @@ pub struct Proxy {
     pub relay: Arc<OperationMetrics>,
     /// Whether each request has a line in the log.
     pub log_requests: bool,
+    /// What becomes of answers, where they are recorded or replayed.
+    pub recordings: Option<Recordings>,
     /// What went wrong of late.
     pub recent: Arc<Recent>,
     /// What traces requests, where they are.
@@ -104,7 +108,7 @@ impl Proxy {
         let (upstream, rest) = self.routes.find(path_and_query);
         let refused = self.refuses(&head.headers, path_and_query);
         let endpoint = understood(upstream.dialect, &head, endpoint(rest));
-        let exchange = self.begin(&head, (&upstream.name, endpoint), received);
+        let mut exchange = self.begin(&head, (&upstream.name, endpoint), received);
         let (metrics, trace) = (exchange.metrics, exchange.span.as_ref().map(Spanning::share));
         let voice = Voice(upstream.dialect, rest);
         if let Some(error) = refused {
@@ -117,29 +121,26 @@ impl Proxy {
         let target = Target { upstream, endpoint, method, path_and_query: below, received, trace };
         let mut headers = std::mem::take(&mut head.headers);
         let group = self.service.group(&mut headers);
-        let mut ask = Ask { target, headers, group, body: Bytes::new(), rule: None };
-        let mut reply = match self.unread(&ask, path_and_query, &body) {
-            Some(reason) => {
+        let mut ask = Ask { target, headers, group, body: Bytes::new(), rule: None, taping: None };
+        let mut reply = match (&self.recordings, self.unread(&ask, path_and_query, &body)) {
+            (Some(recordings), _) => {
+                // Boxed, since it is for tests, and every hit would have room for its state.
+                let asked = (path_and_query, body, tunnel);
+                Box::pin(self.by_recordings(recordings, &mut ask, asked)).await
+            }
+            (None, Some(reason)) => {
                 let body = body.map_err(Into::into).boxed_unsync();
                 let reply = pass(&ask, Passing::Streamed(body), reason).await;
                 self.tunnel(tunnel, reply)
             }
-            None => self.whole(&mut ask, path_and_query, body).await,
+            (None, None) => self.whole(&mut ask, path_and_query, body).await,
         };
+        exchange.tape = self.tape(&ask, &reply);
         reply.verdict.rule.clone_from(&ask.rule);
         self.service.explain(&ask, &mut reply);
         leaving.stays();
         let response = write::respond(&voice, self.weighed(reply), exchange);
-        let whose = (ask.target.upstream.name.as_str(), operation(endpoint));
-        self.recent.note(whose, &response);
-        if self.log_requests {
-            log::request(
-                (&ask.target.method, &ask.target.path_and_query),
-                whose,
-                received,
-                &response,
-            );
-        }
+        self.note(&ask.target, operation(endpoint), &response);
         response
     }
 
@@ -153,7 +154,8 @@ impl Proxy {
         let metrics = self.metrics(operation(whose.1));
         let tracer = self.tracer.as_ref();
         let span = tracer.and_then(|tracer| traced::begin(tracer, head, whose, received));
-        Exchange { metrics, received, in_flight: Held::one(&metrics.in_flight), span }
+        let in_flight = Held::one(&metrics.in_flight);
+        Exchange { metrics, received, in_flight, span, tape: None }
     }
 
     /// The answer to a request that has no place here, and the last of its connection.
@@ -168,16 +170,31 @@ impl Proxy {
     /// Answers a request whose body has to be known. By reference: what is passed by value takes
     /// room twice in a future that is moved about for every hit.
     async fn whole(&self, ask: &mut Ask, path: &str, body: Incoming) -> Reply {
-        let (size, time) = (self.settings.max_body.as_usize(), self.settings.body_timeout);
         // Held until the answer is there.
         let mut room = self.bodies.room();
-        let read = body::read(body, &ask.headers, body::Bounds { size, time }, &mut room).await;
-        let body::Whole { mut raw, plain } = match read {
-            Ok(whole) => whole,
-            Err(error) => return failed(error),
-        };
+        match self.read(ask, body, &mut room).await {
+            Ok(whole) => self.answer(ask, path, whole).await,
+            Err(error) => failed(error),
+        }
+    }
+
+    /// Reads a request's body to its end.
+    async fn read(
+        &self,
+        ask: &mut Ask,
+        body: Incoming,
+        room: &mut Room,
+    ) -> Result<body::Whole, Error> {
+        let (size, time) = (self.settings.max_body.as_usize(), self.settings.body_timeout);
+        let whole = body::read(body, &ask.headers, body::Bounds { size, time }, room).await?;
+        ask.body = whole.plain.clone().unwrap_or_default();
+        Ok(whole)
+    }
+
+    /// Answers a request whose body is known.
+    async fn answer(&self, ask: &mut Ask, path: &str, whole: body::Whole) -> Reply {
+        let body::Whole { mut raw, plain } = whole;
         let is_readable = plain.is_some();
-        ask.body = plain.unwrap_or_default();
         if is_readable
             && self.may_be_ruled(ask, path)
             // Boxed, since few requests are under rules.
@@ -242,23 +259,6 @@ impl Proxy {
             }
         }
         failure
-    }
-
-    /// Where a provider agrees to another protocol, the connection becomes a tunnel to it.
-    fn tunnel(&self, client: Option<OnUpgrade>, reply: Reply) -> Reply {
-        let (client, mut response, permit) = match (client, reply.content) {
-            (Some(client), Content::Streamed(response, permit)) => (client, response, permit),
-            (_, content) => return Reply { content, verdict: reply.verdict },
-        };
-        let Some(protocol) = tunnel::agreed(&response) else {
-            let content = Content::Streamed(response, permit);
-            return Reply { content, verdict: reply.verdict };
-        };
-        let provider = upgrade::on(&mut *response);
-        let held = (permit, Held::one(&self.relay.in_flight));
-        self.tasks.spawn(tunnel::carry(client, provider, held));
-        let headers = tunnel::head(std::mem::take(response.headers_mut()), protocol);
-        Reply { content: Content::Switched(headers), verdict: reply.verdict }
     }
 
     /// The answer to a request that larder could not cope with.

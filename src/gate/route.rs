@@ -33,6 +33,11 @@ impl Routes {
         (upstream, upstream.below_base(rest))
     }
 
+    /// A path without the name of a provider that it begins with.
+    pub fn below_name<'p>(&self, path_and_query: &'p str) -> &'p str {
+        self.named(path_and_query).map_or(path_and_query, |(_, rest)| rest)
+    }
+
     /// Where a provider's requests go while it fails, in the order of the settings.
     pub fn fallbacks(&self, upstream: &Upstream) -> impl Iterator<Item = &Arc<Upstream>> {
         upstream.settings.fallback.iter().filter_map(|name| self.by_name.get(name))

@@ -7,9 +7,30 @@ use hyper::upgrade::{self, OnUpgrade};
 use hyper_util::rt::TokioIo;
 use tokio::io::copy_bidirectional;
 
+use super::Proxy;
 use crate::headers::{asked_protocol, switch_protocol, to_caller};
 use crate::metrics::Held;
+use crate::serve::reply::{Content, Reply};
 use crate::upstream::Permit;
+
+impl Proxy {
+    /// Where a provider agrees to another protocol, the connection becomes a tunnel to it.
+    pub(super) fn tunnel(&self, client: Option<OnUpgrade>, reply: Reply) -> Reply {
+        let (client, mut response, permit) = match (client, reply.content) {
+            (Some(client), Content::Streamed(response, permit)) => (client, response, permit),
+            (_, content) => return Reply { content, verdict: reply.verdict },
+        };
+        let Some(protocol) = agreed(&response) else {
+            let content = Content::Streamed(response, permit);
+            return Reply { content, verdict: reply.verdict };
+        };
+        let provider = upgrade::on(&mut *response);
+        let held = (permit, Held::one(&self.relay.in_flight));
+        self.tasks.spawn(carry(client, provider, held));
+        let headers = head(std::mem::take(response.headers_mut()), protocol);
+        Reply { content: Content::Switched(headers), verdict: reply.verdict }
+    }
+}
 
 /// The client's side of a connection that it wants to use for another protocol.
 pub(super) fn asked(request: &mut Request<Incoming>) -> Option<OnUpgrade> {

@@ -11,6 +11,7 @@ use http_body_util::{Either, Full};
 
 use super::body::{Body, End, Flow, Relayed};
 use super::meter::Meter;
+use super::taped::{self, Tape};
 use super::traced;
 use crate::broadcast::Head;
 use crate::dialect::Dialect;
@@ -43,11 +44,13 @@ pub(super) struct Exchange<'a> {
     pub(super) in_flight: Held,
     /// The span of the request, where it is traced.
     pub(super) span: Option<Spanning>,
+    /// What records the answer, where it is recorded.
+    pub(super) tape: Option<Tape>,
 }
 
 /// An answer from a reply. An answer that is still coming is counted when it ends.
 pub(super) fn respond(voice: &Voice<'_>, reply: Reply, exchange: Exchange<'_>) -> Response<Body> {
-    let Exchange { metrics, received, in_flight, mut span } = exchange;
+    let Exchange { metrics, received, in_flight, mut span, tape } = exchange;
     let trace = span.as_ref().map(Spanning::share);
     if let Some(trace) = &trace {
         traced::tell(trace, &reply, received);
@@ -61,21 +64,23 @@ pub(super) fn respond(voice: &Voice<'_>, reply: Reply, exchange: Exchange<'_>) -
             let metrics = Arc::clone(metrics);
             let end = End { metrics, outcome, received, complete: false, span: span.take() };
             let meter = metered(&verdict, &head.headers, received);
-            let body = Flow::Own { body: Box::new(body), _permit: Box::new(permit), meter };
-            let body = Relayed::new(body, in_flight, end);
+            let flow = Flow::Own { body: Box::new(body), _permit: Box::new(permit), meter };
+            let flow = taped::around(tape, (head.status, &head.headers), flow);
+            let body = Relayed::new(flow, in_flight, end);
             streamed(head.status, head.headers, body)
         }
         Content::Shared(shared) => {
             let (Head { status, headers, .. }, reader) = *shared;
             let length = headers.get(header::CONTENT_LENGTH).and_then(|text| text.to_str().ok());
             let flow = Flow::Shared(reader, length.and_then(|text| text.parse().ok()));
+            let flow = taped::around(tape, (status, &headers), flow);
             let metrics = Arc::clone(metrics);
             let end = End { metrics, outcome, received, complete: false, span: span.take() };
             streamed(status, headers, Relayed::new(flow, in_flight, end))
         }
         whole => {
             metrics.finished(outcome, total);
-            self::whole(voice, whole)
+            recorded(voice, whole, tape)
         }
     };
     count(metrics, &verdict, (response.status().as_u16(), total));
@@ -146,6 +151,16 @@ fn streamed(status: StatusCode, mut headers: HeaderMap, body: Relayed) -> Respon
     response
 }
 
+/// An answer that is all there, recorded where it is to be.
+fn recorded(voice: &Voice<'_>, content: Content, tape: Option<Tape>) -> Response<Body> {
+    let taped = tape.and_then(|tape| Some((tape, content.bytes()?)));
+    let response = whole(voice, content);
+    if let Some((tape, body)) = taped {
+        tape.whole((response.status(), response.headers()), &body);
+    }
+    response
+}
+
 fn whole(voice: &Voice<'_>, content: Content) -> Response<Body> {
     match content {
         Content::Written(body, beside) => {
@@ -203,7 +218,7 @@ pub(super) fn failed(voice: &Voice<'_>, error: &Error) -> Response<Body> {
     if error.kind == Kind::Unauthorized {
         headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
     }
-    if error.kind == Kind::NotCached {
+    if matches!(error.kind, Kind::NotCached | Kind::NotRecorded) {
         // SDKs take a 504 for worth trying again; here nothing will have changed.
         headers.insert(SHOULD_RETRY, HeaderValue::from_static("false"));
     }

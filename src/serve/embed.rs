@@ -93,6 +93,8 @@ impl Service {
         let doubted = self.drift.as_ref().is_some_and(|sentinel| sentinel.doubts());
         if !directives.no_cache
             && !doubted
+            // What is recorded is recorded by its inputs, and here they are not known.
+            && ask.taping.is_none()
             && let Some(recalled) = self.tiers.memory.recall(&exact, &fresh)
         {
             return Ok(self.recalled(recalled, &fresh));
@@ -201,7 +203,8 @@ impl Service {
         if question.how.doubted {
             self.doubt(ask, question, vectors.clone());
         }
-        let body = match self.write(ask, question, vectors).await {
+        let asked = (question.how.shape, &question.request);
+        let body = match self.write(ask, asked, vectors).await {
             Ok(body) => body,
             Err(error) => return Reply { content: Content::Failed(error), verdict },
         };
@@ -220,10 +223,14 @@ impl Service {
     pub(super) async fn write(
         &self,
         ask: &Ask,
-        question: &Question<'_>,
+        (shape, request): (&'static dyn EmbedShape, &EmbedRequest<'_>),
         mut vectors: Vec<Vector>,
     ) -> Result<Bytes, Error> {
-        let (request, shape) = (&question.request, question.how.shape);
+        if let Some(taping) = &ask.taping {
+            // Who replays learns from nobody how they are printed.
+            self.print_as_seen(&subject(ask, request), &mut vectors);
+            taping.vectors(request, &vectors);
+        }
         if request.encoding == Encoding::Base64 {
             return Ok(shape.write_reply(request, &vectors).into());
         }

@@ -39,9 +39,14 @@ pub(super) fn subject(ask: &Ask, request: &EmbedRequest<'_>) -> Digest {
 /// What all inputs of a request have in common that may change a vector.
 pub(super) fn family(ask: &Ask, request: &EmbedRequest<'_>, envelope: &Digest) -> Digest {
     let mut family = Framer::new("larder embedding 1");
+    family.field(b'e', envelope.as_bytes()).field(b'u', ask.target.upstream.identity.as_bytes());
+    asked(&mut family, request);
+    family.finish()
+}
+
+/// What a request itself says of that.
+pub(super) fn asked(family: &mut Framer, request: &EmbedRequest<'_>) {
     family
-        .field(b'e', envelope.as_bytes())
-        .field(b'u', ask.target.upstream.identity.as_bytes())
         .field(b'c', request.scope.as_bytes())
         .field(b'm', request.model.as_bytes())
         .field(b'p', request.params.as_bytes());
@@ -59,7 +64,6 @@ pub(super) fn family(ask: &Ask, request: &EmbedRequest<'_>, envelope: &Digest) -
             };
         }
     }
-    family.finish()
 }
 
 /// What each input of a request is kept under.

@@ -10,6 +10,7 @@ mod identity;
 mod lookup;
 mod miss;
 mod original;
+pub mod recorded;
 mod refused;
 mod relay;
 pub mod reply;
@@ -45,6 +46,7 @@ use crate::tier::Tiers;
 use crate::trace::{Cause, Span};
 use crate::upstream::{Finding, Upstream};
 
+use recorded::Taping;
 pub use relay::{Passing, relay};
 use reply::Reply;
 pub use rules::{Fired, Rule, Rules};
@@ -162,6 +164,8 @@ pub struct Ask {
     pub body: Bytes,
     /// The rule that was carried out for it, if any was.
     pub rule: Option<Arc<Rule>>,
+    /// What records the answer, where it is recorded.
+    pub taping: Option<Arc<Taping>>,
 }
 
 impl Service {

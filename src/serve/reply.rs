@@ -60,6 +60,18 @@ pub enum Content {
     Failed(Error),
 }
 
+impl Content {
+    /// The body as the provider, or larder, wrote it, where all of it is there.
+    pub fn bytes(&self) -> Option<Bytes> {
+        match self {
+            Self::Written(body, _) => Some(body.clone()),
+            Self::Passed(answer) => Some(answer.body.clone()),
+            Self::Replayed(transcript) => Some(transcript.body.clone()),
+            Self::Streamed(..) | Self::Switched(_) | Self::Shared(_) | Self::Failed(_) => None,
+        }
+    }
+}
+
 /// How an answer came to be, where it is out of the ordinary.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Manner {
@@ -72,6 +84,8 @@ pub enum Manner {
     Negative,
     /// It is another provider's, since the one that was asked failed.
     Fallback,
+    /// It is one that was recorded.
+    Recorded,
 }
 
 /// What the cache did for a request.
@@ -175,6 +189,9 @@ impl Verdict {
             (Outcome::Hit, _) if self.manner == Manner::Negative => {
                 format!("larder; hit; ttl={}; detail=negative", self.ttl.unwrap_or(0))
             }
+            (Outcome::Hit, _) if self.manner == Manner::Recorded => {
+                return "larder; hit; detail=recording".into();
+            }
             (Outcome::Hit, _) => match (self.layer.label(), self.ttl) {
                 ("memory", None) => return "larder; hit; detail=memory".into(),
                 (layer, None) => format!("larder; hit; detail={layer}"),
@@ -189,6 +206,7 @@ impl Verdict {
             (Outcome::Miss, None) => format!("larder; fwd=miss{stored}"),
             // It was neither there nor asked for.
             (Outcome::Bypass, Some("rule")) => return "larder; detail=rule".into(),
+            (Outcome::Bypass, Some("replay")) => return "larder; detail=replay".into(),
             (Outcome::Bypass, Some(reason)) => format!("larder; fwd=bypass; detail={reason}"),
             (Outcome::Bypass, None) => "larder; fwd=bypass".to_owned(),
         };

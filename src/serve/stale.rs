@@ -15,7 +15,7 @@ impl Service {
         let oldest = found.iter().map(|found| found.stored).min().unwrap_or(now);
         let credit = Some(credit(ask, &question.request.model, (tokens(found.iter()), 0)));
         let vectors = found.into_iter().map(|found| found.vector).collect();
-        let body = self.write(ask, question, vectors).await.ok()?;
+        let body = self.write(ask, (question.how.shape, &question.request), vectors).await.ok()?;
         let items = Items { hit: question.keys.len(), ..Items::default() };
         let (items, age) = (Some(items), now.since(oldest));
         let verdict = Verdict { items, manner: Manner::Stale, age, credit, ..Verdict::default() };

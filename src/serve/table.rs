@@ -288,7 +288,8 @@ impl Table {
     ) -> Content {
         let vectors: Vec<Vector> =
             self.found.into_iter().flatten().map(|found| found.vector).collect();
-        match service.write(ask, question, vectors).await {
+        let asked = (question.how.shape, &question.request);
+        match service.write(ask, asked, vectors).await {
             Ok(body) => Content::Written(body, self.headers),
             Err(error) => Content::Failed(error),
         }

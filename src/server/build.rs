@@ -13,7 +13,7 @@ use crate::broadcast::Broadcasts;
 use crate::ceiling::Ceiling;
 use crate::clock::Clock;
 use crate::config::sharers::Sharers;
-use crate::config::words::Auth;
+use crate::config::words::{Auth, Mode};
 use crate::config::{Config, Provider, Server};
 use crate::credential;
 use crate::dialect;
@@ -23,6 +23,7 @@ use crate::gate::{Allowed, Proxy, Recent};
 use crate::headers::is_of_message;
 use crate::ledger::Ledger;
 use crate::metrics::{self, Metrics, Operation};
+use crate::recording::Recordings;
 use crate::serve::{ChatHandles, Rules, Sentinel, Service, Vouching};
 use crate::tier::Ground;
 use crate::tier::disk::directory::Directory;
@@ -44,6 +45,17 @@ pub struct Built {
     pub(super) tracer: Option<Arc<Tracer>>,
     pub(super) metrics: Metrics,
     pub(super) tasks: TaskTracker,
+    /// What becomes of answers, where they are recorded or replayed.
+    pub(super) recordings: Option<Recordings>,
+}
+
+impl Built {
+    /// The same with the recordings open that the configuration wants.
+    pub(super) fn with_recordings(self, settings: &Server) -> Result<Self, Failure> {
+        let opened = Recordings::open(settings.mode, &settings.recordings, &self.tasks);
+        let wrong = |error| Failure::Config(format!("server.recordings: {error}"));
+        Ok(Self { recordings: opened.map_err(wrong)?, ..self })
+    }
 }
 
 /// Builds everything behind the listeners; opens nothing.
@@ -56,11 +68,11 @@ pub fn build(config: &Config) -> Result<Built, Failure> {
         upstream(name, provider, around).map(|upstream| (name.clone(), upstream))
     });
     let upstreams = upstreams.collect::<Result<Vec<_>, _>>()?;
-    let clock = Clock::start();
-    let tasks = TaskTracker::new();
+    let (clock, tasks) = (Clock::start(), TaskTracker::new());
     let Kept { tiers, hasher, secret } = kept::build(config, clock, &metrics)?;
-    let upstreams = upstreams.into_iter();
-    let upstreams = upstreams.map(|(name, upstream)| (name, finished(upstream, config, &secret)));
+    let wanted = (config, config.server.mode);
+    let finish = |(name, upstream)| (name, finished(upstream, wanted, &secret));
+    let upstreams = upstreams.into_iter().map(finish);
     let embed = metrics.operation(Operation::Embed);
     let batcher = Batcher::new(Arc::clone(&tiers), clock, embed.clone(), tasks.clone());
     let service = Service {
@@ -96,6 +108,7 @@ pub fn build(config: &Config) -> Result<Built, Failure> {
         tracer,
         metrics,
         tasks,
+        recordings: None,
     })
 }
 
@@ -145,12 +158,16 @@ pub(super) fn upstream(
 }
 
 /// The rest of it.
-pub(super) fn finished(upstream: Upstream, config: &Config, secret: &[u8; 32]) -> Arc<Upstream> {
+pub(super) fn finished(
+    upstream: Upstream,
+    (config, mode): (&Config, Mode),
+    secret: &[u8; 32],
+) -> Arc<Upstream> {
     let upstream = match config.access.auth {
         Auth::Verify => upstream.with_standings(Standings::new(*secret)),
         Auth::Off | Auth::Allowlist => upstream,
     };
-    Arc::new(upstream)
+    Arc::new(if mode == Mode::Replay { upstream.sealed() } else { upstream })
 }
 
 /// The same use cases as a configuration wants them.
@@ -218,6 +235,7 @@ pub(super) fn proxy(config: &Config, built: &Built) -> Result<Proxy, Failure> {
         chat: Arc::new(built.metrics.operation(Operation::Chat)),
         relay: Arc::new(built.metrics.operation(Operation::Relay)),
         log_requests: config.log.requests,
+        recordings: built.recordings.clone(),
         recent: Arc::clone(&built.recent),
         tracer: built.tracer.clone(),
         panics: built.metrics.panics.clone(),

@@ -82,7 +82,7 @@ impl fmt::Debug for Run {
 
 /// Runs the sidecar until a signal, or the caller, ends it.
 pub fn run(config: &Config, run: Run) -> Result<(), Failure> {
-    let built = build(config)?;
+    let built = build(config)?.with_recordings(&config.server)?;
     let draining = Arc::new(watch::Sender::new(false));
     let current = Arc::new(Current::new(proxy(config, &built)?));
     let tiers = Arc::clone(&built.service.tiers);

@@ -79,6 +79,8 @@ impl Built {
                 let shared = (&self.answers, &*self.ledger);
                 let around = build::around(name, &self.metrics, shared);
                 let upstream = build::upstream(name, provider, around)?;
+                // Whether providers are called is not a matter of a reload.
+                let new = (new, old.server.mode);
                 build::finished(upstream, new, &self.service.secret)
             };
             upstreams.insert(name.clone(), upstream);

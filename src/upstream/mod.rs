@@ -119,6 +119,8 @@ pub struct Upstream {
     /// What it thinks of the credentials it was called with, where that is asked.
     pub standings: Option<Standings>,
     own_key: Option<OwnKey>,
+    /// Whether it is never called.
+    sealed: bool,
     /// Room for answers that are read to the end.
     answers: Arc<Ceiling>,
     scheme: Scheme,
@@ -175,6 +177,7 @@ impl Upstream {
             hedges: Budget::new(settings.hedge_percent),
             waiting: Ceiling::new(settings.max_queued.as_usize() / KIB * KIB),
             standings: None,
+            sealed: false,
             own_key: settings.api_key_env.key().cloned().map(OwnKey::new),
             answers,
             accounts,
@@ -187,6 +190,12 @@ impl Upstream {
     #[must_use]
     pub fn with_standings(self, standings: Standings) -> Self {
         Self { standings: Some(standings), ..self }
+    }
+
+    /// The same, never called: whoever wants a call is told so.
+    #[must_use]
+    pub fn sealed(self) -> Self {
+        Self { sealed: true, ..self }
     }
 
     /// Whether it is called with a key of larder's own, whoever asks.
@@ -222,6 +231,10 @@ impl Upstream {
     }
 
     async fn turn(&self, ticket: &Ticket, number: Option<u64>) -> Result<Permit, Error> {
+        if self.sealed {
+            let message = format!("not recorded: {} is not called in a replay", self.name);
+            return Err(Error::new(Kind::NotRecorded, message));
+        }
         let started = Instant::now();
         self.breaker.check(started).map_err(|left| self.broken(left))?;
         let waiting = self.queue.turn(ticket, number);

@@ -90,7 +90,7 @@ fn ask(sidecar: &Sidecar) -> Ask {
         trace: None,
     };
     let (headers, group) = (HeaderMap::from_iter(fields), Vec::new());
-    Ask { target, headers, group, body: Bytes::new(), rule: None }
+    Ask { target, headers, group, body: Bytes::new(), rule: None, taping: None }
 }
 
 fn shape() -> &'static dyn EmbedShape {

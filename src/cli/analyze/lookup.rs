@@ -165,5 +165,5 @@ fn ask(
     };
     let json = HeaderValue::from_static("application/json");
     let headers = HeaderMap::from_iter([(CONTENT_TYPE, json)]);
-    Ask { target, headers, group: Vec::new(), body, rule: None }
+    Ask { target, headers, group: Vec::new(), body, rule: None, taping: None }
 }

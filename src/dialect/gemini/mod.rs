@@ -67,6 +67,7 @@ impl Dialect for Gemini {
             Kind::RequestTimeout | Kind::UpstreamTimeout | Kind::NotCached => "DEADLINE_EXCEEDED",
             Kind::Overloaded | Kind::CircuitOpen | Kind::UpstreamUnreachable => "UNAVAILABLE",
             Kind::RateLimited => "RESOURCE_EXHAUSTED",
+            Kind::NotRecorded => "NOT_FOUND",
             Kind::UpstreamInvalid | Kind::Internal => "INTERNAL",
         };
         let code = error.kind.status().as_u16();

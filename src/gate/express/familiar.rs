@@ -32,6 +32,9 @@ impl Proxy {
     /// What a head says, where an answer that is remembered is all that a request with it may need: it may
     /// ask, it asks nothing of the cache, and nothing is noted of it but what is noted of every answer.
     pub(super) fn meet(self: &Arc<Self>, head: Parts) -> Option<Familiar> {
+        if self.recordings.is_some() {
+            return None;
+        }
         if self.log_requests || self.tracer.is_some() || client::is_retry(&head.headers) {
             return None;
         }
@@ -49,7 +52,7 @@ impl Proxy {
         let target = Target { upstream, endpoint, method, path_and_query, received, trace: None };
         let mut headers = head.headers;
         let group = self.service.group(&mut headers);
-        let ask = Ask { target, headers, group, body: Bytes::new(), rule: None };
+        let ask = Ask { target, headers, group, body: Bytes::new(), rule: None, taping: None };
         let beginning = self.service.familiar(&ask)?;
         Some(Familiar { proxy: Arc::downgrade(self), beginning })
     }

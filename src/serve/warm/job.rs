@@ -142,7 +142,7 @@ impl<'a> Run<'a> {
         let body = Bytes::from(portion.body(&list.members));
         let headers = headers.clone();
         let group = self.group.clone();
-        let ask = Ask { target, headers, group, body, rule: None };
+        let ask = Ask { target, headers, group, body, rule: None, taping: None };
         Asked::of(Box::pin(service.answer(&ask)).await, upstream.dialect)
     }
 

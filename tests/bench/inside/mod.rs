@@ -102,6 +102,7 @@ fn proxy(config: &Config, built: &Built) -> Proxy {
         chat: series(Operation::Chat),
         relay: series(Operation::Relay),
         log_requests: config.log.requests,
+        recordings: None,
         recent: Arc::default(),
         tracer: None,
         panics: metrics.panics.clone(),
