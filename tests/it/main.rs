@@ -47,6 +47,7 @@ mod pacing;
 mod property;
 mod recall;
 mod reload;
+mod replay;
 mod replies;
 mod routes;
 mod rules;
