@@ -107,26 +107,31 @@ impl<'a> Run<'a> {
     }
 
     async fn finish(self) {
-        join_all((0..AT_ONCE).map(|_| self.some())).await;
-        self.progress.is(State::Done);
+        let gave_up = join_all((0..AT_ONCE).map(|_| self.some())).await;
+        self.progress.is(if gave_up.contains(&true) { State::Failed } else { State::Done });
     }
 
-    /// Asks for one portion after the other, until none is left.
-    async fn some(&self) {
+    /// Asks for one portion after the other, until none is left; whether it gave up.
+    async fn some(&self) -> bool {
+        let mut gave_up = false;
         while let Some(portion) = self.next() {
             match self.ask(&portion).await {
                 Asked::Came(hits, embedded) => {
                     self.progress.came((hits, embedded));
                     self.patience().refill(Instant::now());
                 }
-                Asked::Later(said, why) => self.wait(portion, (said, &why)).await,
+                Asked::Later(said, why) => gave_up |= !self.wait(portion, (said, &why)).await,
                 Asked::Wrong(why) => match portion.halves() {
                     Some(halves) => self.left().extend(halves),
                     None => self.progress.failed(1, &self.struck(&why)),
                 },
-                Asked::Never(why) => self.give_up(&portion, &why),
+                Asked::Never(why) => {
+                    self.give_up(&portion, &why);
+                    gave_up = true;
+                }
             }
         }
+        gave_up
     }
 
     async fn ask(&self, portion: &Portion) -> Asked {
@@ -146,14 +151,16 @@ impl<'a> Run<'a> {
         Asked::of(Box::pin(service.answer(&ask)).await, upstream.dialect)
     }
 
-    /// Waits, and puts the portion back; or gives up.
-    async fn wait(&self, portion: Portion, (said, why): (Option<Duration>, &str)) {
+    /// Waits, and puts the portion back; or gives up. Whether it waited.
+    async fn wait(&self, portion: Portion, (said, why): (Option<Duration>, &str)) -> bool {
         let Some(time) = self.patience().wait(said, Instant::now()) else {
-            return self.give_up(&portion, why);
+            self.give_up(&portion, why);
+            return false;
         };
         self.progress.is(State::Waiting);
         sleep(time).await;
         self.left().push_front(portion);
+        true
     }
 
     /// Nothing more comes of anything.
@@ -161,7 +168,6 @@ impl<'a> Run<'a> {
         let others = std::mem::take(&mut *self.left());
         let inputs = portion.count() + others.iter().map(Portion::count).sum::<usize>();
         self.progress.failed(inputs, &self.struck(why));
-        self.progress.is(State::Failed);
     }
 
     /// A provider's words without the credential, which some say again.
