@@ -13,6 +13,7 @@ mod record;
 pub mod redis;
 pub mod remove;
 mod seldom;
+pub mod writes;
 
 use std::fmt;
 use std::sync::Arc;

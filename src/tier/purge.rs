@@ -12,11 +12,13 @@ use std::time::SystemTime;
 
 use tokio::sync::watch;
 
+use super::writes::Store;
+
 /// Models that are told apart; what comes beyond is purged together, provider by provider.
 const MOST_SCOPES: usize = 4_096;
 
-/// The scope of a provider's models beyond those that are told apart.
-const OTHERS: &str = "*";
+/// The scope of a provider's models beyond those that are told apart; a purge of any of them reaches it.
+pub(super) const OTHERS: &str = "*";
 
 /// What a purge is for.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -47,13 +49,26 @@ pub struct Scope {
     pub upstream: Box<str>,
     /// The model as the caller wrote it.
     pub model: Box<str>,
-    generation: AtomicU64,
+    pub(super) generation: AtomicU64,
+    /// What a part of a store was written to; of no other scope there is any.
+    pub(super) writes: AtomicU64,
 }
 
 impl Scope {
+    pub(super) fn new(upstream: &str, model: &str, generation: u64) -> Self {
+        let (generation, writes) = (AtomicU64::new(generation), AtomicU64::new(0));
+        Self { upstream: upstream.into(), model: model.into(), generation, writes }
+    }
+
     /// The scope as it is now.
     pub fn mark(&'static self) -> Mark {
-        Mark { scope: self, generation: self.generation.load(Ordering::Acquire) }
+        Mark { scope: self, generation: self.now() }
+    }
+
+    /// Both only rise, so that the sum is another one after a purge and after a write.
+    fn now(&self) -> u64 {
+        let writes = self.writes.load(Ordering::Acquire);
+        self.generation.load(Ordering::Acquire).wrapping_add(writes)
     }
 }
 
@@ -67,9 +82,9 @@ pub struct Mark {
 }
 
 impl Mark {
-    /// Whether there was no purge since.
+    /// Whether there was no purge since, and no write to its part of a store.
     pub fn holds(&self) -> bool {
-        self.scope.generation.load(Ordering::Acquire) == self.generation
+        self.scope.now() == self.generation
     }
 }
 
@@ -89,6 +104,8 @@ struct State {
     /// that every entry can point to its own without counting who does.
     scopes: HashMap<Box<str>, HashMap<Box<str>, &'static Scope>>,
     count: usize,
+    /// By name; as many as the configuration has had.
+    stores: HashMap<Box<str>, &'static Store>,
 }
 
 impl Purges {
@@ -101,6 +118,17 @@ impl Purges {
     pub fn scope(&self, upstream: &str, model: &str) -> &'static Scope {
         let known = self.read().find(upstream, model);
         known.unwrap_or_else(|| self.write().add(upstream, model))
+    }
+
+    /// The scopes of a store.
+    pub fn store(&self, upstream: &str) -> &'static Store {
+        let known = self.read().stores.get(upstream).copied();
+        known.unwrap_or_else(|| self.write().add_store(upstream))
+    }
+
+    /// Every store that was asked anything.
+    pub fn stores(&self) -> Vec<&'static Store> {
+        self.read().stores.values().copied().collect()
     }
 
     /// Purges.
@@ -175,15 +203,17 @@ impl State {
         if let Some(scope) = self.find(upstream, model) {
             return scope;
         }
-        let generation = AtomicU64::new(self.generation(upstream, model));
-        let scope: &'static Scope = Box::leak(Box::new(Scope {
-            upstream: upstream.into(),
-            model: model.into(),
-            generation,
-        }));
+        let scope = Scope::new(upstream, model, self.generation(upstream, model));
+        let scope: &'static Scope = Box::leak(Box::new(scope));
         self.scopes.entry(upstream.into()).or_default().insert(model.into(), scope);
         self.count += 1;
         scope
+    }
+
+    fn add_store(&mut self, upstream: &str) -> &'static Store {
+        let generation = self.generation(upstream, OTHERS);
+        let new = || &*Box::leak(Box::new(Store::new(upstream, generation)));
+        self.stores.entry(upstream.into()).or_insert_with(new)
     }
 
     fn generation(&self, upstream: &str, model: &str) -> u64 {
@@ -204,6 +234,9 @@ impl State {
         for scope in self.scopes.values().flat_map(HashMap::values) {
             let generation = self.generation(&scope.upstream, &scope.model);
             scope.generation.store(generation, Ordering::Release);
+        }
+        for (upstream, store) in &self.stores {
+            store.purged(self.generation(upstream, OTHERS));
         }
     }
 }

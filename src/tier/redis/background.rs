@@ -2,8 +2,8 @@
 //! elsewhere, writes what is queued, and keeps leases alive.
 
 use std::io;
-use std::sync::Arc;
 use std::sync::atomic::Ordering;
+use std::sync::{Arc, PoisonError};
 use std::thread;
 use std::time::Duration;
 
@@ -119,6 +119,19 @@ async fn beat(shared: &Shared, link: &Link, time: Duration) -> Result<(), &'stat
     shared.records.line.set(shared.ground.clock.now(), beat.seconds);
     shared.ground.purges.merge(&beat.purged);
     shared.observe(beat.size);
+    share_writes(shared, link, time).await
+}
+
+/// Tells the other replicas what was written to here, and hears what they wrote to.
+async fn share_writes(shared: &Shared, link: &Link, time: Duration) -> Result<(), &'static str> {
+    let stores = shared.ground.purges.stores();
+    if stores.is_empty() {
+        return Ok(());
+    }
+    let told = || shared.told.lock().unwrap_or_else(PoisonError::into_inner);
+    let (name, words) = (shared.names.written(), told().words(&stores));
+    let heard = timeout(time, link.writes(&name, &words)).await.map_err(|_| "timeout")?;
+    told().hear(&stores, words, heard.map_err(|error| kind_of(&error))?);
     Ok(())
 }
 
@@ -176,6 +189,10 @@ async fn work_off(shared: &Shared, mut jobs: mpsc::Receiver<Job>) {
             done.send(remove(shared, &keys).await).ok();
         }
         if !closing.is_empty() {
+            if let Some(link) = shared.link() {
+                // What is not told now, nobody will tell.
+                share_writes(shared, &link, PATIENCE).await.ok();
+            }
             // Whoever waited is told by its end, too.
             return drop(closing);
         }

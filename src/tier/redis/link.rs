@@ -118,7 +118,7 @@ impl Link {
         self.ask(cmd("EVAL").arg(RENEW).arg(1).arg(name).arg(token).arg(milliseconds)).await
     }
 
-    async fn ask<T: FromRedisValue>(&self, command: &Cmd) -> RedisResult<T> {
+    pub(super) async fn ask<T: FromRedisValue>(&self, command: &Cmd) -> RedisResult<T> {
         match self.clone() {
             Self::Single(mut connection) => command.query_async(&mut connection).await,
             Self::Cluster(mut connection) => command.query_async(&mut connection).await,

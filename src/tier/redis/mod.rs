@@ -9,6 +9,7 @@ mod background;
 mod lease;
 mod link;
 mod names;
+mod writes;
 
 use std::collections::HashSet;
 use std::fmt;
@@ -33,6 +34,7 @@ use background::Job;
 pub use lease::Lease;
 use link::kind_of;
 use names::Names;
+use writes::Told;
 
 /// How long anything may take that no request waits for.
 const PATIENCE: Duration = Duration::from_secs(1);
@@ -71,6 +73,8 @@ struct Shared {
     /// Entries that the server had evicted when it was last listened to; -1 before that.
     evicted: AtomicI64,
     refusals: Seldom,
+    /// What the other replicas know of writes to stores, and what of theirs is known here.
+    told: Mutex<Told>,
     settings: config::Redis,
 }
 
@@ -99,6 +103,7 @@ impl Redis {
             held: Mutex::default(),
             evicted: AtomicI64::new(-1),
             refusals: Seldom::new(),
+            told: Mutex::default(),
             settings: settings.clone(),
         });
         background::start(Arc::clone(&shared), waiting).map_err(|error| error.to_string())?;

@@ -29,4 +29,9 @@ impl Names {
     pub(super) fn purged(&self) -> String {
         format!("{}purged", self.prefix)
     }
+
+    /// The hash of when stores were written to.
+    pub(super) fn written(&self) -> String {
+        format!("{}written", self.prefix)
+    }
 }
