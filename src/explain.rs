@@ -219,7 +219,7 @@ impl Explanation {
         let what = format!("{shared} of {all} parts were asked for {age} s ago");
         if differs.is_empty() {
             return format!(
-                "{what}, and ended, gave way to others, were purged or not kept, or are on their way"
+                "{what}, and ended, gave way to others, were purged, written to or not kept, or are on their way"
             );
         }
         let names: Vec<&str> = differs.iter().map(|(name, ..)| name.as_str()).collect();

@@ -110,6 +110,19 @@ pub fn is_json(headers: &HeaderMap) -> bool {
     })
 }
 
+/// Whether a request takes an answer that is JSON.
+pub fn accepts_json(headers: &HeaderMap) -> bool {
+    let ranges = headers.get_all(header::ACCEPT).iter().filter_map(|value| value.to_str().ok());
+    let mut ranges = ranges.flat_map(|value| value.split(',')).peekable();
+    let is_wide = |range: &str| {
+        let essence = range.split(';').next().unwrap_or_default().trim();
+        ["*/*", "application/*", "application/json"]
+            .iter()
+            .any(|known| essence.eq_ignore_ascii_case(known))
+    };
+    ranges.peek().is_none() || ranges.any(is_wide)
+}
+
 /// Removes the headers of this hop, those that `Connection` names included.
 pub fn strip_hop_by_hop(headers: &mut HeaderMap) {
     let named: Vec<HeaderName> = headers

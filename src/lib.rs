@@ -42,6 +42,8 @@
 //!    it says under a keyed digest what it is, and is not there if it does not.
 //! 9. What a provider's answer brings is stored only after its count, order, dimensions and numbers
 //!    were checked.
+//! 10. What was read of a store is given to nobody who asks after the answer to a write that went out
+//!     later: it is kept, and on its way, under the number of writes of the moment at which it was asked.
 //!
 //! # The way of a request for embeddings
 //!
@@ -74,7 +76,7 @@
 //!    it, send it to another model or provider, or say whether its answer is kept; from here on it is the
 //!    request that is sent.
 //! 2. [`dialect::ChatShape::read`] says what the question is, and whether two who ask it may be given
-//!    the same answer. If not: [`serve::relay`].
+//!    the same answer. If not, it is relayed.
 //! 3. The answer is in [`tier::memory::Memory`], and its bytes go out as they once came
 //!    ([`transcript::Transcript`]); or it is on its way, and the request reads along from the first
 //!    byte ([`broadcast::Broadcasts::join`]); or the request leads.
@@ -83,7 +85,11 @@
 //! 5. The gate writes each reader's bytes as they come. A provider that breaks off breaks off every
 //!    reader's connection.
 //!
-//! Everything else takes [`serve::relay`]: bytes both ways, as they come.
+//! A read of a store ([`dialect::store`]) goes the same way. A write is passed on; before it goes out, and
+//! before anything of its answer is seen, it raises the number that its namespace is kept under
+//! ([`tier::writes`]).
+//!
+//! Everything else is relayed ([`serve::Service::pass`]): bytes both ways, as they come.
 //!
 //! # The way of a recording
 //!
@@ -114,6 +120,8 @@
 //! | recording | what clients were told, in files; it is made by a sidecar that records, and given by one that replays |
 //! | tape | what has come of an answer that is being recorded |
 //! | rule | what the operator wants done with some requests for a model's words |
+//! | store | a database that is asked over HTTP, where what is read may be written to |
+//! | namespace | the part of a store that a request is for, as its route tells |
 //! | span | one step of a request, and how long it took, as traces show it |
 //! | verdict | what the cache did, in the words of RFC 9211 |
 

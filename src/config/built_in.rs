@@ -49,6 +49,7 @@ pub const DIALECTS: &[&str] = &[
     "deepseek",
     "fireworks",
     "gemini",
+    "generic",
     "groq",
     "infinity",
     "jina",

@@ -47,6 +47,9 @@ impl Config {
                     wrong(format!("providers.{name}.fallback"), message);
                 }
             }
+            if let Err((key, message)) = self.check_store(name) {
+                wrong(format!("providers.{name}.{key}"), message);
+            }
             if provider.max_connections == 0 {
                 wrong(format!("providers.{name}.max_connections"), "must be at least 1".to_owned());
             }

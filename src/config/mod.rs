@@ -20,6 +20,7 @@ mod rules;
 mod sections;
 pub mod sharers;
 pub mod socket_path;
+pub mod stores;
 mod traces;
 pub mod units;
 pub mod words;
@@ -154,7 +155,10 @@ fn read_providers(reader: &mut Reader<'_>, root: &DeTable<'_>) -> BTreeMap<Strin
     let read = |name: String| {
         let keys = written.and_then(|all| all.get(name.as_str())?.get_ref().as_table());
         let section = Table { name: format!("providers.{name}"), keys };
-        let mut provider = Provider::read(reader, &section);
+        let plain = keys.map(|keys| without(keys, "routes"));
+        let plain = Table { name: section.name.clone(), keys: plain.as_ref() };
+        let mut provider = Provider::read(reader, &plain);
+        provider.routes = stores::read(reader, &section);
         if let Some(built_in) = BUILT_IN.iter().find(|built_in| built_in.name == name) {
             fill(&mut provider.base_url, built_in.base_url);
             fill(&mut provider.dialect, built_in.dialect);
@@ -167,6 +171,13 @@ fn read_providers(reader: &mut Reader<'_>, root: &DeTable<'_>) -> BTreeMap<Strin
         (name, provider)
     };
     names.into_iter().map(read).collect()
+}
+
+/// A section without a key that is no text.
+fn without<'t>(keys: &DeTable<'t>, key: &str) -> DeTable<'t> {
+    let mut keys = keys.clone();
+    keys.remove(key);
+    keys
 }
 
 fn fill(value: &mut String, known: &str) {

@@ -4,7 +4,7 @@ use std::fmt::Write;
 
 use super::{
     Access, Action, Cache, Conditions, Disk, Drift, Key, Log, Metrics, Prices, Provider, Redis,
-    Rule, Section, Server, Traces,
+    Rule, Section, Server, Traces, stores,
 };
 
 const INTRO: &str = "\
@@ -13,14 +13,17 @@ const INTRO: &str = "\
 # An unknown key is an error.
 ";
 
+/// Those of a store that could be called so.
+const ROUTES: &str = "providers.NAME.routes";
+
 /// Every key at its default, under its doc comment: `larder config --defaults`.
 pub fn defaults() -> String {
     let mut out = INTRO.to_owned();
     for (name, doc, keys) in sections() {
         out.push('\n');
         comment(&mut out, doc);
-        // There is no rule by default, only what one may have.
-        let mark = if is_of_rules(name) { "#" } else { "" };
+        // There is no rule and no route by default, only what one may have.
+        let mark = if is_of_list(name) { "#" } else { "" };
         line(&mut out, format_args!("{mark}{}", heading(name)));
         for key in keys {
             comment(&mut out, key.doc);
@@ -53,7 +56,7 @@ pub fn reference() -> String {
 
 type Entry = (&'static str, &'static str, &'static [Key]);
 
-fn sections() -> [Entry; 14] {
+fn sections() -> [Entry; 15] {
     [
         ("server", Server::DOC, Server::KEYS),
         ("cache", Cache::DOC, Cache::KEYS),
@@ -66,19 +69,21 @@ fn sections() -> [Entry; 14] {
         ("traces", Traces::DOC, Traces::KEYS),
         ("drift", Drift::DOC, Drift::KEYS),
         ("providers.openai", Provider::DOC, Provider::KEYS),
+        (ROUTES, stores::Written::DOC, stores::Written::KEYS),
         ("rules", Rule::DOC, Rule::KEYS),
         ("rules.when", Conditions::DOC, Conditions::KEYS),
         ("rules.then", Action::DOC, Action::KEYS),
     ]
 }
 
-fn is_of_rules(section: &str) -> bool {
-    section.split('.').next() == Some("rules")
+fn is_of_list(section: &str) -> bool {
+    section == ROUTES || section.split('.').next() == Some("rules")
 }
 
-/// What a section begins with; of rules there may be several.
+/// What a section begins with; of rules and routes there may be several.
 fn heading(section: &str) -> String {
-    if section == "rules" { "[[rules]]".to_owned() } else { format!("[{section}]") }
+    let is_item = matches!(section, "rules" | ROUTES);
+    if is_item { format!("[[{section}]]") } else { format!("[{section}]") }
 }
 
 /// A default as TOML has it, a long list in several lines.
@@ -99,7 +104,9 @@ fn items(key: &Key) -> Vec<String> {
 
 fn literal(key: &Key) -> String {
     match (key.kind, key.quoted) {
-        ("list of texts" | "list of secrets", _) => format!("[{}]", items(key).join(", ")),
+        ("list of texts" | "list of secrets" | "list of routes", _) => {
+            format!("[{}]", items(key).join(", "))
+        }
         (_, true) => format!("{:?}", key.default),
         (_, false) if key.default.is_empty() => "\"\"".to_owned(),
         (_, false) => key.default.to_owned(),

@@ -10,6 +10,7 @@ use super::prices::{Price, PriceList};
 use super::read::{Key, Reader, Section, Table, section};
 use super::sharers::Sharers;
 use super::socket_path::SocketPath;
+use super::stores::Routes;
 use super::units::{ByteSize, Secret, Setting};
 use super::words::{Auth, CachedRoutes, ChatCache, Mode, Oversize};
 
@@ -252,6 +253,8 @@ section! {
         /// Other endpoints whose whole answers are kept, out of `moderations`, `rerank`,
         /// `count_tokens`, `tokenize` and `models` (which is kept for 10 seconds at the most).
         cache_routes: CachedRoutes = "",
+        /// What larder does with requests for a store, which is what the `dialect` `generic` is for; see below.
+        routes: Routes = "",
         /// How long inputs are collected while a call is under way, before the next one leaves; and for
         /// 5ms at the most, those whose requests were answered together a moment ago. A lone request
         /// never waits.

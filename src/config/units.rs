@@ -134,6 +134,17 @@ impl Setting for Vec<String> {
 }
 
 /// What need not be said; empty is that it is not.
+impl Setting for http::Method {
+    const KIND: &'static str = "method";
+
+    fn parse(text: &str) -> Result<Self, String> {
+        // Methods are told apart by case, and all that HTTP knows are in capitals.
+        let is_word = !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_uppercase());
+        let method = is_word.then(|| Self::from_bytes(text.as_bytes()).ok()).flatten();
+        method.ok_or_else(|| format!("expected a method such as \"POST\", got {text:?}"))
+    }
+}
+
 impl<T: Setting> Setting for Option<T> {
     const KIND: &'static str = T::KIND;
     const QUOTED: bool = T::QUOTED;

@@ -96,6 +96,16 @@ words! {
 }
 
 words! {
+    /// What requests on a route of a store do.
+    RouteKind {
+        /// They change nothing.
+        Read = "read",
+        /// They may.
+        Write = "write",
+    }
+}
+
+words! {
     /// Who is answered.
     Auth {
         /// Whoever reaches the listener.

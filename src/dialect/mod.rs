@@ -16,6 +16,7 @@ mod deepinfra;
 mod deepseek;
 mod fireworks;
 mod gemini;
+mod generic;
 mod groq;
 mod infinity;
 mod input;
@@ -33,6 +34,7 @@ mod openrouter;
 mod question;
 mod reply;
 mod shape;
+pub mod store;
 mod tei;
 mod together;
 mod usage;
@@ -62,6 +64,7 @@ pub const ALL: &[&dyn Dialect] = &[
     &deepseek::DEEPSEEK,
     &fireworks::FIREWORKS,
     &gemini::Gemini,
+    &generic::Generic,
     &groq::GROQ,
     &infinity::INFINITY,
     &jina::JINA,
@@ -151,6 +154,10 @@ pub enum Endpoint {
     Embed(&'static dyn EmbedShape),
     /// It gives a model's words, in this shape.
     Chat(&'static dyn ChatShape),
+    /// It reads from a store, as the route of this number says.
+    Read(usize),
+    /// It writes to a store, as the route of this number says; where there is none, nobody knows what.
+    Write(Option<usize>),
     /// Nothing: its requests are passed on as they are.
     Other,
 }

@@ -17,8 +17,10 @@ use crate::broadcast::Reader;
 use crate::ceiling::Room;
 use crate::error::{Error, Kind};
 use crate::metrics::{Held, OperationMetrics, Outcome};
+use crate::serve::Change;
+use crate::serve::reply::Passage;
 use crate::trace::Spanning;
-use crate::upstream::{Coming, Permit};
+use crate::upstream::Coming;
 use crate::whole::{self, Unread};
 
 /// A body on its way to a client.
@@ -91,8 +93,8 @@ pub(super) type BoxError = Box<dyn std::error::Error + Send + Sync>;
 /// Where the bytes come from.
 #[derive(Debug)]
 pub(super) enum Flow {
-    /// The client's own call, under its permit.
-    Own { body: Box<Coming>, _permit: Box<Permit>, meter: Option<Box<Meter>> },
+    /// The client's own call, with what is held to its end.
+    Own { body: Box<Coming>, passage: Box<Passage>, meter: Option<Box<Meter>> },
     /// A call that others may be reading too, and how many bytes are still to come, if that is known.
     Shared(Reader, Option<u64>),
     /// Either of them, recorded on its way.
@@ -114,8 +116,10 @@ impl Flow {
         context: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, BoxError>>> {
         match self {
-            Self::Own { body, meter, .. } => {
+            Self::Own { body, meter, passage } => {
                 let frame = ready!(Pin::new(&mut **body).poll_frame(context));
+                // Before the client has it, who may then ask what has become of its change.
+                passage.change.iter().for_each(Change::forget);
                 if let (Some(Ok(frame)), Some(meter)) = (&frame, &mut *meter) {
                     frame.data_ref().into_iter().for_each(|piece| meter.take(piece));
                 }

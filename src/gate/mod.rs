@@ -44,18 +44,17 @@ use contain::contain;
 pub use current::Current;
 pub use express::Express;
 pub use guard::Guard;
-use route::{Routes, endpoint, operation};
+use route::{Routes, operation, understood};
 use write::{Exchange, Voice};
 
 use crate::ceiling::{Ceiling, Room};
 use crate::config::Server;
-use crate::dialect::{Dialect, Endpoint};
+use crate::dialect::Endpoint;
 use crate::error::{Error, Kind};
-use crate::headers::is_json;
 use crate::metrics::{Held, IntCounter, Operation, OperationMetrics};
 use crate::recording::Recordings;
 use crate::serve::reply::{Content, Manner, Reply, Verdict};
-use crate::serve::{Ask, Passing, Rules, Service, Target, relay};
+use crate::serve::{Ask, Passing, Rules, Service, Target};
 use crate::trace::{Spanning, Tracer};
 
 /// The proxy's side of the gate.
@@ -79,6 +78,8 @@ pub struct Proxy {
     pub embed: Arc<OperationMetrics>,
     /// The series of models' words.
     pub chat: Arc<OperationMetrics>,
+    /// The series of reads of stores.
+    pub read: Arc<OperationMetrics>,
     /// The series of everything else.
     pub relay: Arc<OperationMetrics>,
     /// Whether each request has a line in the log.
@@ -107,7 +108,7 @@ impl Proxy {
         };
         let (upstream, rest) = self.routes.find(path_and_query);
         let refused = self.refuses(&head.headers, path_and_query);
-        let endpoint = understood(upstream.dialect, &head, endpoint(rest));
+        let endpoint = understood(upstream, &head, rest);
         let mut exchange = self.begin(&head, (&upstream.name, endpoint), received);
         let (metrics, trace) = (exchange.metrics, exchange.span.as_ref().map(Spanning::share));
         let voice = Voice(upstream.dialect, rest);
@@ -130,7 +131,7 @@ impl Proxy {
             }
             (None, Some(reason)) => {
                 let body = body.map_err(Into::into).boxed_unsync();
-                let reply = pass(&ask, Passing::Streamed(body), reason).await;
+                let reply = self.pass(&ask, Passing::Streamed(body), reason).await;
                 self.tunnel(tunnel, reply)
             }
             (None, None) => self.whole(&mut ask, path_and_query, body).await,
@@ -240,7 +241,7 @@ impl Proxy {
                 },
             }
         }
-        pass(ask, Passing::Whole(raw.clone()), reason).await
+        self.pass(ask, Passing::Whole(raw.clone()), reason).await
     }
 
     /// Asks where a failing provider's requests are to go instead. What comes from there is that
@@ -261,6 +262,17 @@ impl Proxy {
         failure
     }
 
+    /// Passes a request on as it is. Boxed, since the state of a relay would be moved about with that of
+    /// every hit.
+    fn pass<'a>(
+        &'a self,
+        ask: &'a Ask,
+        body: Passing,
+        reason: &'static str,
+    ) -> Pin<Box<dyn Future<Output = Reply> + Send + 'a>> {
+        Box::pin(self.service.pass(ask, body, reason))
+    }
+
     /// The answer to a request that larder could not cope with.
     fn broken(&self) -> Reply {
         self.panics.inc();
@@ -272,6 +284,7 @@ impl Proxy {
         match operation {
             Operation::Embed => &self.embed,
             Operation::Chat => &self.chat,
+            Operation::Read => &self.read,
             Operation::Relay => &self.relay,
         }
     }
@@ -279,21 +292,4 @@ impl Proxy {
 
 fn failed(error: Error) -> Reply {
     Reply { content: Content::Failed(error), verdict: Verdict::default() }
-}
-
-/// Passes a request on as it is. Boxed, since the state of a relay would be moved about with that of
-/// every hit.
-fn pass<'a>(
-    ask: &'a Ask,
-    body: Passing,
-    reason: &'static str,
-) -> Pin<Box<dyn Future<Output = Reply> + Send + 'a>> {
-    Box::pin(relay(&ask.target, &ask.headers, body, reason))
-}
-
-/// What is understood of a request, from its head.
-fn understood(dialect: &'static dyn Dialect, head: &Parts, path: &str) -> Endpoint {
-    // Some clients (litellm) send JSON without saying so.
-    let may_be_json = is_json(&head.headers) || !head.headers.contains_key(header::CONTENT_TYPE);
-    if may_be_json { dialect.endpoint(&head.method, path) } else { Endpoint::Other }
 }

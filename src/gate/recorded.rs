@@ -11,7 +11,7 @@ use hyper::upgrade::OnUpgrade;
 use tokio::task::spawn_blocking;
 
 use super::taped::Tape;
-use super::{Proxy, failed, pass};
+use super::{Proxy, failed};
 use crate::dialect::Endpoint;
 use crate::error::{Error, Kind};
 use crate::recording::{Question, Recordings};
@@ -56,7 +56,7 @@ impl Proxy {
             // As it would have gone without: a body that is not held cannot be sent twice.
             Some(reason) => {
                 let body = Full::new(whole.raw).map_err(|never| match never {}).boxed_unsync();
-                pass(ask, Passing::Streamed(body), reason).await
+                self.pass(ask, Passing::Streamed(body), reason).await
             }
             None => self.answer(ask, path, whole).await,
         }
@@ -92,7 +92,7 @@ impl Proxy {
             Recordings::Record(recorder) => {
                 recorder.went_by("a change of protocol (WebSocket)");
                 let body = body.map_err(Into::into).boxed_unsync();
-                let reply = pass(ask, Passing::Streamed(body), "relay").await;
+                let reply = self.pass(ask, Passing::Streamed(body), "relay").await;
                 self.tunnel(tunnel, reply)
             }
         }

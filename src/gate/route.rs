@@ -3,7 +3,11 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
+use http::header;
+use http::request::Parts;
+
 use crate::dialect::Endpoint;
+use crate::headers::is_json;
 use crate::metrics::Operation;
 use crate::upstream::Upstream;
 pub use crate::upstream::endpoint;
@@ -56,7 +60,20 @@ pub fn operation(endpoint: Endpoint) -> Operation {
     match endpoint {
         Endpoint::Embed(_) => Operation::Embed,
         Endpoint::Chat(_) => Operation::Chat,
-        Endpoint::Other => Operation::Relay,
+        Endpoint::Read(_) => Operation::Read,
+        Endpoint::Write(_) | Endpoint::Other => Operation::Relay,
+    }
+}
+
+/// What is understood of a request, from its head.
+pub(super) fn understood(upstream: &Upstream, head: &Parts, path_and_query: &str) -> Endpoint {
+    // Some clients (litellm) send JSON without saying so.
+    let may_be_json = is_json(&head.headers) || !head.headers.contains_key(header::CONTENT_TYPE);
+    match upstream.endpoint(&head.method, path_and_query) {
+        // It changes something, whatever it is written in.
+        write @ Endpoint::Write(_) => write,
+        endpoint if may_be_json => endpoint,
+        _ => Endpoint::Other,
     }
 }
 

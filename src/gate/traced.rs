@@ -26,7 +26,7 @@ pub(super) fn begin(
     let operation = match endpoint {
         Endpoint::Embed(_) => Some("embeddings"),
         Endpoint::Chat(shape) if shape.route().is_none() => Some("chat"),
-        Endpoint::Chat(_) | Endpoint::Other => None,
+        Endpoint::Chat(_) | Endpoint::Read(_) | Endpoint::Write(_) | Endpoint::Other => None,
     };
     if let Some(operation) = operation {
         span.name(operation);

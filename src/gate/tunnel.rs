@@ -10,22 +10,21 @@ use tokio::io::copy_bidirectional;
 use super::Proxy;
 use crate::headers::{asked_protocol, switch_protocol, to_caller};
 use crate::metrics::Held;
-use crate::serve::reply::{Content, Reply};
-use crate::upstream::Permit;
+use crate::serve::reply::{Content, Passage, Reply};
 
 impl Proxy {
     /// Where a provider agrees to another protocol, the connection becomes a tunnel to it.
     pub(super) fn tunnel(&self, client: Option<OnUpgrade>, reply: Reply) -> Reply {
-        let (client, mut response, permit) = match (client, reply.content) {
-            (Some(client), Content::Streamed(response, permit)) => (client, response, permit),
+        let (client, mut response, passage) = match (client, reply.content) {
+            (Some(client), Content::Streamed(response, passage)) => (client, response, passage),
             (_, content) => return Reply { content, verdict: reply.verdict },
         };
         let Some(protocol) = agreed(&response) else {
-            let content = Content::Streamed(response, permit);
+            let content = Content::Streamed(response, passage);
             return Reply { content, verdict: reply.verdict };
         };
         let provider = upgrade::on(&mut *response);
-        let held = (permit, Held::one(&self.relay.in_flight));
+        let held = (passage, Held::one(&self.relay.in_flight));
         self.tasks.spawn(carry(client, provider, held));
         let headers = head(std::mem::take(response.headers_mut()), protocol);
         Reply { content: Content::Switched(headers), verdict: reply.verdict }
@@ -52,7 +51,7 @@ pub(super) fn head(mut headers: HeaderMap, protocol: HeaderValue) -> HeaderMap {
 
 /// Carries bytes both ways until both sides have ended, or one breaks off; then the other is broken
 /// off too. The provider's connection is held, and counted, to the end.
-pub(super) async fn carry(client: OnUpgrade, provider: OnUpgrade, held: (Permit, Held)) {
+pub(super) async fn carry(client: OnUpgrade, provider: OnUpgrade, held: (Passage, Held)) {
     let (Ok(client), Ok(provider)) = tokio::join!(client, provider) else {
         tracing::debug!("one side was gone before the protocol changed");
         return;

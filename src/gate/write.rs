@@ -59,12 +59,12 @@ pub(super) fn respond(voice: &Voice<'_>, reply: Reply, exchange: Exchange<'_>) -
     let (outcome, total) = (verdict.outcome(), received.elapsed());
     credit(&verdict, total);
     let mut response = match content {
-        Content::Streamed(response, permit) => {
+        Content::Streamed(response, passage) => {
             let (head, body) = response.into_parts();
             let metrics = Arc::clone(metrics);
             let end = End { metrics, outcome, received, complete: false, span: span.take() };
             let meter = metered(&verdict, &head.headers, received);
-            let flow = Flow::Own { body: Box::new(body), _permit: Box::new(permit), meter };
+            let flow = Flow::Own { body: Box::new(body), passage: Box::new(passage), meter };
             let flow = taped::around(tape, (head.status, &head.headers), flow);
             let body = Relayed::new(flow, in_flight, end);
             streamed(head.status, head.headers, body)

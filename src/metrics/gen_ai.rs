@@ -127,6 +127,6 @@ fn operation(operation: Operation) -> Option<&'static str> {
     match operation {
         Operation::Embed => Some("embeddings"),
         Operation::Chat => Some("chat"),
-        Operation::Relay => None,
+        Operation::Read | Operation::Relay => None,
     }
 }

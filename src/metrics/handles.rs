@@ -141,6 +141,7 @@ pub struct UpstreamMetrics {
     pub breaker: IntGauge,
     pub permit_wait: Histogram,
     pub invalid_replies: IntCounter,
+    pub(super) writes: IntCounterVec,
     pub(super) durations: [Histogram; Operation::ALL.len()],
     pub(super) requests: IntCounterVec,
     pub(super) ratelimit: GaugeVec,
@@ -164,6 +165,12 @@ impl UpstreamMetrics {
         if let Some(gen_ai) = &self.gen_ai {
             gen_ai.called(operation, error_type, duration);
         }
+    }
+
+    /// Counts a write to a store, by whether it is known which namespace it is for.
+    pub fn wrote(&self, names_namespace: bool) {
+        let reach = if names_namespace { "namespace" } else { "store" };
+        self.writes.with_label_values(&[self.name.as_str(), reach]).inc();
     }
 
     /// Notes what a provider says is left of `requests` or `tokens`, if it says so.

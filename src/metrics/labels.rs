@@ -7,19 +7,22 @@ pub enum Operation {
     Embed,
     /// A model's words.
     Chat,
+    /// Reads of stores.
+    Read,
     /// Everything that is passed on as it is.
     Relay,
 }
 
 impl Operation {
     /// Every operation, in the order of the label's handles.
-    pub const ALL: [Self; 3] = [Self::Embed, Self::Chat, Self::Relay];
+    pub const ALL: [Self; 4] = [Self::Embed, Self::Chat, Self::Read, Self::Relay];
 
     /// The value of the label `operation`.
     pub fn label(self) -> &'static str {
         match self {
             Self::Embed => "embed",
             Self::Chat => "chat",
+            Self::Read => "read",
             Self::Relay => "relay",
         }
     }

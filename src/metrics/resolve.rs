@@ -1,6 +1,6 @@
 //! From families to handles.
 
-use prometheus::IntCounter;
+use prometheus::{IntCounter, IntCounterVec};
 
 use super::Metrics;
 use super::handles::{Answers, ChatMetrics, OperationMetrics, TierMetrics, UpstreamMetrics};
@@ -20,6 +20,7 @@ impl Metrics {
             self.deduplicated.with_label_values(&[operation]);
         }
         self.chat_answers.with_label_values(&["stored"]);
+        self.store_reads.with_label_values(&["stored"]);
     }
 
     /// The handles of one tier.
@@ -72,12 +73,22 @@ impl Metrics {
 
     /// The handles of what gives a model's words, with those of its look-ups in a tier.
     pub fn chat(&self, tier: &str) -> ChatMetrics {
+        self.answering(Operation::Chat, tier, &self.chat_answers)
+    }
+
+    /// The same for what reads from stores.
+    pub fn reads(&self, tier: &str) -> ChatMetrics {
+        self.answering(Operation::Read, tier, &self.store_reads)
+    }
+
+    fn answering(&self, operation: Operation, tier: &str, answers: &IntCounterVec) -> ChatMetrics {
+        let lookups = |result| self.lookups.with_label_values(&[operation.label(), tier, result]);
         ChatMetrics {
-            operation: self.operation(Operation::Chat),
-            hits: self.lookups.with_label_values(&["chat", tier, "hit"]),
-            misses: self.lookups.with_label_values(&["chat", tier, "miss"]),
+            operation: self.operation(operation),
+            hits: lookups("hit"),
+            misses: lookups("miss"),
             streams: self.chat_streams.clone(),
-            answers: self.chat_answers.clone(),
+            answers: answers.clone(),
         }
     }
 
@@ -146,6 +157,7 @@ impl Metrics {
             breaker: self.upstream_breaker.with_label_values(&[upstream]),
             permit_wait: self.permit_wait.with_label_values(&[upstream]),
             invalid_replies: self.invalid_replies.with_label_values(&[upstream]),
+            writes: self.store_writes.clone(),
             durations: Operation::ALL
                 .map(|op| self.upstream_duration.with_label_values(&[upstream, op.label()])),
             requests: self.upstream_requests.clone(),

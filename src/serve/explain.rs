@@ -1,5 +1,7 @@
 //! Why a request was answered as it was: for who asks with it, and for who looks afterwards.
 
+use std::borrow::Cow;
+
 use http::{HeaderName, HeaderValue};
 use serde_json::{Map, Value};
 
@@ -8,6 +10,7 @@ use super::{Ask, Service};
 use crate::config::sharers::Sharers;
 use crate::credential;
 use crate::dialect::Endpoint;
+use crate::dialect::store::namespace;
 use crate::explain::{Explanation, Identity};
 use crate::key::{Digest, Framer};
 use crate::metrics::Outcome;
@@ -32,7 +35,8 @@ impl Service {
     pub fn explain(&self, ask: &Ask, reply: &mut Reply) {
         let asked = ask.headers.get(&EXPLAIN).is_some_and(|value| value == "1");
         let outcome = reply.verdict.outcome();
-        if matches!(ask.target.endpoint, Endpoint::Other) || outcome == Outcome::Hit && !asked {
+        let is_passed_on = matches!(ask.target.endpoint, Endpoint::Write(_) | Endpoint::Other);
+        if is_passed_on || outcome == Outcome::Hit && !asked {
             return;
         }
         let mut explanation = explanation(ask, &reply.verdict);
@@ -54,6 +58,10 @@ impl Service {
         };
         let mut identity = Identity::default();
         let path = credential::without(&ask.target.path_and_query);
+        if let Endpoint::Read(_) = ask.target.endpoint {
+            // Of a store nobody knows which members are what is asked about.
+            identity.part(digest(path.as_bytes()));
+        }
         identity.field("path", digest(path.as_bytes()));
         identity.field("provider", digest(ask.target.upstream.identity.as_bytes()));
         let who = credential::digest(&self.secret, &ask.headers, &ask.target.path_and_query);
@@ -74,7 +82,8 @@ impl Service {
         }
         let not_asked = match ask.target.endpoint {
             Endpoint::Chat(shape) => shape.not_asked(),
-            Endpoint::Embed(_) | Endpoint::Other => NOT_ASKED,
+            Endpoint::Read(_) => &[],
+            Endpoint::Embed(_) | Endpoint::Write(_) | Endpoint::Other => NOT_ASKED,
         };
         for (name, value) in members(ask) {
             if not_asked.contains(&name.as_str()) {
@@ -138,7 +147,12 @@ fn model(ask: &Ask) -> String {
             let read = shape.read(&ask.target.path_and_query, &ask.body);
             read.map(|request| request.model).unwrap_or_default()
         }
-        Endpoint::Other => String::new(),
+        Endpoint::Read(number) => {
+            let route = ask.target.upstream.settings.routes.0.get(number);
+            let named = route.and_then(|route| namespace(route, ask.target.path(), &ask.body));
+            named.map(Cow::into_owned).unwrap_or_default()
+        }
+        Endpoint::Write(_) | Endpoint::Other => String::new(),
     }
 }
 
@@ -163,6 +177,8 @@ fn sentence(reason: &'static str) -> &'static str {
         "tools" => "tools: the model may use tools, or look at the world",
         "state" => "state: the provider keeps something, or goes on from what it kept",
         "audio" => "audio: the answer is not text",
+        "accept" => "accept: the request takes no JSON",
+        "write" => "write: it may change what the store says",
         "unreadable" => "unreadable: the body is not what larder understands of this endpoint",
         "too-large" => "too-large: the body is larger than server.max_body",
         "rule" => "rule: larder answered it itself, as the operator wants",

@@ -20,6 +20,7 @@ mod table;
 mod ticket;
 mod vouch;
 pub mod warm;
+mod write;
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -47,10 +48,11 @@ use crate::trace::{Cause, Span};
 use crate::upstream::{Finding, Upstream};
 
 use recorded::Taping;
-pub use relay::{Passing, relay};
+pub use relay::Passing;
 use reply::Reply;
 pub use rules::{Fired, Rule, Rules};
 pub use vouch::Vouching;
+pub use write::Change;
 
 /// The handles that a request may use.
 #[derive(Debug, Clone)]
@@ -109,6 +111,17 @@ pub struct ChatHandles {
     pub max_transcript: usize,
     /// The series.
     pub metrics: ChatMetrics,
+    /// Those of reads of stores, which go the same way.
+    pub reads: ChatMetrics,
+}
+
+impl ChatHandles {
+    fn series(&self, operation: Operation) -> &ChatMetrics {
+        match operation {
+            Operation::Read => &self.reads,
+            Operation::Embed | Operation::Chat | Operation::Relay => &self.metrics,
+        }
+    }
 }
 
 /// Where a request goes.
@@ -129,11 +142,17 @@ pub struct Target {
 }
 
 impl Target {
+    /// The path without its query.
+    fn path(&self) -> &str {
+        self.path_and_query.split('?').next().unwrap_or_default()
+    }
+
     /// What a call counts as that passes the request on.
     fn relayed_as(&self) -> Operation {
         match self.endpoint {
             Endpoint::Chat(_) => Operation::Chat,
-            Endpoint::Embed(_) | Endpoint::Other => Operation::Relay,
+            Endpoint::Read(_) => Operation::Read,
+            Endpoint::Embed(_) | Endpoint::Write(_) | Endpoint::Other => Operation::Relay,
         }
     }
 
@@ -175,6 +194,8 @@ impl Service {
             Endpoint::Embed(shape) => self.embed(shape, ask).await,
             // Boxed, since a hit for embeddings should not carry the state of it.
             Endpoint::Chat(shape) => Box::pin(self.words(shape, ask)).await,
+            Endpoint::Read(number) => Box::pin(self.reading(number, ask)).await,
+            Endpoint::Write(_) => Err("write"),
             Endpoint::Other => Err("relay"),
         }
     }

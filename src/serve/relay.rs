@@ -6,7 +6,7 @@ use bytes::Bytes;
 use http::{HeaderMap, Request};
 
 use super::Target;
-use super::reply::{Content, Reply, Verdict};
+use super::reply::{Content, Passage, Reply, Verdict};
 use super::ticket::ticket;
 use crate::dialect::Endpoint;
 use crate::headers::{asked_protocol, switch_protocol, to_provider};
@@ -24,7 +24,7 @@ pub enum Passing {
 
 /// Passes a request on. The client's `Accept-Encoding` goes along, so that the provider's bytes
 /// are the client's; of the answer nothing is held but what is on its way.
-pub async fn relay(
+pub(super) async fn relay(
     target: &Target,
     headers: &HeaderMap,
     body: Passing,
@@ -64,7 +64,9 @@ pub async fn relay(
         }
     };
     let content = match opened {
-        Ok((response, permit)) => Content::Streamed(Box::new(response), permit),
+        Ok((response, permit)) => {
+            Content::Streamed(Box::new(response), Passage { permit, change: None })
+        }
         Err(error) => Content::Failed(error),
     };
     let account = (operation == Operation::Chat && !model.is_empty() && succeeds(&content))

@@ -7,7 +7,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use http::{HeaderMap, Response, StatusCode};
 
-use super::Rule;
+use super::{Change, Rule};
 use crate::broadcast::{Head, Reader};
 use crate::clock::Moment;
 use crate::error::Error;
@@ -48,8 +48,8 @@ pub enum Content {
     Written(Bytes, Option<Arc<HeaderMap>>),
     /// A provider's own answer, whole.
     Passed(Arc<Answer>),
-    /// A provider's own answer as it comes; the permit is held to its end.
-    Streamed(Box<Response<Coming>>, Permit),
+    /// A provider's own answer as it comes, with what is held to its end.
+    Streamed(Box<Response<Coming>>, Passage),
     /// Agreement to another protocol, with its headers.
     Switched(HeaderMap),
     /// A provider's answer that others may be reading too, as it comes.
@@ -70,6 +70,15 @@ impl Content {
             Self::Streamed(..) | Self::Switched(_) | Self::Shared(_) | Self::Failed(_) => None,
         }
     }
+}
+
+/// What is held until an answer that is passed on has ended.
+#[derive(Debug)]
+pub struct Passage {
+    /// The right to the call.
+    pub permit: Permit,
+    /// What the request may change at a store.
+    pub change: Option<Change>,
 }
 
 /// How an answer came to be, where it is out of the ordinary.

@@ -124,8 +124,9 @@ fn tracer(config: &Config, metrics: &Metrics) -> Option<Arc<Tracer>> {
 }
 
 fn chat(broadcasts: Arc<Broadcasts>, tasks: TaskTracker, metrics: &Metrics) -> ChatHandles {
-    let (ttl, stale_if_error, metrics) = (None, Duration::ZERO, metrics.chat("memory"));
-    ChatHandles { broadcasts, tasks, ttl, stale_if_error, max_transcript: 0, metrics }
+    let (ttl, stale_if_error, reads) = (None, Duration::ZERO, metrics.reads("memory"));
+    let metrics = metrics.chat("memory");
+    ChatHandles { broadcasts, tasks, ttl, stale_if_error, max_transcript: 0, metrics, reads }
 }
 
 /// Room for bodies as the settings say, but for one of the largest size in any case, as it came and
@@ -233,6 +234,7 @@ pub(super) fn proxy(config: &Config, built: &Built) -> Result<Proxy, Failure> {
         answers: Arc::clone(&built.answers),
         embed: Arc::new(built.metrics.operation(Operation::Embed)),
         chat: Arc::new(built.metrics.operation(Operation::Chat)),
+        read: Arc::new(built.metrics.operation(Operation::Read)),
         relay: Arc::new(built.metrics.operation(Operation::Relay)),
         log_requests: config.log.requests,
         recordings: built.recordings.clone(),

@@ -1,6 +1,10 @@
 //! Paths below a provider's base URL, of which nothing is doubled.
 
+use http::Method;
+
 use super::Upstream;
+use crate::config::stores::STORE;
+use crate::dialect::{Endpoint, store};
 
 impl Upstream {
     /// A path below the base URL, without what the base has already: all of its path, as SDKs say it
@@ -20,6 +24,15 @@ impl Upstream {
             path_and_query = rest;
         }
         path_and_query
+    }
+
+    /// What is understood of a request, by its method and its path below the base URL.
+    pub fn endpoint(&self, method: &Method, path_and_query: &str) -> Endpoint {
+        if self.settings.dialect == STORE {
+            let path = path_and_query.split('?').next().unwrap_or_default();
+            return store::endpoint(&self.settings.routes.0, method, path);
+        }
+        self.dialect.endpoint(method, endpoint(path_and_query))
     }
 }
 

@@ -111,7 +111,8 @@ impl Upstream {
     ) -> Result<Response<Coming>, Error> {
         let started = Instant::now();
         // What is only passed on may be answered to just anybody.
-        let standings = self.standings.as_ref().filter(|_| operation == Operation::Chat);
+        let is_asked = matches!(operation, Operation::Chat | Operation::Read);
+        let standings = self.standings.as_ref().filter(|_| is_asked);
         let who = standings.map(|standings| standings.who(request.headers(), path_and_query));
         let result = self.send(permit, request, path_and_query).await;
         if let Ok((response, _)) = &result {

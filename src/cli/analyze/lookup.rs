@@ -133,7 +133,8 @@ impl Lookup {
                 let asked = Asked::Words(key.map(|key| Item { key, weight, share: 1 }));
                 Some(Question { provider, model: request.model, asked })
             }
-            Endpoint::Other => None,
+            // Which writes came between, a log does not say.
+            Endpoint::Read(_) | Endpoint::Write(_) | Endpoint::Other => None,
         }
     }
 }

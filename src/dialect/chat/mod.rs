@@ -96,6 +96,11 @@ pub fn answer(shape: &dyn ChatShape, answering: &Answering<'_>) -> Option<Writte
     (1..=MOST_CHOICES).contains(&count).then(|| shape.write(answering))?
 }
 
+/// The shape of an answer that is whole JSON and nothing more: of a read of a store.
+pub fn whole() -> &'static dyn ChatShape {
+    &route::READ
+}
+
 /// The shape of a dialect's endpoint, by what follows the base URL without version and query.
 pub fn shape(dialect: &str, method: &Method, path: &str) -> Option<&'static dyn ChatShape> {
     if let Some(route) = route::of(method, path) {

@@ -16,20 +16,25 @@ const MODELS_TTL: Duration = Duration::from_secs(10);
 
 /// Such an endpoint.
 #[derive(Debug)]
-pub(super) struct Route(CachedRoute);
+pub(super) struct Route(Option<CachedRoute>);
+
+/// One that nobody lists: a read of a store.
+pub(super) static READ: Route = Route(None);
 
 /// The endpoint of a path.
 pub(super) fn of(method: &Method, path: &str) -> Option<&'static dyn ChatShape> {
     let route: &'static Route = match (method, path) {
-        (&Method::POST, "/moderations") => &Route(CachedRoute::Moderations),
-        (&Method::POST, "/rerank") => &Route(CachedRoute::Rerank),
+        (&Method::POST, "/moderations") => &Route(Some(CachedRoute::Moderations)),
+        (&Method::POST, "/rerank") => &Route(Some(CachedRoute::Rerank)),
         (&Method::POST, "/messages/count_tokens" | "/responses/input_tokens") => {
-            &Route(CachedRoute::CountTokens)
+            &Route(Some(CachedRoute::CountTokens))
         }
-        (&Method::POST, path) if path.ends_with(":countTokens") => &Route(CachedRoute::CountTokens),
-        (&Method::POST, "/tokenize" | "/detokenize") => &Route(CachedRoute::Tokenize),
-        (&Method::GET, "/models" | "/api/tags") => &Route(CachedRoute::Models),
-        (&Method::GET, path) if path.starts_with("/models/") => &Route(CachedRoute::Models),
+        (&Method::POST, path) if path.ends_with(":countTokens") => {
+            &Route(Some(CachedRoute::CountTokens))
+        }
+        (&Method::POST, "/tokenize" | "/detokenize") => &Route(Some(CachedRoute::Tokenize)),
+        (&Method::GET, "/models" | "/api/tags") => &Route(Some(CachedRoute::Models)),
+        (&Method::GET, path) if path.starts_with("/models/") => &Route(Some(CachedRoute::Models)),
         _ => return None,
     };
     Some(route)
@@ -37,11 +42,11 @@ pub(super) fn of(method: &Method, path: &str) -> Option<&'static dyn ChatShape> 
 
 impl ChatShape for Route {
     fn route(&self) -> Option<CachedRoute> {
-        Some(self.0)
+        self.0
     }
 
     fn most_ttl(&self) -> Option<Duration> {
-        (self.0 == CachedRoute::Models).then_some(MODELS_TTL)
+        (self.0 == Some(CachedRoute::Models)).then_some(MODELS_TTL)
     }
 
     fn read(&self, _path: &str, _body: &[u8]) -> Result<ChatRequest, Unreadable> {

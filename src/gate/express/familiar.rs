@@ -8,9 +8,9 @@ use http::request::Parts;
 
 use super::Written;
 use crate::dialect::Endpoint;
-use crate::gate::route::endpoint;
+use crate::gate::route::understood;
 use crate::gate::write::tell;
-use crate::gate::{Proxy, client, target, understood};
+use crate::gate::{Proxy, client, target};
 use crate::serve::reply::{Content, Reply};
 use crate::serve::{Ask, Target};
 
@@ -43,7 +43,7 @@ impl Proxy {
             return None;
         }
         let (upstream, rest) = self.routes.find(path_and_query);
-        let endpoint = understood(upstream.dialect, &head, endpoint(rest));
+        let endpoint = understood(upstream, &head, rest);
         if !matches!(endpoint, Endpoint::Embed(_)) {
             return None;
         }

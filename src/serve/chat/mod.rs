@@ -3,50 +3,33 @@
 //! An answer is the provider's bytes as they came, whoever reads them and when. A streamed and a plain
 //! answer are of two questions, so that neither ever has to be made from the other.
 
+mod give;
 mod head;
 mod pump;
+mod read;
 mod share;
 mod watcher;
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use http::{HeaderValue, header};
+use http::{HeaderMap, HeaderValue, header};
 
-use super::reply::{self, Content, Manner, Reply, Verdict};
+use super::reply::Reply;
 use super::ticket::ticket;
 use super::{Ask, Directives, Service};
-use crate::broadcast::Joined;
-use crate::clock::Moment;
 use crate::config::words::ChatCache;
 use crate::dialect::ChatShape;
 use crate::dialect::chat::question;
 use crate::headers::{IDEMPOTENCY_KEY, to_provider};
 use crate::key::{CacheKey, Framer};
-use crate::ledger::{Account, Credit, Spared};
-use crate::metrics::{Layer, Operation};
+use crate::metrics::Operation;
 use crate::request::{ChatRequest, Sharing};
-use crate::tier::purge::Scope;
-use crate::tier::{Freshness, Look, Stored};
-use crate::transcript::Transcript;
 use crate::upstream::Call;
-use head::{await_head, not_cached};
+use give::Wanted;
+use head::not_cached;
 use pump::Pump;
 use share::Peers;
-
-/// An answer that is kept, with where, its age and its end.
-struct Kept {
-    transcript: Transcript,
-    place: reply::Kept,
-}
-
-impl Kept {
-    fn of(stored: Stored, layer: Layer) -> Option<Self> {
-        let transcript = Transcript::view(stored.value)?;
-        let place = reply::Kept { layer, oldest: stored.stored, first_end: stored.expires };
-        Some(Self { transcript, place })
-    }
-}
 
 impl Service {
     /// Why a request for a model's words is not looked at, as far as its head tells, and the rule that was
@@ -58,17 +41,8 @@ impl Service {
             Some(route) => (!settings.cache_routes.has(route), "relay"),
             None => (is_off(ask), "chat-cache-off"),
         };
-        if directives.no_store {
-            Some("no-store")
-        } else if headers.contains_key(&IDEMPOTENCY_KEY) {
-            Some("idempotency-key")
-        } else if directives.cached == Some(false) {
-            Some("opted-out")
-        } else if off && directives.cached.is_none() {
-            Some(reason)
-        } else {
-            None
-        }
+        let unless_asked = || (off && directives.cached.is_none()).then_some(reason);
+        declined(headers, &directives).or_else(unless_asked)
     }
 
     /// Answers a request for a model's words. An error says why it has to be relayed as it came.
@@ -86,101 +60,15 @@ impl Service {
             permitted => permitted?,
         }
         let question = question(shape, &ask.body).map_err(|_| "unreadable")?;
-        let key = self.chat_key(ask, &question);
-        let scope = self.tiers.purges.scope(&ask.target.upstream.name, &request.model);
-        let account = ask.target.upstream.accounts.of(Operation::Chat, &request.model);
+        let wanted = Wanted {
+            key: self.chat_key(ask, &question),
+            scope: self.tiers.purges.scope(&ask.target.upstream.name, &request.model),
+            account: ask.target.upstream.accounts.of(Operation::Chat, &request.model),
+            operation: Operation::Chat,
+        };
         let now = self.clock.at(ask.target.received);
-        let fresh = Freshness { now, max_age: directives.max_age };
-        if !directives.no_cache {
-            if let Some(kept) = self.kept(&key, &fresh) {
-                return Ok(self.replay(kept, now, account));
-            }
-            self.chat.metrics.misses.inc();
-            if let Some(kept) = self.kept_deep(key, scope, fresh).await {
-                return Ok(self.replay(kept, now, account));
-            }
-        }
-        if directives.only_if_cached {
-            return Ok(not_cached());
-        }
-        let pump = self.pump(shape, ask, (request, scope, key, &directives));
-        let reply = self.fetch(pump, &directives, (key, &fresh)).await;
-        if !reply.is_providers_failure() {
-            return Ok(reply);
-        }
-        Ok(self.stale_words(&key, &directives, (now, account)).unwrap_or(reply))
-    }
-
-    /// The answer that comes from the provider, for whoever may read it.
-    async fn fetch(
-        &self,
-        pump: Pump,
-        directives: &Directives,
-        (key, fresh): (CacheKey, &Freshness),
-    ) -> Reply {
-        if let Some(reply) = self.refused(directives, &pump.question.digest()) {
-            return reply;
-        }
-        let (bound, account) = (self.chat.max_transcript, Arc::clone(&pump.account));
-        if directives.no_cache {
-            let (source, reader) = self.chat.broadcasts.alone(bound);
-            self.chat.tasks.spawn(pump.run(source));
-            return await_head(reader, (false, Some("no-cache")), account).await;
-        }
-        match self.chat.broadcasts.join(pump.question, bound, || self.kept(&key, fresh)) {
-            Joined::Found(kept) => self.replay(kept, fresh.now, account),
-            Joined::Leads(source, reader) => {
-                self.chat.tasks.spawn(pump.run(source));
-                await_head(reader, (false, None), account).await
-            }
-            Joined::Follows(reader) => {
-                self.chat.metrics.operation.collapsed_inputs.inc();
-                self.chat.metrics.operation.saved_by_collapsing.inc();
-                await_head(reader, (true, None), account).await
-            }
-        }
-    }
-
-    /// The answer that has ended, given after all where the provider fails.
-    fn stale_words(
-        &self,
-        key: &CacheKey,
-        directives: &Directives,
-        (now, account): (Moment, Arc<Account>),
-    ) -> Option<Reply> {
-        let seconds = directives.stale_seconds(self.chat.stale_if_error)?;
-        let kept = Kept::of(self.tiers.memory.get_stale(key, now, seconds)?, Layer::Memory)?;
-        let reply = self.replay(kept, now, account);
-        Some(Reply { verdict: Verdict { manner: Manner::Stale, ..reply.verdict }, ..reply })
-    }
-
-    fn kept(&self, key: &CacheKey, fresh: &Freshness) -> Option<Kept> {
-        Kept::of(self.tiers.memory.get(key, fresh)?, Layer::Memory)
-    }
-
-    async fn kept_deep(
-        &self,
-        key: CacheKey,
-        scope: &'static Scope,
-        fresh: Freshness,
-    ) -> Option<Kept> {
-        if !self.tiers.are_deep() {
-            return None;
-        }
-        let (keys, mark) = ([key], scope.mark());
-        let look = Look { keys: &keys, mark, fresh, operation: Some(Operation::Chat) };
-        let deep = self.tiers.dig(&look).await.pop()??;
-        Kept::of(deep.stored, deep.layer)
-    }
-
-    fn replay(&self, kept: Kept, now: Moment, account: Arc<Account>) -> Reply {
-        self.chat.metrics.hits.inc();
-        self.chat.metrics.operation.saved_by_hit.inc();
-        let verdict = Verdict::hit(1, &kept.place, now);
-        let tokens = Spared { hit: kept.transcript.tokens, ..Spared::default() };
-        let credit = Some(Credit { account, tokens });
-        let verdict = Verdict { undivided: true, credit, ..verdict };
-        Reply { content: Content::Replayed(Box::new(kept.transcript)), verdict }
+        let pump = |wanted: &Wanted| self.pump(shape, ask, (request, wanted, &directives));
+        Ok(self.give(wanted, (&directives, now), pump).await)
     }
 
     pub(super) fn chat_key(&self, ask: &Ask, question: &[u8]) -> CacheKey {
@@ -205,12 +93,14 @@ impl Service {
         self: &Arc<Self>,
         shape: &'static dyn ChatShape,
         ask: &Ask,
-        (request, scope, key, directives): (ChatRequest, &'static Scope, CacheKey, &Directives),
+        (request, wanted, directives): (ChatRequest, &Wanted, &Directives),
     ) -> Pump {
         let (caller, envelope) = (self.caller(ask), self.envelope(ask));
+        let key = wanted.key;
         let question = if caller == envelope { key } else { key.called(&caller) };
         let plain = request.framing.is_none();
         let shares = plain && directives.max_age.is_none() && !directives.no_cache;
+        let scope = wanted.scope;
         Pump {
             service: Arc::clone(self),
             upstream: Arc::clone(&ask.target.upstream),
@@ -221,11 +111,24 @@ impl Service {
             key,
             question,
             scope,
-            model: request.model.clone(),
-            account: ask.target.upstream.accounts.of(Operation::Chat, &request.model),
+            since_write: None,
+            operation: wanted.operation,
+            model: request.model,
+            account: Arc::clone(&wanted.account),
             since: Instant::now(),
             ttl: shortest(directives.ttl.or_else(|| self.ttl_of_words(ask)), shape.most_ttl()),
         }
+    }
+}
+
+/// Why a caller wants nothing of the cache.
+fn declined(headers: &HeaderMap, directives: &Directives) -> Option<&'static str> {
+    if directives.no_store {
+        Some("no-store")
+    } else if headers.contains_key(&IDEMPOTENCY_KEY) {
+        Some("idempotency-key")
+    } else {
+        (directives.cached == Some(false)).then_some("opted-out")
     }
 }
 

@@ -23,7 +23,7 @@ use crate::key::CacheKey;
 use crate::ledger::{Account, Spared, Tokens};
 use crate::metrics::{Held, Operation};
 use crate::tier::Stored;
-use crate::tier::purge::Scope;
+use crate::tier::purge::{Mark, Scope};
 use crate::transcript;
 use crate::upstream::{Answer, Call, Coming, Ticket, Upstream};
 
@@ -31,6 +31,13 @@ use crate::upstream::{Answer, Call, Coming, Ticket, Upstream};
 /// again finds it, and one that is nearly there is not lost; what it costs beyond that is nobody's
 /// wish.
 const GRACE: Duration = Duration::from_secs(10);
+
+/// A part of a store when it was asked.
+pub(super) struct Asked {
+    pub(super) mark: Mark,
+    /// Whether the last write before had been seen everywhere.
+    pub(super) is_settled: bool,
+}
 
 /// One call, and what becomes of its answer.
 pub(super) struct Pump {
@@ -45,6 +52,10 @@ pub(super) struct Pump {
     /// The key of what is on its way, which is one caller's.
     pub(super) question: CacheKey,
     pub(super) scope: &'static Scope,
+    /// Where a write meanwhile makes the answer one that was read before it: what held when it was asked.
+    pub(super) since_write: Option<Asked>,
+    /// What is being done.
+    pub(super) operation: Operation,
     pub(super) ttl: Option<Duration>,
     pub(super) model: String,
     /// Where it is entered.
@@ -57,7 +68,7 @@ impl Pump {
     pub(super) async fn run(self, source: Source) {
         let (service, upstream) = (Arc::clone(&self.service), Arc::clone(&self.upstream));
         let model = self.model.clone();
-        let metrics = &service.chat.metrics;
+        let metrics = service.chat.series(self.operation);
         let _streams = Held::one(&metrics.streams);
         let ended = tokio::select! {
             biased;
@@ -82,7 +93,7 @@ impl Pump {
             Turn::Own(lease) => lease,
             Turn::Answered(kept) => return share::give(source, *kept),
         };
-        let opened = self.upstream.open_in_turn(&self.ticket, &self.call, Operation::Chat).await;
+        let opened = self.upstream.open_in_turn(&self.ticket, &self.call, self.operation).await;
         let (head, body, _permit) = match opened {
             Ok((response, permit)) => {
                 let (head, body) = response.into_parts();
@@ -91,9 +102,10 @@ impl Pump {
             Err(error) => return ("failed", End::Failed(error)),
         };
         self.watcher.head(head.status, &head.headers);
-        let (storable, call) = (self.watcher.unfit().is_none(), body.served());
+        let (storable, call) = (self.unfit().is_none(), body.served());
         source.head(Head { status: head.status, headers: head.headers.clone(), storable, call });
-        if Refusals::fits(head.status, &body) {
+        // What a store has not now, it may have in a moment.
+        if self.since_write.is_none() && Refusals::fits(head.status, &body) {
             return self.refuse(source, head, body).await;
         }
         self.flow(source, &head.headers, body).await
@@ -118,7 +130,7 @@ impl Pump {
         mut body: Coming,
     ) -> (&'static str, End) {
         loop {
-            if self.watcher.unfit().is_some() {
+            if self.unfit().is_some() {
                 source.close();
             }
             source.room().await;
@@ -172,9 +184,9 @@ impl Pump {
     fn keep(&mut self, headers: &HeaderMap, whole: Option<Vec<Bytes>>) -> &'static str {
         let limit = self.service.chat.max_transcript;
         let fits = |whole: &Vec<Bytes>| whole.iter().map(Bytes::len).sum::<usize>() <= limit;
-        let unfit = self.watcher.unfit();
+        let unfit = self.unfit();
         let Some(whole) = whole.filter(fits) else { return unfit.unwrap_or("too_large") };
-        if let Err(reason) = self.watcher.verdict(&whole) {
+        if let Err(reason) = unfit.map_or_else(|| self.watcher.verdict(&whole), Err) {
             return reason;
         }
         let (stored, tokens) = (self.service.clock.now(), self.watcher.tokens());
@@ -183,9 +195,28 @@ impl Pump {
             Sharers::Credential => transcript::write(headers, &whole, tokens),
             _ => transcript::write(&of_no_account(headers.clone()), &whole, tokens),
         };
-        let mark = self.scope.mark();
-        self.service.tiers.put(self.key, Stored { value, stored, expires, mark });
+        match &self.since_write {
+            None => {
+                let mark = self.scope.mark();
+                self.service.tiers.put(self.key, Stored { value, stored, expires, mark });
+            }
+            // Whatever is written from here on, the mark holds no more.
+            Some(Asked { mark, .. }) => {
+                let mark = *mark;
+                self.service.tiers.memory.put(self.key, Stored { value, stored, expires, mark });
+            }
+        }
         "stored"
+    }
+
+    /// Why the answer will not be kept, as far as that is known.
+    fn unfit(&self) -> Option<&'static str> {
+        let unfit = match &self.since_write {
+            Some(asked) if !asked.mark.holds() => Some("outdated"),
+            Some(Asked { is_settled: false, .. }) => Some("unsettled"),
+            _ => None,
+        };
+        self.watcher.unfit().or(unfit)
     }
 }
 

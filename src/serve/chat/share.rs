@@ -8,7 +8,7 @@ use std::time::Duration;
 use tokio::time::{Instant, sleep};
 
 use super::super::Service;
-use super::Kept;
+use super::give::Kept;
 use crate::broadcast::{End, Head, Source};
 use crate::key::CacheKey;
 use crate::tier::purge::Scope;

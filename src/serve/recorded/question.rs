@@ -82,7 +82,7 @@ fn model(ask: &Ask, body: &[u8]) -> String {
     let model = match ask.target.endpoint {
         Endpoint::Embed(shape) => shape.read(path, body).map(|request| request.model.to_string()),
         Endpoint::Chat(shape) => shape.read(path, body).map(|request| request.model),
-        Endpoint::Other => return String::new(),
+        Endpoint::Read(_) | Endpoint::Write(_) | Endpoint::Other => return String::new(),
     };
     model.unwrap_or_default()
 }

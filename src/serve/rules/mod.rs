@@ -116,6 +116,6 @@ impl fmt::Debug for Rule {
 fn words_of(ask: &Ask) -> Option<&'static dyn ChatShape> {
     match ask.target.endpoint {
         Endpoint::Chat(shape) if shape.route().is_none() => Some(shape),
-        Endpoint::Chat(_) | Endpoint::Embed(_) | Endpoint::Other => None,
+        _ => None,
     }
 }

@@ -100,6 +100,7 @@ fn proxy(config: &Config, built: &Built) -> Proxy {
         settings: config.server.clone(),
         embed: series(Operation::Embed),
         chat: series(Operation::Chat),
+        read: series(Operation::Read),
         relay: series(Operation::Relay),
         log_requests: config.log.requests,
         recordings: None,
