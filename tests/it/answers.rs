@@ -2,7 +2,7 @@
 //! by piece, are held within a bound.
 
 use bytes::Bytes;
-use http::HeaderMap;
+use http::{HeaderMap, Method};
 use serde_json::Value;
 
 use crate::harness::{
@@ -14,7 +14,7 @@ const CONFIG: &str = "[server]\nmax_answers = \"16MiB\"\n[cache]\nmemory = \"16M
 
 fn answer_to(body: &Bytes) -> Value {
     let (path, headers, body) = (String::new(), HeaderMap::new(), body.clone());
-    answer(&Asked { path, headers, body, number: 0 })
+    answer(&Asked { method: Method::POST, path, headers, body, number: 0 })
 }
 
 #[tokio::test]

@@ -54,7 +54,7 @@ impl Fixture {
     pub(crate) fn shape(&self) -> Option<&'static dyn EmbedShape> {
         match self.dialect.endpoint(&Method::POST, endpoint(self.path())) {
             Endpoint::Embed(shape) => Some(shape),
-            Endpoint::Chat(_) | Endpoint::Other => None,
+            _ => None,
         }
     }
 

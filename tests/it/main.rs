@@ -56,6 +56,7 @@ mod secrets;
 mod shapes;
 mod shared;
 mod stats;
+mod stores;
 mod streams;
 mod traces;
 mod trouble;

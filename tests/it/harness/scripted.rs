@@ -9,7 +9,7 @@ use std::thread;
 
 use bytes::Bytes;
 use http::request::Parts;
-use http::{HeaderMap, Request, Response};
+use http::{HeaderMap, Method, Request, Response};
 use http_body_util::{BodyExt, Full};
 use hyper::body::Incoming;
 use hyper::service::service_fn;
@@ -30,6 +30,7 @@ const REMEMBERED: usize = 20_000;
 /// One call as it came.
 #[derive(Debug, Clone)]
 pub(crate) struct Asked {
+    pub(crate) method: Method,
     pub(crate) path: String,
     pub(crate) headers: HeaderMap,
     pub(crate) body: Bytes,
@@ -162,12 +163,12 @@ impl Stage {
     }
 
     async fn exchange(self, request: Request<Incoming>) -> io::Result<Response<Full<Bytes>>> {
-        let (Parts { uri, headers, .. }, body) = request.into_parts();
+        let (Parts { method, uri, headers, .. }, body) = request.into_parts();
         let body = body.collect().await.map_err(io::Error::other)?.to_bytes();
         let asked = {
             let mut calls = self.calls.lock().unwrap();
             let (path, number) = (uri.to_string(), calls.len());
-            let asked = Asked { path, headers, body, number };
+            let asked = Asked { method, path, headers, body, number };
             if number < REMEMBERED {
                 calls.push(asked.clone());
             }

@@ -51,6 +51,15 @@ pub(crate) fn config_file(text: &str) -> Config {
     Config(file)
 }
 
+/// What `larder check` says of a configuration that is not valid, without the file's name.
+pub(crate) fn complaints(text: &str) -> Vec<String> {
+    let file = config_file(text);
+    let output = larder(&["check", "--config", file.name()]).output().unwrap();
+    let said = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert_eq!(output.status.code(), Some(2), "{said}");
+    said.lines().map(|line| line.replace(file.name(), "")).collect()
+}
+
 /// A path for a file that no other test has.
 pub(crate) fn path(name: &str) -> PathBuf {
     static NUMBER: AtomicU32 = AtomicU32::new(0);

@@ -140,6 +140,7 @@ fn raw(media_type: &str, body: &str) -> Response<Full<Bytes>> {
 fn every_fault_is_one() {
     let body = json!({ "model": "m", "input": ["k0 a", "k0 b"] }).to_string();
     let asked = Asked {
+        method: http::Method::POST,
         path: "/v1/embeddings".to_owned(),
         headers: http::HeaderMap::new(),
         body: body.into(),

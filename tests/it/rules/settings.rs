@@ -1,15 +1,6 @@
 //! Rules that are not valid are errors that say where.
 
-use crate::harness::{config_file, larder};
-
-/// What `larder check` says of a configuration that is not valid, without the file's name.
-fn complaints(text: &str) -> Vec<String> {
-    let file = config_file(text);
-    let output = larder(&["check", "--config", file.name()]).output().unwrap();
-    let said = String::from_utf8_lossy(&output.stderr).into_owned();
-    assert_eq!(output.status.code(), Some(2), "{said}");
-    said.lines().map(|line| line.replace(file.name(), "")).collect()
-}
+use crate::harness::{complaints, config_file, larder};
 
 #[test]
 fn everything_that_is_wrong_is_told_at_once_with_its_line() {
