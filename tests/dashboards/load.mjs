@@ -48,6 +48,8 @@ const WORK = {
   }],
   'sampled chats': [400, () => chat(text('sampled'), { temperature: 1 })],
   relays: [500, () => ask('/v1/models', undefined, { method: 'GET' })],
+  'reads of a store': [100, () => ask('/store/embeddings', { model: text(seldomLarge(4)), input: text(seldomLarge(20)) })],
+  'writes to a store': [1000, () => ask('/store/chat/completions', { model: text(seldomLarge(4)), messages: [] })],
   'bad inputs': [1500, () => Promise.all([embed(newText()), embed('__poison__'), embed(newText())])],
   retries: [1000, () => chat(newText(), { temperature: 0 }, { headers: { 'x-stainless-retry-count': '1' } })],
   leavers: [1000, () => chat(newText(), { temperature: 0 }, { signal: AbortSignal.timeout(15) })],
