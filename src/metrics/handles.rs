@@ -1,8 +1,9 @@
 //! Handles: series that were resolved once, for whoever counts on the way of a request.
 
+use std::sync::OnceLock;
 use std::time::Duration;
 
-use prometheus::{Gauge, GaugeVec, Histogram, IntCounter, IntCounterVec, IntGauge};
+use prometheus::{Gauge, GaugeVec, Histogram, HistogramVec, IntCounter, IntCounterVec, IntGauge};
 
 use super::gen_ai::GenAiCalls;
 use super::labels::{Operation, Outcome};
@@ -46,8 +47,11 @@ pub struct OperationMetrics {
     pub deduplicated_inputs: IntCounter,
     pub(super) overhead: Histogram,
     pub(super) hit_age: Histogram,
-    pub(super) answers: [Answers; Outcome::ALL.len()],
+    /// By outcome, from the first one on.
+    pub(super) answers: [OnceLock<Answers>; Outcome::ALL.len()],
     pub(super) requests: IntCounterVec,
+    pub(super) durations: HistogramVec,
+    pub(super) first_bytes: HistogramVec,
     pub(super) label: &'static str,
 }
 
@@ -86,8 +90,17 @@ impl OperationMetrics {
         self.answers(outcome).duration.observe(duration.as_secs_f64());
     }
 
-    fn answers(&self, outcome: Outcome) -> &Answers {
-        self.answers.get(outcome as usize).expect("there is one for each outcome")
+    /// The series of an outcome, which are shown from now on.
+    pub(super) fn answers(&self, outcome: Outcome) -> &Answers {
+        let answers = self.answers.get(outcome as usize).expect("there is one for each outcome");
+        answers.get_or_init(|| {
+            let labels = [self.label, outcome.label()];
+            Answers {
+                ok: self.requests.with_label_values(&[self.label, outcome.label(), "200"]),
+                duration: self.durations.with_label_values(&labels),
+                first_byte: self.first_bytes.with_label_values(&labels),
+            }
+        })
     }
 }
 
@@ -142,7 +155,7 @@ pub struct UpstreamMetrics {
     pub permit_wait: Histogram,
     pub invalid_replies: IntCounter,
     pub(super) writes: IntCounterVec,
-    pub(super) durations: [Histogram; Operation::ALL.len()],
+    pub(super) durations: HistogramVec,
     pub(super) requests: IntCounterVec,
     pub(super) ratelimit: GaugeVec,
     pub(super) gen_ai: Option<GenAiCalls>,
@@ -159,9 +172,8 @@ impl UpstreamMetrics {
         };
         let labels = [self.name.as_str(), operation.label(), code, error_type];
         self.requests.with_label_values(&labels).inc();
-        if let Some(histogram) = self.durations.get(operation as usize) {
-            histogram.observe(duration.as_secs_f64());
-        }
+        let histogram = self.durations.with_label_values(&[&self.name, operation.label()]);
+        histogram.observe(duration.as_secs_f64());
         if let Some(gen_ai) = &self.gen_ai {
             gen_ai.called(operation, error_type, duration);
         }

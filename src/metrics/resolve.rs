@@ -1,16 +1,21 @@
 //! From families to handles.
 
+use std::sync::OnceLock;
+
 use prometheus::{IntCounter, IntCounterVec};
 
 use super::Metrics;
-use super::handles::{Answers, ChatMetrics, OperationMetrics, TierMetrics, UpstreamMetrics};
+use super::handles::{ChatMetrics, OperationMetrics, TierMetrics, UpstreamMetrics};
 use super::labels::{Layer, Operation, Outcome};
 use super::lower::LowerMetrics;
+
+/// What there is without any store; the series of reads are shown from the first one on.
+const WITHOUT_STORES: [Operation; 3] = [Operation::Embed, Operation::Chat, Operation::Relay];
 
 impl Metrics {
     /// Creates the series that may well be zero, so that zero does not read as "no data".
     pub(super) fn pre_create(&self) {
-        for operation in Operation::ALL.map(Operation::label) {
+        for operation in WITHOUT_STORES.map(Operation::label) {
             for outcome in Outcome::ALL.map(Outcome::label) {
                 self.requests.with_label_values(&[operation, outcome, "200"]);
                 self.requests.with_label_values(&[operation, outcome, "500"]);
@@ -101,7 +106,7 @@ impl Metrics {
     pub fn operation(&self, operation: Operation) -> OperationMetrics {
         let label = operation.label();
         let by = |reason| self.calls_saved.with_label_values(&[label, reason]);
-        OperationMetrics {
+        let metrics = OperationMetrics {
             in_flight: self.in_flight.with_label_values(&[label]),
             retries: self.client_retries.with_label_values(&[label]),
             cancelled: self.client_cancelled.with_label_values(&[label]),
@@ -112,14 +117,18 @@ impl Metrics {
             deduplicated_inputs: self.deduplicated.with_label_values(&[label]),
             overhead: self.overhead.with_label_values(&[label]),
             hit_age: self.hit_age.with_label_values(&["memory"]),
-            answers: Outcome::ALL.map(|outcome| Answers {
-                ok: self.requests.with_label_values(&[label, outcome.label(), "200"]),
-                duration: self.request_duration.with_label_values(&[label, outcome.label()]),
-                first_byte: self.first_byte.with_label_values(&[label, outcome.label()]),
-            }),
+            answers: Outcome::ALL.map(|_| OnceLock::new()),
             requests: self.requests.clone(),
+            durations: self.request_duration.clone(),
+            first_bytes: self.first_byte.clone(),
             label,
+        };
+        if WITHOUT_STORES.contains(&operation) {
+            for outcome in Outcome::ALL {
+                metrics.answers(outcome);
+            }
         }
+        metrics
     }
 
     /// The handles of one provider.
@@ -127,6 +136,9 @@ impl Metrics {
         let closed = |by| self.batches.with_label_values(&[upstream, by]);
         let isolated = |reason| self.isolations.with_label_values(&[upstream, reason]);
         let waiting = |priority| self.waiting.with_label_values(&[upstream, priority]);
+        for operation in WITHOUT_STORES {
+            self.upstream_duration.with_label_values(&[upstream, operation.label()]);
+        }
         let connections = |state| self.upstream_connections.with_label_values(&[upstream, state]);
         UpstreamMetrics {
             batch_inputs: self.batch_inputs.with_label_values(&[upstream]),
@@ -158,8 +170,7 @@ impl Metrics {
             permit_wait: self.permit_wait.with_label_values(&[upstream]),
             invalid_replies: self.invalid_replies.with_label_values(&[upstream]),
             writes: self.store_writes.clone(),
-            durations: Operation::ALL
-                .map(|op| self.upstream_duration.with_label_values(&[upstream, op.label()])),
+            durations: self.upstream_duration.clone(),
             requests: self.upstream_requests.clone(),
             ratelimit: self.ratelimit.clone(),
             gen_ai: self.gen_ai.as_ref().map(|families| families.calls(upstream)),
