@@ -119,7 +119,7 @@ async fn filters_say_which_entries_are_listed() {
     ] {
         assert_eq!(count(query).await, entries, "{query}");
     }
-    tokio::time::sleep(std::time::Duration::from_millis(2_100)).await;
+    sleep(Duration::from_millis(2_100)).await;
     assert_eq!(count("before=1s").await, 9);
     let one = page(&sidecar, "limit=1").await["entries"][0].clone();
     let key = one["key"].as_str().unwrap();
@@ -134,7 +134,7 @@ async fn what_has_ended_or_was_purged() {
     let sidecar = Sidecar::before(provider.address);
     sidecar.client().right(&Ask::of(["short"]).header("x-larder-ttl", "1")).await;
     sidecar.client().right(&of_model("purged", &Ask::of(["long"]))).await;
-    tokio::time::sleep(std::time::Duration::from_millis(2_100)).await;
+    sleep(Duration::from_millis(2_100)).await;
     assert_eq!(
         sidecar.admin().send(Method::DELETE, "/api/entries?model=purged", &[], "").await.status,
         200
