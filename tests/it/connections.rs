@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::HeaderMap;
+use http::{HeaderMap, Method};
 use larder::simulate::Settings;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
@@ -65,7 +65,8 @@ async fn no_more_are_kept_than_the_settings_say_and_none_for_longer() {
 async fn serve_once_each(listener: TcpListener) {
     while let Ok((mut stream, _)) = listener.accept().await {
         let body = body(&mut stream).await;
-        let asked = Asked { path: String::new(), headers: HeaderMap::new(), body, number: 0 };
+        let (method, headers) = (Method::POST, HeaderMap::new());
+        let asked = Asked { method, path: String::new(), headers, body, number: 0 };
         let body = answer(&asked).to_string();
         let head = "HTTP/1.1 200 OK\r\ncontent-type: application/json";
         let all = format!("{head}\r\ncontent-length: {}\r\n\r\n{body}", body.len());

@@ -8,7 +8,8 @@ from harness import Bench, Larder, Sdk  # noqa: E402
 from provider import Provider  # noqa: E402
 
 MERGING = '[providers.openai]\nbatch_gap = "800ms"\n'
-PATIENTLY_MERGING = '[providers.openai]\nbatch_gap = "2s"\n'
+# With one call under way and one more, what waits is not shared out.
+PATIENTLY_MERGING = '[providers.openai]\nbatch_gap = "2s"\nmax_connections = 2\n'
 FORWARDING = '[providers.openai]\noversize = "forward"\n'
 
 
