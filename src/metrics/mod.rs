@@ -18,6 +18,7 @@ macro_rules! declare {
 }
 
 mod account;
+mod bounds;
 mod gen_ai;
 mod handles;
 mod labels;
@@ -34,6 +35,7 @@ pub use prometheus::{IntCounter, IntGauge, Result};
 
 use account::AccountFamilies;
 pub use account::{AccountMetrics, CostMetrics};
+use bounds::{AGE_SECONDS, BATCH_INPUTS, DISTANCES, REQUEST_SECONDS, TIER_SECONDS, WAIT_SECONDS};
 use gen_ai::GenAiFamilies;
 pub use gen_ai::provider;
 pub use handles::{Called, ChatMetrics, Held, OperationMetrics, TierMetrics, UpstreamMetrics};
@@ -43,20 +45,6 @@ pub use snapshot::{Calls, Latency, Snapshot, TierSums};
 
 /// The media type of [`Metrics::render`].
 pub const CONTENT_TYPE: &str = prometheus::TEXT_FORMAT;
-
-const REQUEST_SECONDS: &[f64] = &[
-    0.000_1, 0.000_25, 0.000_5, 0.001, 0.002_5, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.0,
-    5.0, 10.0, 30.0, 60.0, 120.0,
-];
-const WAIT_SECONDS: &[f64] =
-    &[0.000_025, 0.000_1, 0.000_25, 0.001, 0.002_5, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1.0, 5.0];
-const TIER_SECONDS: &[f64] =
-    &[0.000_05, 0.000_1, 0.000_25, 0.000_5, 0.001, 0.002_5, 0.005, 0.01, 0.025, 0.05, 0.25, 1.0];
-const AGE_SECONDS: &[f64] =
-    &[1.0, 10.0, 60.0, 600.0, 3_600.0, 21_600.0, 86_400.0, 604_800.0, 2_592_000.0, 31_536_000.0];
-const DISTANCES: &[f64] = &[1e-7, 1e-6, 1e-5, 1e-4, 1e-3, 1e-2, 0.1, 1.0];
-const BATCH_INPUTS: &[f64] =
-    &[1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 64.0, 128.0, 256.0, 512.0, 1_024.0, 2_048.0];
 
 /// The registry and the families that are resolved while larder runs.
 #[derive(Debug, Clone)]

@@ -1,9 +1,10 @@
 //! `larder run` records a command's calls once, and replays them to it afterwards.
 
-use std::process::{Command, Output};
+use std::process::Command;
 
 use super::Recording;
 use crate::harness::{Simulated, larder};
+use crate::run::ended;
 
 /// What a test of an application does: an embedding, and words that stream.
 const TEST: &str = r#"
@@ -23,12 +24,6 @@ fn run(recording: &Recording, mode: &str, others: &[&str]) -> Command {
     let mut run = larder(&[&options[..], others, &["--", "python3", "-c", TEST]].concat());
     run.env("PATH", std::env::var_os("PATH").unwrap());
     run
-}
-
-fn ended(mut command: Command) -> (Option<i32>, String, String) {
-    let Output { status, stdout, stderr } = command.output().unwrap();
-    let text = |bytes| String::from_utf8(bytes).unwrap();
-    (status.code(), text(stdout), text(stderr))
 }
 
 #[tokio::test]

@@ -3,7 +3,7 @@
 use serde_json::json;
 
 use super::{CHAT, Recording, finish, post, text};
-use crate::harness::{Raw, Scripted, Simulated, Teller, json as reply};
+use crate::harness::{Raw, Scripted, Sidecar, Simulated, Teller, Telling, json as reply};
 
 const STREAMED: &str =
     r#"{"model":"m","stream":true,"messages":[{"role":"user","content":"Canary"}]}"#;
@@ -94,15 +94,21 @@ async fn errors_of_the_provider_are_answers_and_those_of_larder_are_not() {
     assert_eq!(post(&replay.client(), CHAT, ask).await.text(), r#"{"said":"yes"}"#);
 }
 
-#[tokio::test]
-async fn a_client_that_leaves_at_the_last_event_has_its_answer_recorded() {
-    let (recording, provider) = (Recording::new(), Teller::events());
-    let sidecar = recording.record(provider.address);
+/// A client that has the first event of a stream, and whoever tells the others.
+async fn begun(sidecar: &Sidecar, provider: &Teller) -> (Raw, Telling) {
     let mut client = Raw::connect(sidecar.proxy).await;
     client.send(Raw::post(CHAT, &[], STREAMED)).await;
     let telling = provider.call(0).await;
     telling.say("data: {}\n\n").await;
     client.until(b"data: {}\n\n").await;
+    (client, telling)
+}
+
+#[tokio::test]
+async fn a_client_that_leaves_at_the_last_event_has_its_answer_recorded() {
+    let (recording, provider) = (Recording::new(), Teller::events());
+    let sidecar = recording.record(provider.address);
+    let (client, telling) = begun(&sidecar, &provider).await;
     drop(client);
     sidecar.until("larder_requests_in_flight", 0.0).await;
     telling.say(DONE).await;
@@ -116,11 +122,7 @@ async fn a_client_that_leaves_at_the_last_event_has_its_answer_recorded() {
 async fn an_answer_that_is_cut_short_is_not_recorded() {
     let (recording, provider) = (Recording::new(), Teller::events());
     let sidecar = recording.record(provider.address);
-    let mut client = Raw::connect(sidecar.proxy).await;
-    client.send(Raw::post(CHAT, &[], STREAMED)).await;
-    let telling = provider.call(0).await;
-    telling.say("data: {}\n\n").await;
-    client.until(b"data: {}\n\n").await;
+    let (mut client, telling) = begun(&sidecar, &provider).await;
     telling.cut().await;
     client.stream_ends().await;
     finish(sidecar).await;

@@ -30,7 +30,8 @@ fn run(options: &[&str], command: &[&str]) -> Command {
     run
 }
 
-fn ended(mut command: Command) -> (Option<i32>, String, String) {
+/// The exit code of a command, and what it said on both ways.
+pub(crate) fn ended(mut command: Command) -> (Option<i32>, String, String) {
     let Output { status, stdout, stderr } = command.output().unwrap();
     let text = |bytes| String::from_utf8(bytes).unwrap();
     (status.code(), text(stdout), text(stderr))
