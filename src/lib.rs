@@ -19,7 +19,7 @@
 //! | 3 | [`dialect`], [`whole`], [`sse`], [`transcript`], [`credential`] |
 //! | 2 | [`key`], [`vector`], [`headers`], [`ceiling`], [`ledger`], [`trace`] |
 //! | 1 | [`request`], [`error`], [`metrics`], [`clock`], [`codec`] |
-//! | 0 | [`config`], [`sync`] |
+//! | 0 | [`config`], [`sync`], [`bell`] |
 //!
 //! [`simulate`], the simulated provider, stands apart.
 //!
@@ -31,11 +31,12 @@
 //!    started it.
 //! 3. Claims are taken for all keys before the first await; what is claimed is submitted before
 //!    anything is awaited.
-//! 4. A dialect never does I/O; an upstream never reads what a provider says.
+//! 4. A dialect never does I/O; an upstream reads the head of what a provider says,
+//!    and asks the dialect about the rest.
 //! 5. Every queue, map and buffer has a bound, in bytes where bytes are what grows.
-//! 6. A credential's keyed hash is part of every lane, flight and broadcast, and, unless the operator
-//!    says who else shares, of every key; the credential itself is never logged and never stored. A
-//!    call has one credential.
+//! 6. The keyed hash of the credential that a provider is shown is part of every lane, flight and
+//!    broadcast, and, unless the operator says who else shares, of every key; the credential itself is
+//!    never logged and never stored. A call has one credential.
 //! 7. Bytes that are not understood pass through unchanged. What cannot be parsed exactly is
 //!    relayed.
 //! 8. A tier below memory never fails a request, and never takes longer than its time. What is read from
@@ -51,19 +52,20 @@
 //!    body to its end, within bounds.
 //! 2. [`serve::Service::answer`] asks the tier for the whole answer to the very same bytes
 //!    ([`tier::memory::Memory::recall`]). If there is none, it reads the request
-//!    ([`dialect::EmbedShape::read`]), makes a [`key::CacheKey`] for each input and looks into [`tier::memory::Memory`]. If all are there,
-//!    the answer is written ([`dialect::EmbedShape::write_reply`]) and that is all: no spawn, no
-//!    channel, no await.
-//! 3. What is not in memory is looked for in the tiers below it, if there are any
-//!    ([`tier::Tiers::dig`]), and put into those above. What is missing is claimed ([`flight::Flights`]): the request leads some keys and follows
-//!    others. It submits what it leads to the [`batch::Batcher`] and waits for all. Where replicas share
-//!    a tier, the batcher first takes a lease for each key, and waits for those that another replica has.
+//!    ([`dialect::EmbedShape::read`]), makes a [`key::CacheKey`] for each input and looks into
+//!    [`tier::memory::Memory`]. If all are there, the answer is written
+//!    ([`dialect::EmbedShape::write_reply`]) and that is all: no spawn, no channel, no await.
+//! 3. What is not in memory is looked for in the tiers below it, if there are any ([`tier::Tiers::dig`]),
+//!    and put into those above. What is missing is claimed ([`flight::Flights`]): the request leads some
+//!    keys and follows others. It submits what it leads to the [`batch::Batcher`] and waits for all.
+//!    Where replicas share a tier, the batcher first takes a lease for each key, and waits for those that
+//!    another replica has.
 //! 4. A lane sends a lone request at once, and collects what comes while its call is under way; a
 //!    call goes out under a permit ([`upstream::Upstream::call`]), in the request's own bytes if it
 //!    is alone.
 //! 5. The answer is checked ([`dialect::EmbedShape::read_reply`]); each vector goes into memory, and
-//!    into the queues of the tiers below, then lands its flight. A call that is refused for one input is taken apart, and each request gets
-//!    its own answer.
+//!    into the queues of the tiers below, then lands its flight. A call that is refused for one input
+//!    is taken apart, and each request gets its own answer.
 //! 6. The gate writes status, `Cache-Status` and body.
 //!
 //! There is a shorter way for what comes again under the same head on its connection, when the whole answer
@@ -71,15 +73,16 @@
 //!
 //! # The way of a request for a model's words
 //!
-//! 1. As above, until the body is there; unless the settings or the request's head say that it is
-//!    nobody else's business. The first of the operator's rules that fits it ([`serve::Rules`]) may answer
-//!    it, send it to another model or provider, or say whether its answer is kept; from here on it is the
+//! 1. As above, until the body is there; unless the settings or the request's head say that it is nobody
+//!    else's business. The first of the operator's rules that fits it ([`serve::Rules`]) may answer it,
+//!    send it to another model or provider, or say whether its answer is kept; from here on it is the
 //!    request that is sent.
 //! 2. [`dialect::ChatShape::read`] says what the question is, and whether two who ask it may be given
 //!    the same answer. If not, it is relayed.
-//! 3. The answer is in [`tier::memory::Memory`], and its bytes go out as they once came
-//!    ([`transcript::Transcript`]); or it is on its way, and the request reads along from the first
-//!    byte ([`broadcast::Broadcasts::join`]); or the request leads.
+//! 3. The answer is in [`tier::memory::Memory`] or in a tier below it, and its bytes go out as they once
+//!    came ([`transcript::Transcript`]); or it is on its way, and the request reads along from the first
+//!    byte ([`broadcast::Broadcasts::join`]); or the request leads, where replicas share a tier under a
+//!    lease.
 //! 4. A task of the server's own makes the call and feeds the answer to all its readers, looking at its
 //!    frames ([`sse`]) for how it ends. Ended well, it is kept, then given up by the broadcast.
 //! 5. The gate writes each reader's bytes as they come. A provider that breaks off breaks off every
@@ -126,6 +129,7 @@
 //! | verdict | what the cache did, in the words of RFC 9211 |
 
 pub mod batch;
+pub mod bell;
 pub mod broadcast;
 pub mod ceiling;
 pub mod cli;

@@ -9,7 +9,7 @@ use std::fmt;
 use std::future::{pending, poll_fn};
 use std::pin::pin;
 use std::sync::Arc;
-use std::task::{Poll, ready};
+use std::task::{Context, Poll, ready};
 use std::time::{Duration, Instant};
 
 use futures_util::FutureExt;
@@ -28,6 +28,7 @@ use super::ended::Ended;
 use super::express::Express;
 use super::pulse::{Next, Order, Patience, Pulse};
 use super::watched::Watched;
+use crate::bell::Bell;
 use crate::config::Server;
 
 /// How long an HTTP/1 connection may stay open when the server drains. A client that is about to
@@ -110,19 +111,19 @@ impl Door {
         // that it costs a request nothing.
         let watching = watch_over(Arc::clone(&pulse), draining, self.patience);
         let _watchman = AbortOnDropHandle::new(self.tasks.spawn(watching));
-        let serving = poll_fn(|context| {
-            loop {
-                if let Poll::Ready(result) = connection.as_mut().poll(context) {
-                    return Poll::Ready(result);
-                }
-                match ready!(pulse.poll_order(context)) {
-                    Order::Finish => connection.as_mut().graceful_shutdown(),
-                    // It is polled again, and sees for itself.
-                    Order::GoOn => {}
-                    Order::Leave => return Poll::Ready(Ok(())),
-                }
+        let mut serve = |context: &mut Context<'_>| loop {
+            if let Poll::Ready(result) = connection.as_mut().poll(context) {
+                return Poll::Ready(result);
             }
-        });
+            match ready!(pulse.poll_order(context)) {
+                Order::Finish => connection.as_mut().graceful_shutdown(),
+                // It is polled again, and sees for itself.
+                Order::GoOn => {}
+                Order::Leave => return Poll::Ready(Ok(())),
+            }
+        };
+        let bell = Bell::new();
+        let serving = poll_fn(|context| bell.poll(context, &mut serve));
         if let Err(error) = serving.await {
             tracing::debug!(%error, "a connection ended early");
         }

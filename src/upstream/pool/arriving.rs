@@ -44,20 +44,12 @@ impl Body for Arriving {
         context: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, hyper::Error>>> {
         let this = &mut *self;
-        let body = Pin::new(&mut this.body);
         let frame = match &mut this.from {
-            None => body.poll_frame(context),
-            Some((line, _)) => {
-                // What the connection brings below is looked at right away, so it has nobody to wake.
-                let mut quiet = Context::from_waker(Waker::noop());
-                let frame = body.poll_frame(&mut quiet);
-                if frame.is_pending() {
-                    line.drive(context);
-                    Pin::new(&mut this.body).poll_frame(context)
-                } else {
-                    frame
-                }
-            }
+            None => Pin::new(&mut this.body).poll_frame(context),
+            Some((line, _)) => line.poll(context, |_| {
+                // Its connection is looked at before it is, so it has nobody to wake.
+                Pin::new(&mut this.body).poll_frame(&mut Context::from_waker(Waker::noop()))
+            }),
         };
         if matches!(frame, Poll::Ready(None)) {
             this.end();

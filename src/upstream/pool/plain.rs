@@ -8,7 +8,7 @@ use std::collections::VecDeque;
 use std::future::poll_fn;
 use std::pin::{Pin, pin};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
-use std::task::{Context, Waker};
+use std::task::{Context, Poll, Waker};
 use std::time::{Duration, Instant};
 
 use http::uri::{Parts, PathAndQuery};
@@ -24,6 +24,7 @@ use super::arriving::Arriving;
 use super::connect::Connector;
 use super::counted::Counted;
 use super::{BoxError, RequestBody};
+use crate::bell::Bell;
 use crate::config::Provider;
 
 /// The client of one provider that speaks HTTP/1.1 without TLS.
@@ -35,6 +36,17 @@ pub(super) struct Plain {
 /// An open connection, and what drives it.
 pub(super) struct Line {
     sender: SendRequest<RequestBody>,
+    driven: Driven,
+}
+
+/// A connection, driven when it rings.
+struct Driven {
+    end: End,
+    bell: Bell,
+}
+
+/// larder's end of a connection.
+struct End {
     connection: Connection<Counted, RequestBody>,
     is_over: bool,
 }
@@ -89,7 +101,8 @@ impl Plain {
     async fn open(&self, to: &Uri) -> Result<Box<Line>, BoxError> {
         let stream = self.connector.clone().call(to.clone()).await?;
         let (sender, connection) = http1::handshake(stream).await?;
-        Ok(Box::new(Line { sender, connection, is_over: false }))
+        let driven = Driven { end: End { connection, is_over: false }, bell: Bell::new() };
+        Ok(Box::new(Line { sender, driven }))
     }
 }
 
@@ -115,26 +128,48 @@ impl Line {
     {
         async move {
             let mut answer = pin!(self.sender.try_send_request(request));
-            poll_fn(|context| {
-                self.drive(context);
-                answer.as_mut().poll(context)
-            })
-            .await
+            let driven = &mut self.driven;
+            poll_fn(|context| driven.poll(context, |context| answer.as_mut().poll(context))).await
         }
     }
 
-    /// Lets what has come go on its way. How the connection ends is told to whoever waits for its answer
-    /// or reads it.
-    pub(super) fn drive(&mut self, context: &mut Context<'_>) {
-        if !self.is_over {
-            self.is_over = Pin::new(&mut self.connection).poll(context).is_ready();
-        }
+    /// Lets what has come go on its way, and polls what may have come of it.
+    pub(super) fn poll<T>(
+        &mut self,
+        context: &Context<'_>,
+        poll: impl FnMut(&mut Context<'_>) -> Poll<T>,
+    ) -> Poll<T> {
+        self.driven.poll(context, poll)
     }
 
     /// Whether it is open, and done with the request before.
     fn is_free(&mut self) -> bool {
-        self.drive(&mut Context::from_waker(Waker::noop()));
-        !self.is_over && self.sender.is_ready()
+        self.driven.end.drive(&mut Context::from_waker(Waker::noop()));
+        !self.driven.end.is_over && self.sender.is_ready()
+    }
+}
+
+impl Driven {
+    fn poll<T>(
+        &mut self,
+        context: &Context<'_>,
+        mut poll: impl FnMut(&mut Context<'_>) -> Poll<T>,
+    ) -> Poll<T> {
+        let Self { end, bell } = self;
+        bell.poll(context, |context| {
+            end.drive(context);
+            poll(context)
+        })
+    }
+}
+
+impl End {
+    /// Lets what has come go on its way. How the connection ends is told to whoever waits for its answer or
+    /// reads it.
+    fn drive(&mut self, context: &mut Context<'_>) {
+        if !self.is_over {
+            self.is_over = Pin::new(&mut self.connection).poll(context).is_ready();
+        }
     }
 }
 
