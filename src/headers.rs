@@ -125,17 +125,22 @@ pub fn accepts_json(headers: &HeaderMap) -> bool {
 
 /// Removes the headers of this hop, those that `Connection` names included.
 pub fn strip_hop_by_hop(headers: &mut HeaderMap) {
-    let named: Vec<HeaderName> = headers
-        .get_all(header::CONNECTION)
-        .iter()
-        .filter_map(|value| value.to_str().ok())
-        .flat_map(|value| value.split(','))
-        .filter_map(|name| name.trim().parse().ok())
-        .collect();
-    for name in named {
+    strip_named(headers);
+    for name in &HOP_BY_HOP {
         headers.remove(name);
     }
-    for name in &HOP_BY_HOP {
+}
+
+/// Removes what `Connection` says is of this hop (RFC 9110, section 7.6.1), but for `Upgrade`, which it
+/// only means together with it.
+pub fn strip_named(headers: &mut HeaderMap) {
+    let lists = headers.get_all(header::CONNECTION).iter().filter_map(|value| value.to_str().ok());
+    let options = lists.flat_map(|value| value.split(',')).map(str::trim);
+    let of_itself = ["close", "keep-alive", "upgrade"];
+    let is_name = |option: &&str| !of_itself.iter().any(|own| option.eq_ignore_ascii_case(own));
+    let named: Vec<HeaderName> =
+        options.filter(is_name).filter_map(|option| option.parse().ok()).collect();
+    for name in named {
         headers.remove(name);
     }
 }

@@ -4,7 +4,7 @@
 use std::net::SocketAddr;
 
 use http::uri::Authority;
-use http::{HeaderMap, HeaderValue, Request, Response, StatusCode, header};
+use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, header};
 
 use super::admin::text;
 use super::body::Body;
@@ -36,11 +36,13 @@ impl Guard {
                 refusal.headers_mut().insert(header::WWW_AUTHENTICATE, scheme);
                 Some(refusal)
             }
-            None if self.is_own_name(request) => None,
-            None => {
-                let message = "this listener is not called by that name\n";
-                Some(text(StatusCode::FORBIDDEN, message))
+            None if !self.is_own_name(request) => {
+                Some(text(StatusCode::FORBIDDEN, "this listener is not called by that name\n"))
             }
+            None if is_for_another_page(request) => {
+                Some(text(StatusCode::FORBIDDEN, "this is not for other web pages\n"))
+            }
+            None => None,
         }
     }
 
@@ -58,6 +60,19 @@ impl Guard {
         let host = host.trim_start_matches('[').trim_end_matches(']');
         host.parse().is_ok_and(|ip| is_loopback(ip) || ip == self.bound.ip())
     }
+}
+
+/// Whether a browser sends it for a page from elsewhere, that is to change something. It sends such
+/// requests without asking, and keeps only the answer from the page.
+fn is_for_another_page<B>(request: &Request<B>) -> bool {
+    if matches!(*request.method(), Method::GET | Method::HEAD) {
+        return false;
+    }
+    let text = |name| request.headers().get(name).map(HeaderValue::as_bytes);
+    let is_foreign =
+        text("sec-fetch-site").is_some_and(|site| site != b"same-origin" && site != b"none");
+    let own = text("host").map(|host| [b"http://", host].concat());
+    is_foreign || text("origin").is_some_and(|origin| Some(origin) != own.as_deref())
 }
 
 /// Whether headers show a token. Digests are compared, in the same time wherever they differ.
@@ -91,6 +106,35 @@ mod tests {
         assert!(guard.refuses(&Request::get("/metrics").body(()).unwrap()).is_some());
         let second = Request::get("http://localhost/metrics").body(()).unwrap();
         assert!(guard.refuses(&second).is_none());
+    }
+
+    #[test]
+    fn without_a_token_no_page_from_elsewhere_changes_anything() {
+        let guard = Guard::new(&Secret::parse("").unwrap(), "127.0.0.1:1".parse().unwrap());
+        let refuses = |method: Method, name: &str, value: &str| {
+            let request = Request::builder().method(method).uri("/api/warm");
+            let request = request.header("host", "127.0.0.1:5274").header(name, value);
+            guard.refuses(&request.body(()).unwrap()).is_some()
+        };
+        for (name, value) in [
+            ("origin", "https://evil.example"),
+            ("origin", "http://127.0.0.1:8000"),
+            ("origin", "null"),
+            ("sec-fetch-site", "cross-site"),
+            ("sec-fetch-site", "same-site"),
+        ] {
+            assert!(refuses(Method::POST, name, value), "{name}: {value}");
+            assert!(refuses(Method::DELETE, name, value), "{name}: {value}");
+            assert!(!refuses(Method::GET, name, value), "{name}: {value}");
+        }
+        for (name, value) in [
+            ("origin", "http://127.0.0.1:5274"),
+            ("sec-fetch-site", "same-origin"),
+            ("sec-fetch-site", "none"),
+            ("user-agent", "curl"),
+        ] {
+            assert!(!refuses(Method::POST, name, value), "{name}: {value}");
+        }
     }
 
     #[test]

@@ -1,4 +1,5 @@
-//! One line for each request, where it is asked for: what came, and what became of it; never what was said.
+//! What became of a request: remembered for the page, and a line in the log where it is asked for; never
+//! what was said.
 
 use http::{HeaderMap, Response};
 
@@ -28,7 +29,7 @@ fn request(target: &Target, operation: Operation, response: &Response<Body>) {
         provider = upstream.name,
         operation = operation.label(),
         status = response.status().as_u16(),
-        cache = text(headers, "cache-status"),
+        cache = headers.get_all("cache-status").iter().next_back().and_then(|value| value.to_str().ok()),
         items = text(headers, "x-larder-items"),
         error = text(headers, "x-larder-error"),
         milliseconds = u64::try_from(received.elapsed().as_millis()).unwrap_or(u64::MAX),

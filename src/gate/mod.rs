@@ -19,6 +19,7 @@ mod ruled;
 mod strict;
 mod taped;
 mod target;
+mod told;
 mod traced;
 mod tunnel;
 mod unread;
@@ -51,6 +52,7 @@ use crate::ceiling::{Ceiling, Room};
 use crate::config::Server;
 use crate::dialect::Endpoint;
 use crate::error::{Error, Kind};
+use crate::headers::strip_named;
 use crate::metrics::{Held, IntCounter, Operation, OperationMetrics};
 use crate::recording::Recordings;
 use crate::serve::reply::{Content, Manner, Reply, Verdict};
@@ -112,15 +114,18 @@ impl Proxy {
         let mut exchange = self.begin(&head, (&upstream.name, endpoint), received);
         let (metrics, trace) = (exchange.metrics, exchange.span.as_ref().map(Spanning::share));
         let voice = Voice(upstream.dialect, rest);
-        if let Some(error) = refused {
-            return write::respond(&voice, failed(error), exchange);
-        }
-        count_retry(metrics, &head.headers);
-        let leaving = Leaving::of(metrics);
         let (upstream, method) = (Arc::clone(upstream), head.method);
         let below = rest.to_owned();
         let target = Target { upstream, endpoint, method, path_and_query: below, received, trace };
+        if let Some(error) = refused {
+            let response = write::respond(&voice, failed(error), exchange);
+            self.note(&target, operation(endpoint), &response);
+            return response;
+        }
+        count_retry(metrics, &head.headers);
+        let leaving = Leaving::of(metrics);
         let mut headers = std::mem::take(&mut head.headers);
+        strip_named(&mut headers); // what no provider sees is no part of what is asked
         let group = self.service.group(&mut headers);
         let mut ask = Ask { target, headers, group, body: Bytes::new(), rule: None, taping: None };
         let mut reply = match (&self.recordings, self.unread(&ask, path_and_query, &body)) {

@@ -38,6 +38,8 @@ pub(super) struct Pulse {
     /// Since when the client takes nothing of what is written, in the same milliseconds, or [`IDLE`].
     stuck: AtomicU64,
     movements: AtomicU32,
+    /// How many heads hyper has had, where it has one at a time.
+    heads: AtomicU32,
     /// How many answers are behind hyper, but for what it has still to write.
     ended: AtomicU32,
     /// Whether a part of a request is held back from hyper.
@@ -68,6 +70,7 @@ impl Pulse {
             state: AtomicU64::new(IDLE),
             stuck: AtomicU64::new(IDLE),
             movements: AtomicU32::new(0),
+            heads: AtomicU32::new(0),
             ended: AtomicU32::new(0),
             waits: AtomicBool::new(false),
             order: AtomicU8::new(0),
@@ -77,14 +80,18 @@ impl Pulse {
         }
     }
 
+    /// What comes while an answer goes out belongs to its request, or waits for its end.
     pub(super) fn bytes_came(&self) {
-        if self.state.load(Ordering::Relaxed) == IDLE {
+        let is_between = self.heads.load(Ordering::Relaxed) == self.ended();
+        if is_between && self.state.load(Ordering::Relaxed) == IDLE {
             self.state.store(self.milliseconds(), Ordering::Relaxed);
         }
     }
 
     pub(super) fn head_came(&self, version: Version) {
-        let state = if version >= Version::HTTP_2 { MULTIPLEXED } else { ANSWERING };
+        let is_old = version < Version::HTTP_2;
+        let state = if is_old { ANSWERING } else { MULTIPLEXED };
+        self.heads.fetch_add(u32::from(is_old), Ordering::Relaxed);
         self.state.store(state, Ordering::Relaxed);
         self.moved();
     }

@@ -12,6 +12,7 @@ use http_body_util::{Either, Full};
 use super::body::{Body, End, Flow, Relayed};
 use super::meter::Meter;
 use super::taped::{self, Tape};
+use super::told::{own, put, told};
 use super::traced;
 use crate::broadcast::Head;
 use crate::dialect::Dialect;
@@ -26,13 +27,8 @@ use crate::upstream::Answer;
 const OWN_HEADERS: usize = 8;
 
 const JSON: HeaderValue = HeaderValue::from_static("application/json");
-const CACHE_STATUS: HeaderName = HeaderName::from_static("cache-status");
-const ITEMS: HeaderName = HeaderName::from_static("x-larder-items");
-const EXPLAIN: HeaderName = HeaderName::from_static("x-larder-explain");
-const RULE: HeaderName = HeaderName::from_static("x-larder-rule");
 const ERROR: HeaderName = HeaderName::from_static("x-larder-error");
 const SHOULD_RETRY: HeaderName = HeaderName::from_static("x-should-retry");
-const SERVER_TIMING: HeaderName = HeaderName::from_static("server-timing");
 
 /// In whose shape, and of which path, larder's own errors are.
 pub(super) struct Voice<'a>(pub(super) &'static dyn Dialect, pub(super) &'a str);
@@ -90,14 +86,7 @@ pub(super) fn respond(voice: &Voice<'_>, reply: Reply, exchange: Exchange<'_>) -
     if let Some(whole) = span {
         whole.done();
     }
-    for (name, value) in told(&verdict, total) {
-        let value = match value {
-            Cow::Borrowed(text) => HeaderValue::from_static(text),
-            Cow::Owned(text) => HeaderValue::from_maybe_shared(Bytes::from(text))
-                .expect("words, numbers and plain names are a header value"),
-        };
-        response.headers_mut().insert(name, value);
-    }
+    put(told(&verdict, total), response.headers_mut());
     response
 }
 
@@ -128,11 +117,6 @@ fn count(metrics: &OperationMetrics, verdict: &Verdict, (status, total): (u16, D
     let in_memory = outcome == Outcome::Hit && verdict.layer == Layer::Memory;
     metrics.took(own(verdict, total), in_memory.then_some(verdict.age));
     metrics.answered(outcome, status, total);
-}
-
-/// What larder itself took.
-fn own(verdict: &Verdict, total: Duration) -> Duration {
-    total.saturating_sub(verdict.queue + verdict.upstream)
 }
 
 /// Reads what a relayed answer used, where it is to be entered and is not compressed.
@@ -213,7 +197,7 @@ pub(super) fn failed(voice: &Voice<'_>, error: &Error) -> Response<Body> {
     if let Some(retry_after) = error.retry_after {
         // To the next full second: nobody is to come too early.
         let seconds = retry_after.as_secs() + u64::from(retry_after.subsec_nanos() > 0);
-        headers.insert(header::RETRY_AFTER, number(seconds));
+        headers.insert(header::RETRY_AFTER, HeaderValue::from(seconds));
     }
     if error.kind == Kind::Unauthorized {
         headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
@@ -225,66 +209,9 @@ pub(super) fn failed(voice: &Voice<'_>, error: &Error) -> Response<Body> {
     response
 }
 
-/// What is told of an answer: how old it is, what the cache did, and how long it took.
-fn told(
-    verdict: &Verdict,
-    total: Duration,
-) -> impl Iterator<Item = (HeaderName, Cow<'static, str>)> {
-    let has_age = matches!(verdict.outcome(), Outcome::Hit | Outcome::Stale);
-    let age = || itoa::Buffer::new().format(verdict.age).to_owned();
-    let divided = verdict.items.filter(|_| !verdict.undivided);
-    let fields = [
-        has_age.then(|| (header::AGE, age().into())),
-        verdict.explained.as_ref().map(|why| (EXPLAIN, why.to_string().into())),
-        verdict.rule.as_ref().map(|rule| (RULE, rule.name.clone().into())),
-        Some((CACHE_STATUS, verdict.cache_status())),
-        divided.map(|items| (ITEMS, items.header())),
-        verdict.items.map(|_| (SERVER_TIMING, server_timing(verdict, total).into())),
-    ];
-    fields.into_iter().flatten()
-}
-
-fn server_timing(verdict: &Verdict, total: Duration) -> String {
-    let mut text = String::with_capacity(64);
-    for (name, time) in [
-        ("cache;dur=", own(verdict, total)),
-        (", queue;dur=", verdict.queue),
-        (", upstream;dur=", verdict.upstream),
-    ] {
-        text.push_str(name);
-        milliseconds(&mut text, time);
-    }
-    text
-}
-
-fn milliseconds(out: &mut String, time: Duration) {
-    let micros = u64::try_from(time.as_micros()).unwrap_or(u64::MAX);
-    let thousandths = micros % 1_000;
-    out.push_str(itoa::Buffer::new().format(micros / 1_000));
-    out.push_str(match thousandths {
-        0..10 => ".00",
-        10..100 => ".0",
-        _ => ".",
-    });
-    out.push_str(itoa::Buffer::new().format(thousandths));
-}
-
-fn number(number: u64) -> HeaderValue {
-    HeaderValue::from(number)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn times_are_milliseconds_with_three_digits() {
-        for (micros, text) in [(0, "0.000"), (7, "0.007"), (45, "0.045"), (1_234_567, "1234.567")] {
-            let mut out = String::new();
-            milliseconds(&mut out, Duration::from_micros(micros));
-            assert_eq!(out, text);
-        }
-    }
 
     #[test]
     fn an_overload_says_when_to_come_back() {

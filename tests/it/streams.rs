@@ -257,3 +257,24 @@ async fn two_hundred_streams_at_once_lose_nothing_and_keep_their_order() {
     assert_eq!(provider.stats().await.chat_requests, 200);
     sidecar.until("larder_chat_streams", 0.0).await;
 }
+
+#[tokio::test]
+async fn who_asks_again_while_a_stream_lasts_is_not_taken_for_one_who_sends_no_head() {
+    let provider = Teller::events();
+    let sidecar = Sidecar::with(provider.address, "[server]\nhead_timeout = \"200ms\"\n");
+    let mut client = ask(&sidecar, WARM).await;
+    let telling = provider.call(0).await;
+    telling.say(PART).await;
+    client.until(PART.as_bytes()).await;
+    client.send(Raw::post(PATH, &[], WARM)).await;
+    for _ in 0..10 {
+        tokio::time::sleep(Duration::from_millis(100)).await;
+        telling.say(PART).await;
+    }
+    telling.end().await;
+    assert_eq!(client.answer().await.text(), PART.repeat(11));
+    let second = provider.call(1).await;
+    second.say(DONE).await;
+    second.end().await;
+    assert_eq!(client.answer().await.text(), DONE);
+}

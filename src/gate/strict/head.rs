@@ -14,6 +14,7 @@ const NOT_OF_A_HOP: &[&str] = &[
     "cookie",
     "expect",
     "host",
+    "ocp-apim-subscription-key",
     "transfer-encoding",
     "x-api-key",
     "x-goog-api-key",

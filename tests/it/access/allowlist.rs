@@ -121,3 +121,13 @@ fn keys_may_come_from_the_environment_and_are_never_printed() {
     let text = String::from_utf8(said.stdout).unwrap();
     assert!(said.status.success() && !text.contains("canary"), "{text}");
 }
+
+#[tokio::test]
+async fn whoever_is_refused_has_a_line_in_the_log_too() {
+    let config = "[access]\nauth = \"allowlist\"\nkeys = [\"first\"]\n[log]\nrequests = true\n";
+    let sidecar = Sidecar::with(open().address, config);
+    sidecar.client().embed(&by("other", &Ask::of(["unlisted"]))).await;
+    let log = sidecar.log();
+    let line = log.lines().find(|line| line.contains("status=401"));
+    assert!(line.is_some_and(|line| line.contains("unauthorized")), "{log}");
+}

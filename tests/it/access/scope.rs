@@ -1,7 +1,7 @@
 //! Stored answers are shared by whom the operator says; calls by nobody.
 
 use super::{JSON, by, chat, good, unauthorized};
-use crate::harness::{Aside, Ask, Gate, Scripted, Sidecar, all, config_file, larder, texts};
+use crate::harness::{Aside, Ask, Gate, Raw, Scripted, Sidecar, all, config_file, larder, texts};
 
 const SHARED: &str = "[cache]\nscope = \"shared\"\n";
 const BY_TENANT: &str = "[cache]\nscope = \"header:x-tenant\"\n";
@@ -176,4 +176,21 @@ fn a_header_that_the_call_needs_says_nothing_of_who_shares() {
         assert_eq!(said.status.code(), Some(2), "{text}");
         assert!(text.contains("cache.scope") && text.contains(reason), "{text}");
     }
+}
+
+#[tokio::test]
+async fn a_header_that_no_provider_saw_is_no_part_of_what_is_stored() {
+    let provider = plain();
+    let sidecar = Sidecar::with(provider.address, SHARED);
+    let ask = Ask::of(["hop"]).header("openai-beta", "x");
+    // The provider answers without it, since `Connection` says that it is of this hop.
+    let mut connection = Raw::connect(sidecar.proxy).await;
+    connection.send(Raw::embed(&ask.clone().header("connection", "openai-beta, keep-alive"))).await;
+    ask.check(&connection.answer().await);
+    assert!(!provider.calls()[0].headers.contains_key("openai-beta"));
+    let with = sidecar.client().right(&ask).await;
+    assert!(!is_hit(&with), "{with:?}");
+    assert_eq!(provider.calls()[1].headers["openai-beta"], "x");
+    let without = sidecar.client().right(&Ask::of(["hop"])).await;
+    assert!(is_hit(&without), "{without:?}");
 }
