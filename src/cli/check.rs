@@ -111,8 +111,11 @@ async fn ask(built: &Built, upstream: &Arc<Upstream>, model: &str) -> Result<Rep
     headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
     let variable = key_variable(&upstream.name);
     if let Ok(key) = std::env::var(&variable) {
-        let bearer = HeaderValue::try_from(format!("Bearer {key}"));
-        headers.insert(header::AUTHORIZATION, bearer.map_err(|_| format!("{variable} is no key"))?);
+        let (name, scheme) = upstream.dialect.credential(PATH, &headers);
+        let shown = HeaderValue::try_from(format!("{scheme}{key}"));
+        let mut shown = shown.map_err(|_| format!("{variable} is no key"))?;
+        shown.set_sensitive(true);
+        headers.insert(name, shown);
     }
     let body = json!({ "model": model, "input": "larder check" });
     let ask = Ask {

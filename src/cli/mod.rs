@@ -167,10 +167,14 @@ fn say(line: &dyn Display) {
 
 /// Prints a command's result on standard output.
 fn print(text: &dyn Display) -> Result<(), Failure> {
-    let written = writeln!(io::stdout(), "{text}");
-    match written {
-        // `larder config | head` is no failure.
-        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
-        other => other.map_err(|error| Failure::Running(error.to_string())),
+    print_on(text).map(|_| ())
+}
+
+/// The same; whether anybody reads on. `larder config | head` is no failure.
+fn print_on(text: &dyn Display) -> Result<bool, Failure> {
+    match writeln!(io::stdout(), "{text}") {
+        Ok(()) => Ok(true),
+        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(false),
+        Err(error) => Err(Failure::Running(error.to_string())),
     }
 }

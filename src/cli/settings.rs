@@ -138,10 +138,10 @@ fn over(key: &str, flag: &str, value: Option<&String>) -> Option<Override> {
     value.cloned().map(|text| Override { key: key.to_owned(), text, place })
 }
 
-/// Whom `--upstream` is about. A file that is wrong elsewhere is reported when all is read.
+/// Whom `--upstream` is about. A file that is no TOML is reported when all is read.
 fn default_provider(name: &str, text: &str, overrides: &[Override]) -> String {
-    let config = Config::read(name, text, overrides);
-    config.map_or_else(|_| "openai".to_owned(), |config| config.server.default_provider)
+    let server = Config::read_server(name, text, overrides);
+    server.map_or_else(|| "openai".to_owned(), |server| server.default_provider)
 }
 
 /// Sends logs to standard error, as the configuration says.

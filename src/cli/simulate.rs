@@ -37,7 +37,8 @@ async fn serve(args: Args) -> Result<(), Failure> {
     simulate::serve(listener, args.settings, until_signal()).await.map_err(wrong)
 }
 
-async fn until_signal() {
+/// Until somebody ends it.
+pub(super) async fn until_signal() {
     let (Ok(mut terminate), Ok(mut interrupt)) =
         (signal(SignalKind::terminate()), signal(SignalKind::interrupt()))
     else {

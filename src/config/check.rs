@@ -30,6 +30,10 @@ impl Config {
             wrong("traces.endpoint".to_owned(), message);
         }
         for (name, provider) in &self.providers {
+            if !is_name(name) {
+                let message = "is no name of a provider: letters, digits, and - _ . between them";
+                wrong(format!("providers.{name}"), message.to_owned());
+            }
             if let Err(message) = base_url::check(&provider.base_url) {
                 wrong(format!("providers.{name}.base_url"), message);
             }
@@ -68,11 +72,11 @@ impl Config {
         if fallback.dialect != provider.dialect {
             return Err(format!("{other:?} speaks another dialect, {:?}", fallback.dialect));
         }
-        let host = |provider: &Provider| {
-            provider.base_url.parse::<http::Uri>().ok()?.host().map(str::to_owned)
-        };
+        if std::ptr::eq(fallback, provider) {
+            return Err(format!("{other:?} is the provider itself"));
+        }
         let has_key = fallback.api_key_env.key().is_some() || self.server.mode == Mode::Replay;
-        if !has_key && host(fallback) != host(provider) {
+        if !has_key && origin(fallback) != origin(provider) {
             return Err(format!("{other:?} is another host, and needs api_key_env"));
         }
         Ok(())
@@ -97,4 +101,19 @@ impl Config {
             wrong("access.auth".to_owned(), message.to_owned());
         }
     }
+}
+
+/// Whether a provider can be reached by its name, and told from others by it: it is the first segment of
+/// paths, and a part of other names.
+fn is_name(name: &str) -> bool {
+    let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-_.".contains(&byte);
+    name.bytes().all(is_plain) && name.starts_with(|c: char| c.is_ascii_alphanumeric())
+}
+
+/// Who is shown a credential: scheme, host and port.
+fn origin(provider: &Provider) -> Option<(String, String, u16)> {
+    let url: http::Uri = provider.base_url.parse().ok()?;
+    let scheme = url.scheme_str()?.to_owned();
+    let port = url.port_u16().unwrap_or(if scheme == "https" { 443 } else { 80 });
+    Some((scheme, url.host()?.to_ascii_lowercase(), port))
 }

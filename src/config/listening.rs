@@ -8,6 +8,9 @@ pub(super) fn check(server: &Server, wrong: &mut impl FnMut(String, String)) {
         let message = "is not on loopback, and needs server.admin_token (LARDER_ADMIN_TOKEN)";
         wrong("server.admin_listen".to_owned(), message.to_owned());
     }
+    if server.max_connections == 0 {
+        wrong("server.max_connections".to_owned(), "must be at least 1".to_owned());
+    }
     // A hand-over would begin by removing the socket that it is about.
     if server.unix_socket.path() == Some(server.upgrade_socket.as_str()) {
         let message = "is server.upgrade_socket too, and they must differ";

@@ -1,7 +1,7 @@
 //! From text to values: every key of every section, every error at once, each with its place.
 //!
 //! A value is looked for in the flags, then the environment, then the file, then the default. What
-//! the keys mean is the business of the sections in `config/mod.rs`.
+//! the keys mean is the business of the sections in `config/sections.rs` and beside it.
 
 use std::collections::HashMap;
 use std::fmt;
@@ -217,7 +217,15 @@ fn as_text(value: &DeValue<'_>) -> Result<String, String> {
         DeValue::Boolean(yes) => Ok(yes.to_string()),
         DeValue::Array(items) => {
             let texts: Option<Vec<_>> = items.iter().map(|item| item.get_ref().as_str()).collect();
-            texts.map(|texts| texts.join(",")).ok_or_else(|| "expected a list of texts".to_owned())
+            let texts = texts.ok_or_else(|| "expected a list of texts".to_owned())?;
+            // In a variable they are one text, which commas part.
+            let odd = texts
+                .iter()
+                .find(|text| text.contains(',') || text.trim() != **text || text.is_empty());
+            match odd {
+                Some(_) => Err("an item is empty, has a comma, or a blank at an end".to_owned()),
+                None => Ok(texts.join(",")),
+            }
         }
         other => Err(format!("a {} does not fit here", other.type_str())),
     }

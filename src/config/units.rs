@@ -81,7 +81,10 @@ impl Setting for Duration {
             "" if number == 0.0 => 0.0,
             _ => return Err(expected()),
         };
-        Self::try_from_secs_f64(seconds).map_err(|_| format!("{text:?} is too large"))
+        // What is later than that cannot be added to the time of some clocks.
+        let fits = seconds <= 100.0 * 365.0 * 86_400.0;
+        let time = fits.then(|| Self::try_from_secs_f64(seconds).ok()).flatten();
+        time.ok_or_else(|| format!("{text:?} is too large"))
     }
 }
 
@@ -133,7 +136,6 @@ impl Setting for Vec<String> {
     }
 }
 
-/// What need not be said; empty is that it is not.
 impl Setting for http::Method {
     const KIND: &'static str = "method";
 
@@ -145,6 +147,7 @@ impl Setting for http::Method {
     }
 }
 
+/// What need not be said; empty is that it is not.
 impl<T: Setting> Setting for Option<T> {
     const KIND: &'static str = T::KIND;
     const QUOTED: bool = T::QUOTED;

@@ -136,7 +136,7 @@ words! {
         Warn = "warn",
         /// Starts, stops and changes of state.
         Info = "info",
-        /// A line for each request.
+        /// What helps when something is looked for.
         Debug = "debug",
         /// Everything.
         Trace = "trace",

@@ -98,6 +98,8 @@ fn tell_what_waits(old: &Config, new: &Config) {
     server.tls_cert.clone_from(&old.server.tls_cert);
     server.tls_key.clone_from(&old.server.tls_key);
     server.body_timeout = old.server.body_timeout;
+    let mut log = new.log.clone();
+    log.requests = old.log.requests;
     let fixed = |config: &Config| (config.cache.memory, config.cache.secret.clone());
     let waiting = [
         ("server", server != old.server),
@@ -105,7 +107,8 @@ fn tell_what_waits(old: &Config, new: &Config) {
         ("disk", old.disk != new.disk),
         ("prices", old.prices != new.prices),
         ("redis", old.redis != new.redis),
-        ("log", old.log != new.log),
+        ("log", old.log != log),
+        ("metrics", old.metrics != new.metrics),
         ("traces", old.traces != new.traces),
     ];
     for (section, _) in waiting.into_iter().filter(|(_, changed)| *changed) {

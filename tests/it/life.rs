@@ -1,8 +1,9 @@
 //! The process: how it starts, what its commands say, and how it ends.
 
 use std::fs;
+use std::io::{BufRead, BufReader};
 use std::net::{SocketAddr, TcpListener};
-use std::process::Output;
+use std::process::{Command, Output, Stdio};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
@@ -11,8 +12,8 @@ use http::Method;
 use serde_json::Value;
 
 use crate::harness::{
-    Aside, Ask, Gate, Raw, RedisServer, Scripted, Sidecar, Simulated, config_file, larder, path,
-    texts,
+    Aside, Ask, Gate, Raw, RedisServer, Scripted, Sidecar, Simulated, answer, config_file, json,
+    larder, path, texts,
 };
 
 fn run(arguments: &[&str]) -> (Option<i32>, String, String) {
@@ -177,6 +178,44 @@ async fn the_probe_tells_whether_a_provider_answers() {
     let (code, said, wrong) = tokio::task::spawn_blocking(probe).await.unwrap();
     assert_eq!(code, Some(0), "{said}{wrong}");
     assert!(said.contains("8 dimensions, a repeat hits"), "{said}");
+}
+
+#[tokio::test]
+async fn the_probe_shows_a_key_where_the_provider_looks_for_it() {
+    let provider = Scripted::start(|asked| async move {
+        let shown = asked.headers.get("api-key").is_some_and(|key| key == "k");
+        let known = shown && !asked.headers.contains_key("authorization");
+        Some(if known { json(200, &answer(&asked)) } else { json(401, &Value::Null) })
+    });
+    let url = format!("http://{}", provider.address);
+    let probe = move || {
+        let mut command = larder(&["check", "--probe", "--upstream", &url, "--dialect", "azure"]);
+        command.env("OPENAI_API_KEY", "k").output().unwrap()
+    };
+    let output = tokio::task::spawn_blocking(probe).await.unwrap();
+    assert!(output.status.success(), "{output:?}");
+}
+
+#[tokio::test]
+async fn the_url_of_the_command_line_is_the_default_providers() {
+    let provider = Simulated::instant();
+    let config = "[server]\ndefault_provider = \"mine\"\n[providers.mine]\ndialect = \"openai\"\n";
+    let sidecar = Sidecar::with(provider.address, config);
+    sidecar.client().right(&Ask::of(["mine"])).await;
+    assert_eq!(provider.stats().await.embedding_requests, 1);
+}
+
+#[test]
+fn the_demonstration_ends_when_it_is_told_to() {
+    for signal in ["TERM", "INT"] {
+        let mut demo =
+            larder(&["demo"]).stderr(Stdio::piped()).stdout(Stdio::null()).spawn().unwrap();
+        let mut lines = BufReader::new(demo.stderr.take().unwrap()).lines();
+        assert!(lines.any(|line| line.unwrap().contains("Ctrl-C ends it")));
+        let pid = demo.id().to_string();
+        assert!(Command::new("kill").args(["-s", signal, &pid]).status().unwrap().success());
+        assert_eq!(demo.wait().unwrap().code(), Some(0), "{signal}");
+    }
 }
 
 #[tokio::test]

@@ -1,5 +1,7 @@
 //! `larder stats` beside a running sidecar.
 
+use std::process::Stdio;
+
 use serde_json::Value;
 
 use crate::harness::{Ask, Sidecar, Simulated, larder};
@@ -36,4 +38,18 @@ async fn it_prints_what_the_running_sidecar_has_counted() {
     drop(sidecar);
     let (good, text) = stats(&at);
     assert!(!good && text.contains(&format!("no larder answers at {address}")), "{text}");
+}
+
+#[tokio::test]
+async fn it_ends_when_nobody_reads_on() {
+    let provider = Simulated::instant();
+    let sidecar = Sidecar::before(provider.address);
+    let address = sidecar.admin.to_string();
+    let watched = move || {
+        let mut stats = larder(&["stats", "--watch", "--json", "--admin-listen", &address]);
+        let mut stats = stats.stdout(Stdio::piped()).spawn().unwrap();
+        drop(stats.stdout.take());
+        stats.wait().unwrap()
+    };
+    assert!(tokio::task::spawn_blocking(watched).await.unwrap().success());
 }

@@ -9,10 +9,10 @@ use std::thread;
 
 use tokio::net::TcpListener;
 use tokio::runtime::Runtime;
-use tokio::signal::ctrl_c;
 use tokio::sync::watch;
 
 use super::settings::{ServeArgs, start_logs};
+use super::simulate::until_signal;
 use super::{Failure, print, say};
 use crate::server::{self, Addresses, Ends, Run};
 use crate::simulate::{self, Settings};
@@ -44,7 +44,7 @@ pub(super) fn run(args: &Args) -> Result<(), Failure> {
     };
     let read = move || options.resolve().map_err(|failure| failure.to_string());
     let (read, announce) = (Box::new(read), Box::new(announce));
-    let run = Run { upgrade: false, read, ends: Ends::AtSignal, stop: stopped, announce };
+    let run = Run { upgrade: false, read, ends: Ends::WhenTold, stop: stopped, announce };
     let sidecar = thread::spawn(move || server::run(&config, run));
     let addresses = announced.recv().map_err(|_| failed(&"the sidecar did not start"))?;
 
@@ -56,7 +56,7 @@ pub(super) fn run(args: &Args) -> Result<(), Failure> {
              export OPENAI_BASE_URL=http://{}/v1\nCtrl-C ends it.",
             addresses.admin, addresses.proxy
         ));
-        runtime.block_on(ctrl_c()).map_err(|error| failed(&error))?;
+        runtime.block_on(until_signal());
     }
     stop.send_replace(true);
     match sidecar.join() {

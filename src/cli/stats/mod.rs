@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use super::admin::Admin;
 use super::settings::ServeArgs;
-use super::{Failure, print};
+use super::{Failure, print, print_on};
 
 /// Between two looks.
 const EVERY: Duration = Duration::from_secs(2);
@@ -51,7 +51,9 @@ pub(super) fn run(args: &Args) -> Result<(), Failure> {
                 return print(&shown);
             }
             let clear = if io::stdout().is_terminal() && !args.json { "\x1b[2J\x1b[H" } else { "" };
-            print(&format_args!("{clear}{shown}"))?;
+            if !print_on(&format_args!("{clear}{shown}"))? {
+                return Ok(());
+            }
             tokio::time::sleep(EVERY).await;
         }
     })

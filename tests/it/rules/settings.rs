@@ -86,7 +86,7 @@ fn what_makes_no_sense_together_is_an_error() {
         ),
         (
             "[[rules]]\nname = \"r\"\nthen.cache = \"off\"\nwhen.lacks = [\",\"]",
-            "rules[0].when.lacks: expected words, got \",\"",
+            "rules[0].when.lacks: an item is empty, has a comma, or a blank at an end",
         ),
         ("[rules]\nname = \"r\"", "rules: is a list: write each rule as [[rules]]"),
         ("rules = [\"r\"]", "rules[0]: is a rule: write it as [[rules]]"),
