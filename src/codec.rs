@@ -21,7 +21,8 @@ pub enum Undecodable {
     TooLarge,
 }
 
-/// Decodes a body of at most `limit` bytes from the coding that `Content-Encoding` names.
+/// Decodes a body of at most `limit` bytes from the coding that `Content-Encoding` names, all members of it
+/// (RFC 1952, section 2.2; RFC 8878, section 3.1): what is left over would be no part of its key.
 pub async fn decode(coding: &str, body: Bytes, limit: usize) -> Result<Bytes, Undecodable> {
     let compressed = &body[..];
     // Boxed, since they are up to 100 KiB, and the states of all who may ever decode would have room for
@@ -29,9 +30,17 @@ pub async fn decode(coding: &str, body: Bytes, limit: usize) -> Result<Bytes, Un
     let decoder: Box<dyn AsyncRead + Unpin + Send> =
         match coding.trim().to_ascii_lowercase().as_str() {
             "" | "identity" => return Ok(body),
-            "gzip" | "x-gzip" => Box::new(GzipDecoder::new(compressed)),
+            "gzip" | "x-gzip" => {
+                let mut decoder = GzipDecoder::new(compressed);
+                decoder.multiple_members(true);
+                Box::new(decoder)
+            }
             "deflate" => Box::new(ZlibDecoder::new(compressed)),
-            "zstd" => Box::new(ZstdDecoder::new(compressed)),
+            "zstd" => {
+                let mut decoder = ZstdDecoder::new(compressed);
+                decoder.multiple_members(true);
+                Box::new(decoder)
+            }
             "br" => Box::new(BrotliDecoder::new(compressed)),
             _ => return Err(Undecodable::Unknown),
         };
@@ -105,6 +114,19 @@ mod tests {
         assert_eq!(decode("gzip", gzip, 100).await, Ok(plain.clone()));
         assert_eq!(decode(" ZSTD ", zstd, 100).await, Ok(plain.clone()));
         assert_eq!(decode("identity", plain.clone(), 100).await, Ok(plain));
+    }
+
+    #[tokio::test]
+    async fn every_member_counts_and_nothing_is_left_over() {
+        let gzip = |text: &'static str| async { all(GzipEncoder::new(text.as_bytes())).await };
+        let zstd = |text: &'static str| async { all(ZstdEncoder::new(text.as_bytes())).await };
+        let both = Ok(Bytes::from_static(b"one, two"));
+        let members = [gzip("one, ").await, gzip("two").await].concat();
+        assert_eq!(decode("gzip", members.into(), 100).await, both);
+        let frames = [zstd("one, ").await, zstd("two").await].concat();
+        assert_eq!(decode("zstd", frames.into(), 100).await, both);
+        let noise = [gzip("one").await, Bytes::from_static(b"noise")].concat();
+        assert_eq!(decode("gzip", noise.into(), 100).await, Err(Undecodable::Corrupt));
     }
 
     #[tokio::test]

@@ -1,5 +1,5 @@
 //! Why requests were not answered from the cache: what of each is like what was asked of late, and what
-//! is not. Told by names and digests; no text of a caller is held.
+//! is not. Told by names and digests; of a caller's text only the name of a model or namespace is held.
 
 use std::cmp::Reverse;
 use std::collections::VecDeque;

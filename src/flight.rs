@@ -95,11 +95,6 @@ pub struct Lead<V> {
 }
 
 impl<V> Lead<V> {
-    /// The key that is led.
-    pub fn key(&self) -> CacheKey {
-        self.key
-    }
-
     /// Ends the flight: everybody who waits gets the value. Whoever comes from now on leads anew, so
     /// that nobody who has an answer can ask again and be given the same one.
     pub fn land(self, value: V) {

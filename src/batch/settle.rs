@@ -221,7 +221,8 @@ fn refused(batcher: &Arc<Batcher>, batch: Batch, body: Body, answer: Answer) {
     let may_cut =
         upstream.settings.oversize == Oversize::Split && original.unity == Unity::Free && sent > 1;
     match upstream.dialect.classify(answer.status, &answer.body) {
-        Refusal::TooManyInputs(said) if may_cut => {
+        // Whoever says more than was sent speaks of something else.
+        Refusal::TooManyInputs(said) if may_cut && said.is_none_or(|cap| cap < sent) => {
             let cap = batcher.lessons.learn_cap(original.allowance, sent, said);
             cut(batcher, batch, cap);
         }

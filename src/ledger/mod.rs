@@ -12,8 +12,8 @@ use crate::metrics::{Metrics, Operation};
 
 pub use account::{Account, Credit, Inputs, Spared, Tokens};
 
-/// How many models of a provider have accounts of their own; of those that have a price, and in all.
-/// A model is the caller's word.
+/// How many models of a provider have accounts of their own. A model with a price gets one while there are
+/// fewer than the first number, any other while there are fewer than the second. A model is the caller's word.
 const MOST_PRICED: usize = 80;
 const MOST: usize = 50;
 

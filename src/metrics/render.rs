@@ -13,16 +13,17 @@ impl Metrics {
         self.held_limit.with_label_values(&[what]).set(bytes(limit));
     }
 
-    /// All series in Prometheus' text format, but those of providers that are not called: most of those
+    /// All series in Prometheus' text format, but those of providers that are not asked: most of those
     /// that are built in never are. `default` is shown in any case.
     pub fn render(&self, default: &str) -> Result<Vec<u8>> {
         let (mut out, mut families) = (Vec::new(), self.registry.gather());
-        let called = self.calls();
+        let (called, answered) = (self.calls(), self.answered_for());
         for family in &mut families {
             let mut metrics = family.take_metric();
             metrics.retain(|metric| {
                 let upstream = label(metric, "upstream");
-                upstream.is_empty() || upstream == default || called.contains_key(upstream)
+                let is_asked = called.contains_key(upstream) || answered.contains(upstream);
+                upstream.is_empty() || upstream == default || is_asked
             });
             family.set_metric(metrics);
         }

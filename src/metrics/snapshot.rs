@@ -1,6 +1,6 @@
 //! Sums over series, for who looks at larder without a Prometheus.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use prometheus::core::Collector;
 use prometheus::proto::{Bucket, Metric, MetricFamily};
@@ -113,6 +113,13 @@ impl Metrics {
             upstream: buckets(families(&self.upstream_duration).iter()),
         };
         now
+    }
+
+    /// The providers that somebody has an answer of.
+    pub(super) fn answered_for(&self) -> BTreeSet<String> {
+        let inputs = families(&self.accounts.inputs);
+        let counted = inputs.iter().filter(|metric| count(metric) > 0);
+        counted.map(|metric| label(metric, "upstream").to_owned()).collect()
     }
 
     /// What is in each tier, nearest first.

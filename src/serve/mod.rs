@@ -1,4 +1,5 @@
-//! The use cases, one page each: embeddings, and everything else.
+//! The use cases, one page each: embeddings, models' words, reads and writes of stores, rules, recordings,
+//! lists that are embedded in the background, and everything else.
 
 mod chat;
 mod directives;

@@ -1,5 +1,5 @@
 //! One provider: calls under permits and deadlines, over pooled connections. The only room that
-//! names the HTTP client; it never reads what a provider says.
+//! names the HTTP client; of what a provider says it reads the head.
 
 mod again;
 mod allowance;
@@ -42,6 +42,7 @@ use retry::Budget;
 pub use standings::{Standing, Standings};
 use ticket::Each;
 pub use ticket::{Priority, Ticket};
+pub use told::asked_to_wait;
 
 use crate::ceiling::{Ceiling, Room};
 use crate::config::Provider;

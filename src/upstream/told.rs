@@ -44,7 +44,7 @@ impl Told {
         let throttled = status == StatusCode::TOO_MANY_REQUESTS;
         Self {
             throttled,
-            wait: throttled.then(|| wait(headers)).flatten(),
+            wait: throttled.then(|| asked_to_wait(headers)).flatten(),
             is_final: headers.get(&SHOULD_RETRY).is_some_and(|value| value == "false"),
             calls: COUNTS.iter().find_map(|(limit, left)| {
                 let limit = number(headers.get(*limit)?).filter(|limit| *limit >= 1.0)?;
@@ -55,8 +55,9 @@ impl Told {
     }
 }
 
-/// In milliseconds (`OpenAI`, Azure), or in seconds or as a date (RFC 9110, section 10.2.3).
-fn wait(headers: &HeaderMap) -> Option<Duration> {
+/// How long whoever was refused is to wait: in milliseconds (`OpenAI`, Azure), or in seconds or as a date
+/// (RFC 9110, section 10.2.3).
+pub fn asked_to_wait(headers: &HeaderMap) -> Option<Duration> {
     if let Some(milliseconds) = headers.get(&RETRY_AFTER_MS).and_then(number) {
         return Duration::try_from_secs_f64(milliseconds / 1e3).ok();
     }

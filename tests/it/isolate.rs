@@ -242,3 +242,19 @@ pub(crate) fn raw(media_type: &str, body: &'static str) -> Say {
     let response = http::Response::builder().header("content-type", media_type);
     Some(response.body(Full::from(body)).unwrap())
 }
+
+#[tokio::test]
+async fn a_limit_that_is_larger_than_what_was_sent_is_no_limit_of_inputs() {
+    let says = r#"{"error":{"code":null,"message":"dimensions must be at most 3072"}}"#;
+    let provider = Scripted::start(move |asked| async move {
+        let is_wrong = asked.json()["dimensions"] == 5_000;
+        let refusal = || Some(json(400, &serde_json::from_str(says).unwrap()));
+        if is_wrong { refusal() } else { Some(json(200, &answer(&asked))) }
+    });
+    let sidecar = Sidecar::before(provider.address);
+    let wrong = sidecar.client().embed(&Ask::of(texts("wrong", 64)).dimensions(5_000)).await;
+    assert_eq!((wrong.status, wrong.text().as_str()), (400, says));
+    assert_eq!(provider.calls().len(), 1);
+    sidecar.client().right(&Ask::of(texts("right", 64))).await;
+    assert_eq!(provider.calls().len(), 2);
+}

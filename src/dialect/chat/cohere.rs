@@ -68,8 +68,9 @@ impl ChatShape for Chat {
     fn whole(&self, body: &[u8], watch: &mut Watch) {
         match serde_json::from_slice::<Answer>(body) {
             Ok(answer) => {
-                watch.uses(answer.usage.as_ref());
+                watch.uses(answer.usage.as_ref().or(answer.meta.as_ref()));
                 let calls = answer.message.and_then(|message| message.tool_calls);
+                let calls = calls.or(answer.tool_calls);
                 if calls.is_some_and(|calls| !calls.is_empty()) {
                     watch.spoil(Spoilt::Reason);
                 }
@@ -114,6 +115,9 @@ struct Answer {
     message: Option<Message>,
     finish_reason: Option<String>,
     usage: Option<Value>,
+    /// Version 1 has these at the top.
+    tool_calls: Option<Vec<IgnoredAny>>,
+    meta: Option<Value>,
 }
 
 #[derive(Debug, Deserialize)]

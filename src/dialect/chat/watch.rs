@@ -112,7 +112,8 @@ impl Watch {
 
     /// A part of a choice came, and with it maybe the reason for its end.
     pub(super) fn choice(&mut self, number: u64, reason: Option<&str>, good: &[&str]) {
-        if self.ended || self.choices.len() >= MOST_CHOICES {
+        let is_one_more = !self.choices.contains_key(&number);
+        if self.ended || (is_one_more && self.choices.len() >= MOST_CHOICES) {
             return self.spoil(Spoilt::Unreadable);
         }
         let complete = self.choices.entry(number).or_default();

@@ -2,12 +2,12 @@
 
 use std::time::Duration;
 
-use http::{HeaderMap, StatusCode, header};
+use http::StatusCode;
 
 use super::super::reply::{Content, Reply};
 use crate::dialect::Dialect;
 use crate::error::Error;
-use crate::upstream::Answer;
+use crate::upstream::{Answer, asked_to_wait};
 
 /// What became of it.
 #[derive(Debug)]
@@ -46,8 +46,8 @@ impl Asked {
             StatusCode::TOO_MANY_REQUESTS if dialect.is_out_of_quota(&answer.body) => {
                 Self::Never(text)
             }
-            StatusCode::TOO_MANY_REQUESTS => Self::Later(retry_after(&answer.headers), text),
-            status if status.is_server_error() => Self::Later(retry_after(&answer.headers), text),
+            StatusCode::TOO_MANY_REQUESTS => Self::Later(asked_to_wait(&answer.headers), text),
+            status if status.is_server_error() => Self::Later(asked_to_wait(&answer.headers), text),
             StatusCode::BAD_REQUEST
             | StatusCode::PAYLOAD_TOO_LARGE
             | StatusCode::UNPROCESSABLE_ENTITY => Self::Wrong(text),
@@ -63,10 +63,4 @@ impl Asked {
         }
         Self::Wrong(text)
     }
-}
-
-/// How many seconds a provider says that one should wait.
-fn retry_after(headers: &HeaderMap) -> Option<Duration> {
-    let said = headers.get(header::RETRY_AFTER)?.to_str().ok()?;
-    said.trim().parse().ok().map(Duration::from_secs)
 }

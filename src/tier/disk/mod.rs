@@ -38,13 +38,13 @@ pub mod shelf;
 use std::fmt;
 use std::io;
 use std::sync::Arc;
-use std::sync::mpsc::{SyncSender, sync_channel};
+use std::sync::mpsc::{SyncSender, TrySendError, sync_channel};
 use std::time::Duration;
 
 use async_trait::async_trait;
 use tokio::sync::{Semaphore, oneshot, watch};
 use tokio::task::spawn_blocking;
-use tokio::time::timeout;
+use tokio::time::{sleep, timeout};
 
 use super::breaker::Breaker;
 use super::queue::Queue;
@@ -61,6 +61,9 @@ pub use reading::Reading;
 
 /// How long anything may take that only the end of the process, or a purge, waits for.
 const PATIENCE: Duration = Duration::from_secs(5);
+
+/// How long whoever finds the queue full waits until it looks again.
+const FULL: Duration = Duration::from_millis(5);
 
 /// Look-ups that may wait for the disk at once.
 const READERS: usize = 16;
@@ -130,10 +133,16 @@ impl Disk {
     /// Waits for the background to have done a job, if it is not too long.
     async fn done(&self, job: impl FnOnce(oneshot::Sender<()>) -> Job) {
         let (done, told) = oneshot::channel();
-        // Full, or gone: then there is nothing to wait for.
-        if self.jobs.try_send(job(done)).is_ok() {
-            drop(timeout(PATIENCE, told).await);
-        }
+        let mut job = job(done);
+        let doing = async {
+            // Gone: then there is nothing to wait for.
+            while let Err(TrySendError::Full(back)) = self.jobs.try_send(job) {
+                job = back;
+                sleep(FULL).await;
+            }
+            told.await.ok();
+        };
+        drop(timeout(PATIENCE, doing).await);
     }
 }
 

@@ -200,6 +200,9 @@ async fn work_off(shared: &Shared, mut jobs: mpsc::Receiver<Job>) {
 }
 
 async fn write(shared: &Shared, jobs: Vec<Job>) {
+    if jobs.is_empty() {
+        return;
+    }
     let _timer = shared.metrics.puts.start_timer();
     let link = shared.link();
     let all = join_all(jobs.iter().map(|job| write_one(shared, link.as_ref(), job)));
@@ -229,7 +232,9 @@ async fn write_one(shared: &Shared, link: Option<&Link>, job: &Job) {
         (Ok(()), Job::Write(..)) => shared.metrics.tier.insertions.inc(),
         (Ok(()), _) => {}
         (Err(error), _) => {
-            shared.metrics.rejected("failed");
+            if matches!(job, Job::Write(..)) {
+                shared.metrics.rejected("failed");
+            }
             shared.failed(&error);
         }
     }

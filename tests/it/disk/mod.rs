@@ -187,3 +187,20 @@ fn check_of(directory: &PathBuf, prepare: impl Fn(&PathBuf)) -> (Option<i32>, St
     drop(fs::remove_file(directory));
     (output.status.code(), String::from_utf8(output.stderr).unwrap())
 }
+
+#[tokio::test]
+async fn what_a_provider_that_is_not_called_saves_is_counted_in_sight() {
+    let (directory, provider) = (CacheDir::new(), Simulated::instant());
+    let base = format!("[providers.other]\nbase_url = \"http://{}/v1\"\n", provider.address);
+    let config = directory.config(&base);
+    let ask = Ask::of(["spared"]).path("/other/v1/embeddings");
+    let first = Sidecar::with(provider.address, &config);
+    first.client().right(&ask).await;
+    ended(first).await;
+    let second = Sidecar::with(provider.address, &config);
+    let metrics = async || second.admin().get("/metrics").await.text();
+    assert!(!metrics().await.contains("upstream=\"other\""));
+    second.client().right(&ask).await;
+    assert!(metrics().await.contains("upstream=\"other\""));
+    assert_eq!(provider.stats().await.embedding_requests, 1);
+}

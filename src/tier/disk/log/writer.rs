@@ -27,7 +27,7 @@ pub(super) struct Limits {
 }
 
 impl Limits {
-    /// A 64th of the limit for a segment, within reason, and never more than a quarter.
+    /// A 256th of the limit for a segment, within reason, and never more than a quarter.
     pub(super) fn new(bytes: u64) -> Self {
         let segment = (bytes / 256).clamp(SMALLEST, LARGEST).min(bytes / 4);
         Self { bytes, segment }

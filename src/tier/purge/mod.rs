@@ -4,6 +4,9 @@
 //! older one is not there any more, in whatever tier of whichever replica it lies. Generations only
 //! rise, so that two lists of them are merged by taking the higher of each.
 
+#[cfg(test)]
+mod tests;
+
 use std::collections::HashMap;
 use std::fmt;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -16,6 +19,9 @@ use super::writes::Store;
 
 /// Models that are told apart; what comes beyond is purged together, provider by provider.
 const MOST_SCOPES: usize = 4_096;
+
+/// What is longer is no name of a model, and is one of the others: a scope lasts as long as the process.
+const LONGEST_NAME: usize = 255;
 
 /// The scope of a provider's models beyond those that are told apart; a purge of any of them reaches it.
 pub(super) const OTHERS: &str = "*";
@@ -199,7 +205,8 @@ impl State {
     }
 
     fn add(&mut self, upstream: &str, model: &str) -> &'static Scope {
-        let model = if self.count < MOST_SCOPES { model } else { OTHERS };
+        let fits = self.count < MOST_SCOPES && model.len() <= LONGEST_NAME;
+        let model = if fits { model } else { OTHERS };
         if let Some(scope) = self.find(upstream, model) {
             return scope;
         }
@@ -238,62 +245,5 @@ impl State {
         for (upstream, store) in &self.stores {
             store.purged(self.generation(upstream, OTHERS));
         }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn model(upstream: &str, model: &str) -> Reach {
-        Reach::Model(upstream.to_owned(), model.to_owned())
-    }
-
-    #[test]
-    fn a_purge_reaches_what_it_is_for_and_nothing_else() {
-        let purges = Purges::new();
-        let mark = |upstream: &str, model: &str| purges.scope(upstream, model).mark();
-        let marks = || [mark("a", "one"), mark("a", "two"), mark("b", "one")];
-        let holding = |marks: [Mark; 3]| marks.map(|mark| mark.holds());
-        let before = marks();
-        assert_eq!(holding(before), [true, true, true]);
-        purges.purge(&model("a", "one"));
-        assert_eq!(holding(before), [false, true, true]);
-        purges.purge(&Reach::Upstream("a".to_owned()));
-        assert_eq!(holding(before), [false, false, true]);
-        let between = marks();
-        purges.purge(&Reach::Everything);
-        assert_eq!(holding(between), [false, false, false]);
-        let after = marks();
-        purges.purge(&model("a", "one"));
-        assert_eq!(holding(after), [false, true, true]);
-    }
-
-    #[test]
-    fn merging_is_the_same_in_any_order() {
-        let (one, other) = (Purges::new(), Purges::new());
-        one.purge(&Reach::Everything);
-        other.purge(&model("a", "m"));
-        let (of_one, of_other) = (one.generations(), other.generations());
-        let mark = one.scope("a", "m").mark();
-        assert!(one.merge(&of_other) && other.merge(&of_one));
-        assert!(!mark.holds());
-        assert_eq!(one.generations(), other.generations());
-        assert!(!one.merge(&of_other));
-        assert_eq!(one.scope("a", "m").mark().generation, other.scope("a", "m").mark().generation);
-    }
-
-    #[test]
-    fn models_beyond_the_bound_share_a_scope_that_every_purge_of_one_reaches() {
-        let purges = Purges::new();
-        for number in 0..MOST_SCOPES {
-            purges.scope("a", &number.to_string());
-        }
-        let (one, other) = (purges.scope("a", "beyond"), purges.scope("a", "further"));
-        assert!(std::ptr::eq(one, other));
-        let mark = one.mark();
-        purges.purge(&model("a", "further"));
-        assert!(!mark.holds());
-        assert!(purges.scope("a", "7").mark().holds());
     }
 }

@@ -1,0 +1,63 @@
+use super::*;
+
+fn model(upstream: &str, model: &str) -> Reach {
+    Reach::Model(upstream.to_owned(), model.to_owned())
+}
+
+#[test]
+fn a_purge_reaches_what_it_is_for_and_nothing_else() {
+    let purges = Purges::new();
+    let mark = |upstream: &str, model: &str| purges.scope(upstream, model).mark();
+    let marks = || [mark("a", "one"), mark("a", "two"), mark("b", "one")];
+    let holding = |marks: [Mark; 3]| marks.map(|mark| mark.holds());
+    let before = marks();
+    assert_eq!(holding(before), [true, true, true]);
+    purges.purge(&model("a", "one"));
+    assert_eq!(holding(before), [false, true, true]);
+    purges.purge(&Reach::Upstream("a".to_owned()));
+    assert_eq!(holding(before), [false, false, true]);
+    let between = marks();
+    purges.purge(&Reach::Everything);
+    assert_eq!(holding(between), [false, false, false]);
+    let after = marks();
+    purges.purge(&model("a", "one"));
+    assert_eq!(holding(after), [false, true, true]);
+}
+
+#[test]
+fn merging_is_the_same_in_any_order() {
+    let (one, other) = (Purges::new(), Purges::new());
+    one.purge(&Reach::Everything);
+    other.purge(&model("a", "m"));
+    let (of_one, of_other) = (one.generations(), other.generations());
+    let mark = one.scope("a", "m").mark();
+    assert!(one.merge(&of_other) && other.merge(&of_one));
+    assert!(!mark.holds());
+    assert_eq!(one.generations(), other.generations());
+    assert!(!one.merge(&of_other));
+    assert_eq!(one.scope("a", "m").mark().generation, other.scope("a", "m").mark().generation);
+}
+
+#[test]
+fn what_is_no_name_has_no_scope_of_its_own() {
+    let purges = Purges::new();
+    let long = "m".repeat(LONGEST_NAME);
+    assert!(!std::ptr::eq(purges.scope("a", &long), purges.scope("a", OTHERS)));
+    for model in [format!("{long}m"), format!("{long}n")] {
+        assert!(std::ptr::eq(purges.scope("a", &model), purges.scope("a", OTHERS)));
+    }
+}
+
+#[test]
+fn models_beyond_the_bound_share_a_scope_that_every_purge_of_one_reaches() {
+    let purges = Purges::new();
+    for number in 0..MOST_SCOPES {
+        purges.scope("a", &number.to_string());
+    }
+    let (one, other) = (purges.scope("a", "beyond"), purges.scope("a", "further"));
+    assert!(std::ptr::eq(one, other));
+    let mark = one.mark();
+    purges.purge(&model("a", "further"));
+    assert!(!mark.holds());
+    assert!(purges.scope("a", "7").mark().holds());
+}
