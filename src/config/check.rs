@@ -53,6 +53,11 @@ impl Config {
             if provider.max_connections == 0 {
                 wrong(format!("providers.{name}.max_connections"), "must be at least 1".to_owned());
             }
+            let most = provider.max_connections.min(provider.idle_connections);
+            if provider.warm_connections > most {
+                let message = "is more than max_connections or idle_connections allow";
+                wrong(format!("providers.{name}.warm_connections"), message.to_owned());
+            }
         }
         problems
     }
