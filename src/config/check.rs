@@ -30,39 +30,55 @@ impl Config {
             wrong("traces.endpoint".to_owned(), message);
         }
         for (name, provider) in &self.providers {
-            if !is_name(name) {
-                let message = "is no name of a provider: letters, digits, and - _ . between them";
-                wrong(format!("providers.{name}"), message.to_owned());
-            }
-            if let Err(message) = base_url::check(&provider.base_url) {
-                wrong(format!("providers.{name}.base_url"), message);
-            }
-            if !DIALECTS.contains(&provider.dialect.as_str()) {
-                let message = unknown("dialect", &provider.dialect, DIALECTS);
-                wrong(format!("providers.{name}.dialect"), message);
-            }
-            if provider.api_key_env.key().is_some() && self.is_open() {
-                let message = "would be for whoever reaches server.listen, which is not on loopback; \
-                               set access.auth = \"allowlist\"";
-                wrong(format!("providers.{name}.api_key_env"), message.to_owned());
-            }
-            for other in &provider.fallback {
-                if let Err(message) = self.check_fallback(provider, other) {
-                    wrong(format!("providers.{name}.fallback"), message);
-                }
-            }
-            if let Err((key, message)) = self.check_store(name) {
-                wrong(format!("providers.{name}.{key}"), message);
-            }
-            if provider.max_connections == 0 {
-                wrong(format!("providers.{name}.max_connections"), "must be at least 1".to_owned());
-            }
+            self.check_settings(name, provider, |key, message| {
+                wrong(format!("providers.{name}{key}"), message);
+            });
         }
         problems
     }
 }
 
 impl Config {
+    fn check_settings(
+        &self,
+        name: &str,
+        provider: &Provider,
+        mut wrong: impl FnMut(String, String),
+    ) {
+        if !is_name(name) {
+            let message = "is no name of a provider: letters, digits, and - _ . between them";
+            wrong(String::new(), message.to_owned());
+        }
+        if let Err(message) = base_url::check(&provider.base_url) {
+            wrong(".base_url".to_owned(), message);
+        }
+        if !DIALECTS.contains(&provider.dialect.as_str()) {
+            let message = unknown("dialect", &provider.dialect, DIALECTS);
+            wrong(".dialect".to_owned(), message);
+        }
+        if provider.api_key_env.key().is_some() && self.is_open() {
+            let message = "would be for whoever reaches server.listen, which is not on loopback; \
+                           set access.auth = \"allowlist\"";
+            wrong(".api_key_env".to_owned(), message.to_owned());
+        }
+        for other in &provider.fallback {
+            if let Err(message) = self.check_fallback(provider, other) {
+                wrong(".fallback".to_owned(), message);
+            }
+        }
+        if let Err((key, message)) = self.check_store(name) {
+            wrong(format!(".{key}"), message);
+        }
+        if provider.max_connections == 0 {
+            wrong(".max_connections".to_owned(), "must be at least 1".to_owned());
+        }
+        let most = provider.max_connections.min(provider.idle_connections);
+        if provider.warm_connections > most {
+            let message = "is more than max_connections or idle_connections allow";
+            wrong(".warm_connections".to_owned(), message.to_owned());
+        }
+    }
+
     /// A fallback has to understand what it is sent, and must not be shown a credential that is meant for
     /// somebody else.
     fn check_fallback(&self, provider: &Provider, other: &str) -> Result<(), String> {

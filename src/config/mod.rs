@@ -14,6 +14,7 @@ mod metrics;
 mod models;
 pub mod pem_file;
 mod prices;
+mod providers;
 mod read;
 pub mod reference;
 mod rules;
@@ -36,11 +37,11 @@ pub use drift::Drift;
 pub use log::Log;
 pub use metrics::Metrics;
 pub use models::ModelRules;
-pub use prices::{Price, PriceList};
+pub use prices::{Price, PriceList, Prices};
 pub use read::{Key, Override, Problem, Section, is_written};
 use read::{Reader, Table, unknown};
 pub use rules::{Action, Conditions, Glob, HeaderTest, Keywords, Pattern, Rule};
-pub use sections::{Access, Cache, Disk, Prices, Provider, Redis, Server};
+pub use sections::{Access, Cache, Disk, Provider, Redis, Server};
 pub use traces::{Share, Traces};
 use words::Mode;
 
@@ -87,8 +88,8 @@ impl Config {
         })?;
         let root = parsed.get_ref();
         refuse_unknown_sections(&mut reader, root);
+        let server = Server::read(&mut reader, &table(root, "server"));
         let config = Self {
-            server: Server::read(&mut reader, &table(root, "server")),
             cache: Cache::read(&mut reader, &table(root, "cache")),
             access: Access::read(&mut reader, &table(root, "access")),
             prices: Prices::read(&mut reader, &table(root, "prices")),
@@ -99,7 +100,8 @@ impl Config {
             drift: Drift::read(&mut reader, &table(root, "drift")),
             traces: Traces::read(&mut reader, &table(root, "traces")),
             rules: rules::read(&mut reader, root),
-            providers: read_providers(&mut reader, root),
+            providers: providers::read(&mut reader, root, &server),
+            server,
         };
         if config.server.mode == Mode::Replay {
             reader.problems.retain(|problem| !keys::is_unset(problem));
@@ -147,52 +149,4 @@ fn refuse_unknown_sections(reader: &mut Reader<'_>, root: &DeTable<'_>) {
 
 fn table<'t>(root: &'t DeTable<'t>, name: &str) -> Table<'t> {
     Table { name: name.to_owned(), keys: root.get(name).and_then(|v| v.get_ref().as_table()) }
-}
-
-/// Those of the file, and those built in, each under its own section name.
-fn read_providers(reader: &mut Reader<'_>, root: &DeTable<'_>) -> BTreeMap<String, Provider> {
-    let written = table(root, "providers").keys;
-    let mut names: Vec<String> = BUILT_IN.iter().map(|built_in| built_in.name.to_owned()).collect();
-    for (name, value) in written.into_iter().flatten() {
-        if !value.get_ref().is_table() {
-            let message = "is a provider: write it as [providers.NAME]".to_owned();
-            reader.note(name.span(), format!("providers.{}", name.get_ref()), message);
-        }
-        names.push(name.get_ref().to_string());
-    }
-    names.extend(reader.overridden("providers"));
-    names.sort();
-    names.dedup();
-    let read = |name: String| {
-        let keys = written.and_then(|all| all.get(name.as_str())?.get_ref().as_table());
-        let section = Table { name: format!("providers.{name}"), keys };
-        let plain = keys.map(|keys| without(keys, "routes"));
-        let plain = Table { name: section.name.clone(), keys: plain.as_ref() };
-        let mut provider = Provider::read(reader, &plain);
-        provider.routes = stores::read(reader, &section);
-        if let Some(built_in) = BUILT_IN.iter().find(|built_in| built_in.name == name) {
-            fill(&mut provider.base_url, built_in.base_url);
-            fill(&mut provider.dialect, built_in.dialect);
-        }
-        // A provider that is called as a dialect is most likely speaks it.
-        fill(
-            &mut provider.dialect,
-            DIALECTS.iter().find(|known| **known == name).unwrap_or(&"openai"),
-        );
-        (name, provider)
-    };
-    names.into_iter().map(read).collect()
-}
-
-/// A section without a key that is no text.
-fn without<'t>(keys: &DeTable<'t>, key: &str) -> DeTable<'t> {
-    let mut keys = keys.clone();
-    keys.remove(key);
-    keys
-}
-
-fn fill(value: &mut String, known: &str) {
-    if value.is_empty() {
-        known.clone_into(value);
-    }
 }

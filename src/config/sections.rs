@@ -6,7 +6,6 @@ use std::time::Duration;
 use super::keys::{KeyFile, KeyVariable};
 use super::models::ModelRules;
 use super::pem_file::PemFile;
-use super::prices::{Price, PriceList};
 use super::read::{Key, Reader, Section, Table, section};
 use super::sharers::Sharers;
 use super::socket_path::SocketPath;
@@ -35,6 +34,9 @@ section! {
         admin_token: Secret = "",
         /// The provider of every path that does not begin with a provider's name.
         default_provider: String = "openai",
+        /// Whether a connection is opened at the start to each provider that is in use: the default one, and those
+        /// that this file, a flag or a variable names. It is `warm_connections = 1` for those that say nothing more.
+        eager: bool = "false",
         /// `record` writes every answer into `recordings`; `replay` answers only from there, and calls no
         /// provider (`config/REPLAY.md`).
         mode: Mode = "live",
@@ -131,33 +133,6 @@ section! {
 }
 
 section! {
-    /// What tokens cost, for the estimate of what was saved. What a provider really bills is its own
-    /// affair: discounts, batches and its own cache are not in it.
-    Prices {
-        /// When the prices below were looked up: list prices, as `LiteLLM` 1.106.2 has them.
-        as_of: String = "2026-11-26",
-        /// Prices of models, the first that fits: a name, or the beginning of one before `*`, and dollars
-        /// for a million tokens that it reads, and after `/` that it writes.
-        models: PriceList = "text-embedding-3-small=0.02, text-embedding-3-large=0.13, text-embedding-ada-002=0.1, \
-            gpt-5.6-terra*=2/12, gpt-5.6-luna*=0.2/1.2, gpt-5.6*=4/20, gpt-5.5*=5/30, gpt-5.4-mini*=0.75/4.5, \
-            gpt-5.4-nano*=0.2/1.25, gpt-5.4*=2.5/15, gpt-5.2*=1.75/14, gpt-5-mini*=0.25/2, gpt-5-nano*=0.05/0.4, \
-            gpt-5*=1.25/10, gpt-4.1-mini*=0.4/1.6, gpt-4.1-nano*=0.1/0.4, gpt-4.1*=2/8, gpt-4o-mini*=0.15/0.6, \
-            gpt-4o*=2.5/10, gpt-3.5-turbo*=0.5/1.5, o4-mini*=1.1/4.4, o3-mini*=1.1/4.4, o3*=2/8, \
-            claude-opus-5-5*=4/20, claude-opus-*=5/25, claude-sonnet-5*=2/10, claude-sonnet-4*=3/15, \
-            claude-haiku-5-5*=0.1/0.5, claude-haiku-4-5*=1/5, embed-v4.0=0.12, embed-english-v3.0=0.1, \
-            embed-multilingual-v3.0=0.1, command-a-*=2.5/10, command-r-plus*=2.5/10, command-r-*=0.15/0.6, \
-            voyage-4-large=0.12, voyage-4-lite=0.02, voyage-4=0.06, voyage-code-4=0.12, voyage-3-large=0.18, \
-            voyage-3.5-lite=0.02, voyage-3.5=0.06, voyage-code-3=0.18, mistral-embed=0.1, codestral-embed*=0.15, \
-            mistral-large-latest=0.5/1.5, mistral-medium-latest=1.5/7.5, mistral-small-latest=0.15/0.6, \
-            gemini-embedding-001=0.15, gemini-embedding-2*=0.2, gemini-2.5-pro*=1.25/10, \
-            gemini-2.5-flash-lite*=0.1/0.4, gemini-2.5-flash*=0.3/2.5, gemini-3-flash*=0.5/3, \
-            gemini-3.1-pro*=2/12, deepseek-chat=0.28/0.42, deepseek-reasoner=0.28/0.42",
-        /// The same, looked at before those; for what is missing or other than listed there.
-        own: PriceList = "",
-    }
-}
-
-section! {
     /// What lasts: answers on this machine's disk, found again after a restart.
     Disk {
         /// The directory; empty is no disk tier. It is created (mode 0700) if it is not there.
@@ -216,6 +191,10 @@ section! {
         idle_connections: u32 = "20",
         /// How long an unused connection is kept open.
         idle_timeout: Duration = "30s",
+        /// How many connections are open at the least, called or not: they are opened at the start, and again when
+        /// they are gone, every few seconds at the most and less often where they do not last. One is enough for
+        /// what speaks HTTP/2. At most `max_connections` and `idle_connections`.
+        warm_connections: u32 = "0",
         /// How long a call may wait for its turn, where the client does not say how long it waits for
         /// the answer (`x-stainless-read-timeout`, `x-stainless-timeout`); then the answer is 503, or
         /// 429 where the provider wants no more calls for now.
@@ -273,19 +252,6 @@ section! {
         max_tokens: u32 = "0",
         /// Bytes of input that the provider takes in one call; 0 is what is known of its dialect.
         max_bytes: ByteSize = "0",
-    }
-}
-
-impl Prices {
-    /// Nothing is known of any model.
-    pub fn none() -> Self {
-        let (models, own) = (PriceList::default(), PriceList::default());
-        Self { as_of: String::new(), models, own }
-    }
-
-    /// What a model costs, if that is known.
-    pub fn of(&self, model: &str) -> Option<Price> {
-        self.own.of(model).or_else(|| self.models.of(model))
     }
 }
 

@@ -1,6 +1,8 @@
 //! The services: pingora's, over listeners that were opened before it runs, with hyper on every stream
 //! they accept.
 
+use std::future::pending;
+use std::pin::Pin;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -21,6 +23,7 @@ use super::Announce;
 use super::Built;
 use super::listeners::{Addresses, Listener};
 use super::tls::Tls;
+use super::warm;
 use crate::config::Server;
 use crate::gate::connection::Door;
 use crate::gate::{Admin, Current, Express};
@@ -46,6 +49,8 @@ impl Shared {
     }
 }
 
+type Beside = Pin<Box<dyn Future<Output = ()> + Send + Sync>>;
+
 /// What is behind a listener.
 pub(super) enum App {
     Proxy(Arc<Current>, Arc<Tls>, Shared),
@@ -58,6 +63,17 @@ impl App {
         match self {
             Self::Proxy(..) => ("larder proxy", None),
             Self::Admin(..) => ("larder admin", Some(1)),
+        }
+    }
+
+    /// What goes on while its listeners are open, and ends with them.
+    fn beside(&self) -> Beside {
+        match self {
+            Self::Proxy(current, ..) => Box::pin(warm::keep(Arc::clone(current))),
+            Self::Admin(admin, _) => {
+                let admin = Arc::clone(admin);
+                Box::pin(async move { admin.history.keep(&admin.metrics).await })
+            }
         }
     }
 
@@ -129,8 +145,7 @@ pub(super) struct Entrance {
     draining: Arc<watch::Sender<bool>>,
     opened: Arc<Opened>,
     tasks: TaskTracker,
-    /// Whose history is kept meanwhile.
-    beside: Option<Arc<Admin>>,
+    beside: Option<Beside>,
 }
 
 impl Entrance {
@@ -142,10 +157,7 @@ impl Entrance {
     ) -> Self {
         let (name, threads) = app.name_and_threads();
         let tasks = app.shared().tasks.clone();
-        let beside = match &app {
-            App::Proxy(..) => None,
-            App::Admin(admin, _) => Some(Arc::clone(admin)),
-        };
+        let beside = Some(app.beside());
         let mut inner = Listening::new(name.to_owned(), app);
         inner.threads = threads;
         let (draining, opened) = (Arc::clone(draining), Arc::clone(opened));
@@ -183,14 +195,14 @@ impl PingoraService for Entrance {
             if shutdown.wait_for(|shutdown| *shutdown).await.is_ok() {
                 draining.send_replace(true);
             }
-            std::future::pending::<()>().await;
+            pending::<()>().await;
         };
         let beside = self.beside.take();
         let beside = async move {
-            if let Some(admin) = beside {
-                admin.history.keep(&admin.metrics).await;
+            if let Some(beside) = beside {
+                beside.await;
             }
-            std::future::pending::<()>().await;
+            pending::<()>().await;
         };
         tokio::select! {
             () = self.inner.start_service(fds, self.draining.subscribe(), listeners_per_fd) => {}

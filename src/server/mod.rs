@@ -12,6 +12,7 @@ mod reload;
 mod signals;
 mod socket;
 mod tls;
+mod warm;
 
 use std::fmt;
 use std::io;

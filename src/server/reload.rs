@@ -94,6 +94,7 @@ impl Built {
 fn tell_what_waits(old: &Config, new: &Config) {
     let mut server = new.server.clone();
     server.default_provider.clone_from(&old.server.default_provider);
+    server.eager = old.server.eager;
     server.max_body = old.server.max_body;
     server.tls_cert.clone_from(&old.server.tls_cert);
     server.tls_key.clone_from(&old.server.tls_key);

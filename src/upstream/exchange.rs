@@ -200,7 +200,7 @@ impl Upstream {
     }
 
     /// The URL of a path below the base. Scheme, host and port are the configuration's, always.
-    fn uri(&self, path_and_query: &str) -> Result<Uri, Error> {
+    pub(super) fn uri(&self, path_and_query: &str) -> Result<Uri, Error> {
         let path = format!("{}{path_and_query}", self.base_path);
         let path = if path.starts_with('/') { path } else { format!("/{path}") };
         Uri::builder()

@@ -19,6 +19,7 @@ mod standings;
 mod ticket;
 mod told;
 mod traced;
+mod warm;
 
 use std::fmt;
 use std::sync::Arc;

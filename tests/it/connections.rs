@@ -13,11 +13,11 @@ use crate::harness::{
     Aside, Ask, Asked, DIMENSIONS, Sidecar, Simulated, all, answer, texts, until,
 };
 
-async fn opened(sidecar: &Sidecar) -> f64 {
+pub(crate) async fn opened(sidecar: &Sidecar) -> f64 {
     sidecar.metric("larder_upstream_connections_opened_total", "openai").await
 }
 
-async fn open(sidecar: &Sidecar) -> f64 {
+pub(crate) async fn open(sidecar: &Sidecar) -> f64 {
     sidecar.metric("larder_upstream_connections", "").await
 }
 
@@ -64,14 +64,19 @@ async fn no_more_are_kept_than_the_settings_say_and_none_for_longer() {
 /// Answers once on each connection, says nothing of closing it, and closes it.
 async fn serve_once_each(listener: TcpListener) {
     while let Ok((mut stream, _)) = listener.accept().await {
-        let body = body(&mut stream).await;
-        let (method, headers) = (Method::POST, HeaderMap::new());
-        let asked = Asked { method, path: String::new(), headers, body, number: 0 };
-        let body = answer(&asked).to_string();
-        let head = "HTTP/1.1 200 OK\r\ncontent-type: application/json";
-        let all = format!("{head}\r\ncontent-length: {}\r\n\r\n{body}", body.len());
-        stream.write_all(all.as_bytes()).await.unwrap();
+        answer_once(&mut stream).await;
     }
+}
+
+/// Answers the call that comes over a connection.
+pub(crate) async fn answer_once(stream: &mut TcpStream) {
+    let body = body(stream).await;
+    let (method, headers) = (Method::POST, HeaderMap::new());
+    let asked = Asked { method, path: String::new(), headers, body, number: 0 };
+    let body = answer(&asked).to_string();
+    let head = "HTTP/1.1 200 OK\r\ncontent-type: application/json";
+    let all = format!("{head}\r\ncontent-length: {}\r\n\r\n{body}", body.len());
+    stream.write_all(all.as_bytes()).await.unwrap();
 }
 
 async fn body(stream: &mut TcpStream) -> Bytes {

@@ -23,6 +23,7 @@ mod connections;
 mod dialects;
 mod disk;
 mod drift;
+mod eager;
 mod embed;
 mod entries;
 mod env;

@@ -8,13 +8,14 @@ use std::task::{Context, Poll, Waker};
 use bytes::Bytes;
 use hyper::body::{Body, Frame, Incoming, SizeHint};
 
-use super::plain::{Idle, Line};
+use super::idle::Idle;
+use super::plain::Line;
 
 /// A body, and the connection that it comes from where nobody else drives that. Dropped before its end it
 /// closes the connection.
 pub(in crate::upstream) struct Arriving {
     body: Incoming,
-    from: Option<(Box<Line>, Arc<Idle>)>,
+    from: Option<(Box<Line>, Arc<Idle<Line>>)>,
 }
 
 impl Arriving {
@@ -24,7 +25,7 @@ impl Arriving {
     }
 
     /// Of a connection that is driven by whoever reads the body, and is kept when it has ended.
-    pub(super) fn driven(body: Incoming, line: Box<Line>, idle: &Arc<Idle>) -> Self {
+    pub(super) fn driven(body: Incoming, line: Box<Line>, idle: &Arc<Idle<Line>>) -> Self {
         Self { body, from: Some((line, Arc::clone(idle))) }
     }
 

@@ -1,10 +1,11 @@
 //! Opening connections: names, TCP and TLS, each within its time.
 
 use std::collections::HashMap;
-use std::future::Future;
+use std::future::{Future, ready};
 use std::io;
 use std::net::SocketAddr;
 use std::pin::Pin;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll};
 use std::time::Duration;
@@ -14,10 +15,12 @@ use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
 use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::client::legacy::connect::dns::Name;
 use rustls::ClientConfig;
+use tokio_util::task::TaskTracker;
 use tower_service::Service;
 
 use super::BoxError;
 use super::counted::Counted;
+use super::idle::Idle;
 use crate::config::Provider;
 use crate::metrics::UpstreamMetrics;
 
@@ -27,6 +30,12 @@ pub(super) struct Connector {
     https: HttpsConnector<HttpConnector<Resolver>>,
     timeout: Duration,
     metrics: UpstreamMetrics,
+    /// As many tokens as connections that are open.
+    open: TaskTracker,
+    /// Whether one carries many calls at once, as the last that was opened does.
+    is_shared: Arc<AtomicBool>,
+    /// Those that were opened before a call wanted them.
+    pub(super) ready: Arc<Idle<Counted>>,
 }
 
 impl Connector {
@@ -37,7 +46,33 @@ impl Connector {
         metrics: &UpstreamMetrics,
     ) -> Self {
         let (timeout, metrics) = (provider.connect_timeout, metrics.clone());
-        Self { https: https(tls, http2), timeout, metrics }
+        let (open, is_shared, ready) = (TaskTracker::new(), Arc::default(), Idle::new(provider));
+        Self { https: https(tls, http2), timeout, metrics, open, is_shared, ready }
+    }
+
+    /// How many are open, whoever uses them.
+    pub(super) fn count(&self) -> usize {
+        self.open.len()
+    }
+
+    /// How many are wanted where so many are.
+    pub(super) fn enough(&self, wanted: usize) -> usize {
+        if self.is_shared.load(Ordering::Relaxed) { wanted.min(1) } else { wanted }
+    }
+
+    /// Opens one.
+    pub(super) fn open(&self, uri: Uri) -> Connecting {
+        let opening = self.https.clone().call(uri);
+        let (timeout, metrics, open) = (self.timeout, self.metrics.clone(), self.open.clone());
+        let is_shared = Arc::clone(&self.is_shared);
+        Box::pin(async move {
+            let stream = tokio::time::timeout(timeout, opening).await.map_err(|_| {
+                io::Error::new(io::ErrorKind::TimedOut, "no connection within connect_timeout")
+            })??;
+            let stream = Counted::new(stream, &metrics, open.token());
+            is_shared.store(stream.is_shared(), Ordering::Relaxed);
+            Ok(stream)
+        })
     }
 }
 
@@ -49,7 +84,7 @@ fn https(tls: ClientConfig, http2: bool) -> HttpsConnector<HttpConnector<Resolve
     if http2 { builder.enable_http2().wrap_connector(tcp) } else { builder.wrap_connector(tcp) }
 }
 
-type Connecting = Pin<Box<dyn Future<Output = Result<Counted, BoxError>> + Send>>;
+pub(super) type Connecting = Pin<Box<dyn Future<Output = Result<Counted, BoxError>> + Send>>;
 
 impl Service<Uri> for Connector {
     type Response = Counted;
@@ -61,15 +96,10 @@ impl Service<Uri> for Connector {
     }
 
     fn call(&mut self, uri: Uri) -> Self::Future {
-        let opening = self.https.call(uri);
-        let timeout = self.timeout;
-        let metrics = self.metrics.clone();
-        Box::pin(async move {
-            let stream = tokio::time::timeout(timeout, opening).await.map_err(|_| {
-                io::Error::new(io::ErrorKind::TimedOut, "no connection within connect_timeout")
-            })??;
-            Ok(Counted::new(stream, &metrics))
-        })
+        match self.ready.take() {
+            Some(stream) => Box::pin(ready(Ok(*stream))),
+            None => self.open(uri),
+        }
     }
 }
 

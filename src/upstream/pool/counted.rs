@@ -1,30 +1,68 @@
-//! A connection that is counted while it is open.
+//! A connection that is counted while it is open, and may wait for its first request.
 
 use std::fmt;
 use std::io;
 use std::pin::Pin;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, Waker};
 
-use hyper::rt::{Read, ReadBufCursor, Write};
+use bytes::BytesMut;
+use hyper::rt::{Read, ReadBuf, ReadBufCursor, Write};
 use hyper_rustls::MaybeHttpsStream;
 use hyper_util::client::legacy::connect::{Connected, Connection};
 use hyper_util::rt::TokioIo;
 use tokio::net::TcpStream;
+use tokio_util::task::task_tracker::TaskTrackerToken;
 
+use super::idle::Reusable;
 use crate::metrics::{Held, UpstreamMetrics};
 
 type Stream = MaybeHttpsStream<TokioIo<TcpStream>>;
 
+/// How much a provider may say before it was asked anything. Over HTTP/2 it begins with its settings.
+const MOST: usize = 16 << 10;
+
 /// A stream to a provider; its end, whatever brings it, is the end of its being counted.
 pub(super) struct Counted {
     stream: Stream,
+    /// What came before anybody read.
+    ahead: BytesMut,
     _open: Held,
+    _among: TaskTrackerToken,
 }
 
 impl Counted {
-    pub(super) fn new(stream: Stream, metrics: &UpstreamMetrics) -> Self {
+    /// Counted in the metrics, and among those of its connector.
+    pub(super) fn new(stream: Stream, metrics: &UpstreamMetrics, among: TaskTrackerToken) -> Self {
         metrics.opened.inc();
-        Self { stream, _open: Held::one(&metrics.open) }
+        let ahead = BytesMut::new();
+        Self { stream, ahead, _open: Held::one(&metrics.open), _among: among }
+    }
+
+    /// Whether many calls may be under way on it at once.
+    pub(super) fn is_shared(&self) -> bool {
+        self.stream.connected().is_negotiated_h2()
+    }
+}
+
+impl Reusable for Counted {
+    /// Whether it is still open. Who speaks HTTP/1.1 and says something unasked is about to close it.
+    fn is_free(&mut self) -> bool {
+        let mut context = Context::from_waker(Waker::noop());
+        loop {
+            let mut piece = [0; 1024];
+            let mut piece = ReadBuf::new(&mut piece);
+            match Pin::new(&mut self.stream).poll_read(&mut context, piece.unfilled()) {
+                Poll::Pending => return true,
+                Poll::Ready(Err(_)) => return false,
+                Poll::Ready(Ok(())) if piece.filled().is_empty() || !self.is_shared() => {
+                    return false;
+                }
+                Poll::Ready(Ok(())) => self.ahead.extend_from_slice(piece.filled()),
+            }
+            if self.ahead.len() > MOST {
+                return false;
+            }
+        }
     }
 }
 
@@ -44,8 +82,13 @@ impl Read for Counted {
     fn poll_read(
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
-        buffer: ReadBufCursor<'_>,
+        mut buffer: ReadBufCursor<'_>,
     ) -> Poll<io::Result<()>> {
+        if !self.ahead.is_empty() {
+            let count = self.ahead.len().min(buffer.remaining());
+            buffer.put_slice(&self.ahead.split_to(count));
+            return Poll::Ready(Ok(()));
+        }
         Pin::new(&mut self.stream).poll_read(context, buffer)
     }
 }

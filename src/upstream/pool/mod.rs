@@ -3,8 +3,10 @@
 mod arriving;
 mod connect;
 mod counted;
+mod idle;
 mod plain;
 mod tls;
+mod warm;
 
 use std::sync::LazyLock;
 use std::time::Duration;
@@ -34,8 +36,8 @@ pub type RequestBody = Either<Full<Bytes>, ComingBody>;
 pub type ComingBody = UnsyncBoxBody<Bytes, BoxError>;
 
 /// The clients of one provider, made when the first call needs them: most providers that are built in are
-/// never called. The number of calls at once is bounded by permits, above.
-pub(super) struct Pools(LazyLock<Opened, Opening<Opened>>);
+/// never called, and hold no room for them. The number of calls at once is bounded by permits, above.
+pub(super) struct Pools(LazyLock<Box<Opened>, Opening<Box<Opened>>>);
 
 type Opening<T> = Box<dyn FnOnce() -> T + Send>;
 
@@ -44,6 +46,10 @@ struct Opened {
     plain: Option<Plain>,
     /// Other calls: keeps connections as the settings say, HTTP/1.1 or HTTP/2 by ALPN.
     calls: Client<Connector, RequestBody>,
+    /// What opens connections for those.
+    connector: Connector,
+    /// At the most.
+    most: usize,
     /// For what becomes another protocol, which only a connection over HTTP/1.1 can.
     switches: Client<Connector, RequestBody>,
 }
@@ -53,7 +59,7 @@ impl Pools {
     pub(super) fn of(provider: &Provider, metrics: &UpstreamMetrics) -> Result<Self, String> {
         let roots = tls::own_roots(provider)?;
         let (provider, metrics) = (provider.clone(), metrics.clone());
-        Ok(Self(LazyLock::new(Box::new(move || Opened::new(&provider, roots, &metrics)))))
+        Ok(Self(LazyLock::new(Box::new(move || Box::new(Opened::new(&provider, roots, &metrics))))))
     }
 
     /// Sends a request to where its URL says, over a connection that is there or a new one.
@@ -81,18 +87,19 @@ impl Opened {
             roots.extend(tls::PLATFORM.roots.iter().cloned());
         }
         let tls = tls::config(roots);
-        let both = Connector::new(provider, (tls.clone(), true), metrics);
-        let only_http1 = Connector::new(provider, (tls, false), metrics);
-        let plain = (!has_tls).then(|| Plain::new(only_http1.clone(), provider));
+        let connector = |http2| Connector::new(provider, (tls.clone(), http2), metrics);
+        let plain = (!has_tls).then(|| Plain::new(connector(false), provider));
+        let both = connector(true);
         let calls = Client::builder(TokioExecutor::new())
             .pool_timer(TokioTimer::new())
             .pool_idle_timeout(provider.idle_timeout)
             .pool_max_idle_per_host(provider.idle_connections as usize)
             .timer(TokioTimer::new())
             .http2_keep_alive_interval(Some(Duration::from_secs(30)))
-            .build(both);
+            .build(both.clone());
         let switches =
-            Client::builder(TokioExecutor::new()).pool_max_idle_per_host(0).build(only_http1);
-        Self { plain, calls, switches }
+            Client::builder(TokioExecutor::new()).pool_max_idle_per_host(0).build(connector(false));
+        let most = provider.max_connections as usize;
+        Self { plain, calls, connector: both, most, switches }
     }
 }

@@ -1,36 +1,29 @@
 //! Connections over HTTP/1.1 that whoever makes a call drives: they have no task of their own, so what
 //! an answer brings goes no way from task to task.
-//!
-//! Nobody looks at a connection while it is not in use. That the provider has closed it is seen when it
-//! is taken, and it is closed when its time has passed.
 
-use std::collections::VecDeque;
 use std::future::poll_fn;
 use std::pin::{Pin, pin};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
-use std::time::{Duration, Instant};
 
 use http::uri::{Parts, PathAndQuery};
 use http::{HeaderValue, Request, Response, Uri, header};
 use hyper::body::Incoming;
 use hyper::client::conn::TrySendError;
 use hyper::client::conn::http1::{self, Connection, SendRequest};
-use tokio::runtime::Handle;
-use tokio::time::sleep;
-use tower_service::Service;
 
 use super::arriving::Arriving;
 use super::connect::Connector;
 use super::counted::Counted;
+use super::idle::{Idle, Reusable};
 use super::{BoxError, RequestBody};
 use crate::bell::Bell;
 use crate::config::Provider;
 
 /// The client of one provider that speaks HTTP/1.1 without TLS.
 pub(super) struct Plain {
-    connector: Connector,
-    idle: Arc<Idle>,
+    pub(super) connector: Connector,
+    pub(super) idle: Arc<Idle<Line>>,
 }
 
 /// An open connection, and what drives it.
@@ -51,23 +44,9 @@ struct End {
     is_over: bool,
 }
 
-/// The connections that nobody uses now, the latest last.
-pub(super) struct Idle {
-    lines: Mutex<Lines>,
-    most: usize,
-    timeout: Duration,
-}
-
-#[derive(Default)]
-struct Lines {
-    waiting: VecDeque<(Instant, Box<Line>)>,
-    is_watched: bool,
-}
-
 impl Plain {
     pub(super) fn new(connector: Connector, provider: &Provider) -> Self {
-        let (most, timeout) = (provider.idle_connections as usize, provider.idle_timeout);
-        Self { connector, idle: Arc::new(Idle { lines: Mutex::default(), most, timeout }) }
+        Self { connector, idle: Idle::new(provider) }
     }
 
     /// Sends a request. One that found its connection closed before it left takes another.
@@ -98,8 +77,8 @@ impl Plain {
     }
 
     /// Boxed, since whoever may have one would have room for it, and is moved about.
-    async fn open(&self, to: &Uri) -> Result<Box<Line>, BoxError> {
-        let stream = self.connector.clone().call(to.clone()).await?;
+    pub(super) async fn open(&self, to: &Uri) -> Result<Box<Line>, BoxError> {
+        let stream = self.connector.open(to.clone()).await?;
         let (sender, connection) = http1::handshake(stream).await?;
         let driven = Driven { end: End { connection, is_over: false }, bell: Bell::new() };
         Ok(Box::new(Line { sender, driven }))
@@ -141,7 +120,9 @@ impl Line {
     ) -> Poll<T> {
         self.driven.poll(context, poll)
     }
+}
 
+impl Reusable for Line {
     /// Whether it is open, and done with the request before.
     fn is_free(&mut self) -> bool {
         self.driven.end.drive(&mut Context::from_waker(Waker::noop()));
@@ -170,63 +151,5 @@ impl End {
         if !self.is_over {
             self.is_over = Pin::new(&mut self.connection).poll(context).is_ready();
         }
-    }
-}
-
-impl Idle {
-    /// The one that was used last, since it is the least likely to be closed.
-    fn take(&self) -> Option<Box<Line>> {
-        loop {
-            let (since, mut line) = self.lock().waiting.pop_back()?;
-            if since.elapsed() < self.timeout && line.is_free() {
-                return Some(line);
-            }
-        }
-    }
-
-    /// Keeps a connection for the next call, if it can carry one.
-    pub(super) fn put(self: &Arc<Self>, mut line: Box<Line>) {
-        if self.most == 0 || !line.is_free() {
-            return;
-        }
-        let mut lines = self.lock();
-        let oldest = (lines.waiting.len() >= self.most).then(|| lines.waiting.pop_front());
-        lines.waiting.push_back((Instant::now(), line));
-        if !lines.is_watched
-            && let Ok(runtime) = Handle::try_current()
-        {
-            lines.is_watched = true;
-            runtime.spawn(watch(Arc::downgrade(self), self.timeout));
-        }
-        drop(lines);
-        drop(oldest);
-    }
-
-    /// Closes those whose time has passed; when to look again, if there are others.
-    fn close(&self) -> Option<Duration> {
-        let mut lines = self.lock();
-        let is_old = |(since, _): &mut (Instant, Box<Line>)| since.elapsed() >= self.timeout;
-        let mut old = Vec::new();
-        while let Some(line) = lines.waiting.pop_front_if(is_old) {
-            old.push(line);
-        }
-        let next =
-            lines.waiting.front().map(|(since, _)| self.timeout.saturating_sub(since.elapsed()));
-        lines.is_watched = next.is_some();
-        drop(lines);
-        next
-    }
-
-    fn lock(&self) -> MutexGuard<'_, Lines> {
-        self.lines.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-/// Holds nothing, and ends by itself: nothing that a drain has to wait for.
-async fn watch(idle: Weak<Idle>, timeout: Duration) {
-    let mut next = Some(timeout);
-    while let Some(wait) = next {
-        sleep(wait).await;
-        next = idle.upgrade().and_then(|idle| idle.close());
     }
 }
