@@ -101,8 +101,7 @@ async fn probe(built: &Built, upstream: &Arc<Upstream>, model: &str) -> Result<S
     let dimensions = dimensions(&first)?;
     let second = ask(built, upstream, model).await?;
     let repeat = if second.verdict.outcome() == Outcome::Hit { "hits" } else { "does not hit" };
-    let tls =
-        if upstream.settings.base_url.starts_with("https:") { "TLS verified" } else { "no TLS" };
+    let tls = if upstream.settings.has_tls() { "TLS verified" } else { "no TLS" };
     Ok(format!("{tls}, {latency:.1?}, {dimensions} dimensions, a repeat {repeat}"))
 }
 

@@ -8,7 +8,7 @@ use serde_json::{Map, Value};
 use super::admin::Admin;
 use super::settings::ServeArgs;
 use super::variables::{Standing, leading, reachable};
-use super::{Failure, print};
+use super::{Failure, print, runtime};
 use crate::config::Config;
 
 /// What is printed, and for whom.
@@ -35,8 +35,7 @@ enum Shell {
 
 pub(super) fn run(args: &Args) -> Result<(), Failure> {
     let config = args.serve.resolve()?;
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
-    let runtime = runtime.map_err(|error| Failure::Running(error.to_string()))?;
+    let runtime = runtime()?;
     let admin = Admin::of(&config)?;
     let proxy = match runtime.block_on(admin.proxy())? {
         Some(proxy) => proxy,

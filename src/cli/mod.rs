@@ -27,6 +27,7 @@ use std::process::ExitCode;
 
 use clap::{CommandFactory, Parser, Subcommand};
 use clap_complete::Shell;
+use tokio::runtime::{Builder, Runtime};
 
 use settings::ServeArgs;
 
@@ -157,6 +158,12 @@ pub fn main() -> ExitCode {
     };
     say(&message);
     ExitCode::from(code)
+}
+
+/// What a command waits in, on its own thread.
+fn runtime() -> Result<Runtime, Failure> {
+    let runtime = Builder::new_current_thread().enable_all().build();
+    runtime.map_err(|error| Failure::Running(error.to_string()))
 }
 
 /// Prints a line for people on standard error, at once, for who reads along.

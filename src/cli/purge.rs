@@ -5,7 +5,7 @@ use serde::Deserialize;
 
 use super::admin::Admin;
 use super::settings::ServeArgs;
-use super::{Failure, print};
+use super::{Failure, print, runtime};
 
 /// Which entries.
 #[derive(Debug, clap::Args)]
@@ -75,8 +75,7 @@ impl Args {
 pub(super) fn run(args: &Args) -> Result<(), Failure> {
     let path = args.path()?;
     let config = args.serve.resolve()?;
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
-    let runtime = runtime.map_err(|error| Failure::Running(error.to_string()))?;
+    let runtime = runtime()?;
     let body = runtime.block_on(async { Admin::of(&config)?.send(Method::DELETE, &path).await })?;
     let told: Told = serde_json::from_slice(&body)
         .map_err(|error| Failure::Running(format!("that is no answer of larder's: {error}")))?;

@@ -130,6 +130,13 @@ fn is_name(name: &str) -> bool {
 fn origin(provider: &Provider) -> Option<(String, String, u16)> {
     let url: http::Uri = provider.base_url.parse().ok()?;
     let scheme = url.scheme_str()?.to_owned();
-    let port = url.port_u16().unwrap_or(if scheme == "https" { 443 } else { 80 });
+    let port = url.port_u16().unwrap_or(if provider.has_tls() { 443 } else { 80 });
     Some((scheme, url.host()?.to_ascii_lowercase(), port))
+}
+
+impl Provider {
+    /// Whether it is called over TLS; the names of schemes have no case.
+    pub fn has_tls(&self) -> bool {
+        self.base_url.get(..6).is_some_and(|scheme| scheme.eq_ignore_ascii_case("https:"))
+    }
 }

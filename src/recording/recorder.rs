@@ -29,7 +29,10 @@ pub struct Recorder {
     answers: Mutex<HashMap<Digest, Answered>>,
     /// Each input with what its vector's bytes come to.
     inputs: Mutex<HashMap<CacheKey, u64>>,
-    warned: [AtomicBool; 2],
+    /// Whether it was said that something goes by.
+    passing_told: AtomicBool,
+    /// Whether it was said that nothing can be written.
+    failure_told: AtomicBool,
 }
 
 /// What a question was answered so far.
@@ -47,8 +50,14 @@ impl Recorder {
     /// A recorder into a folder, which is made where it is not there.
     pub(super) fn start(folder: Folder, tasks: TaskTracker) -> io::Result<Arc<Self>> {
         folder.prepare()?;
-        let (answers, inputs, warned) = (Mutex::default(), Mutex::default(), Default::default());
-        Ok(Arc::new(Self { folder, tasks, answers, inputs, warned }))
+        Ok(Arc::new(Self {
+            folder,
+            tasks,
+            answers: Mutex::default(),
+            inputs: Mutex::default(),
+            passing_told: AtomicBool::new(false),
+            failure_told: AtomicBool::new(false),
+        }))
     }
 
     /// Records the answer to a question. The order of calls is the order of a replay.
@@ -83,7 +92,7 @@ impl Recorder {
 
     /// Says once that something went by that no recording has.
     pub fn went_by(&self, what: &str) {
-        if !self.warned[0].swap(true, Ordering::Relaxed) {
+        if !self.passing_told.swap(true, Ordering::Relaxed) {
             tracing::warn!(what, "is not recorded, and a replay will not have it");
         }
     }
@@ -151,7 +160,7 @@ impl Recorder {
     /// Says once that nothing can be written.
     fn tell(&self, written: io::Result<()>) {
         if let Err(error) = written
-            && !self.warned[1].swap(true, Ordering::Relaxed)
+            && !self.failure_told.swap(true, Ordering::Relaxed)
         {
             tracing::error!(%error, "an answer could not be recorded, and others may not be");
         }

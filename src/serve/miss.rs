@@ -9,7 +9,6 @@ use super::original::original;
 use super::reply::{Content, Reply, Verdict};
 use super::table::{End, Table};
 use super::{Ask, Service};
-use crate::error::{Error, Kind};
 
 pub(super) async fn answer(
     service: &Arc<Service>,
@@ -58,10 +57,6 @@ pub(super) async fn answer(
             Content::Passed(answer)
         }
         End::Failed(error) => Content::Failed(error),
-        End::Again => {
-            let message = "the calls that would have brought the vectors all failed";
-            Content::Failed(Error::new(Kind::UpstreamInvalid, message))
-        }
     };
     Reply { content, verdict }
 }

@@ -52,8 +52,6 @@ type Claimed = (Vec<(CacheKey, Follow<Outcome>)>, Items, Vec<usize>);
 pub(super) enum End {
     /// All are there.
     Complete,
-    /// Some flights ended without a vector, for reasons that are not this request's.
-    Again,
     /// The provider said no.
     Refused(Arc<Answer>),
     /// Larder could not.
@@ -65,7 +63,6 @@ impl End {
     pub(super) fn is_failure(&self) -> bool {
         match self {
             Self::Complete => false,
-            Self::Again => true,
             Self::Refused(answer) => answer.status.is_server_error(),
             Self::Failed(error) => error.kind.is_providers(),
         }
@@ -120,9 +117,8 @@ impl Table {
             if round == 0 {
                 (self.items, self.led) = (items, led);
             }
-            match self.wait(waits, &original.fingerprint).await {
-                End::Again => {}
-                end => return end,
+            if let Some(end) = self.wait(waits, &original.fingerprint).await {
+                return end;
             }
         }
         self.ask_alone(service, original, question).await
@@ -190,22 +186,23 @@ impl Table {
         })
     }
 
-    async fn wait(&mut self, waits: Vec<(CacheKey, Follow<Outcome>)>, own: &Digest) -> End {
-        let mut end = End::Complete;
+    /// `None` where some flights ended without a vector, for reasons that are not this request's.
+    async fn wait(&mut self, waits: Vec<(CacheKey, Follow<Outcome>)>, own: &Digest) -> Option<End> {
+        let mut is_complete = true;
         for (key, follow) in waits {
             match follow.landed().await {
                 Ok(Outcome::Arrived(arrival)) if self.accepts(&arrival) => self.seat(&key, arrival),
                 Ok(Outcome::Refused(Refused { answer, only }))
                     if only.is_none_or(|only| only == *own) =>
                 {
-                    return End::Refused(answer);
+                    return Some(End::Refused(answer));
                 }
-                Ok(Outcome::Failed(error)) => return End::Failed(error),
+                Ok(Outcome::Failed(error)) => return Some(End::Failed(error)),
                 // Also what another replica had from before, and is too old for this request.
-                Ok(Outcome::Arrived(_) | Outcome::Refused(_)) | Err(_) => end = End::Again,
+                Ok(Outcome::Arrived(_) | Outcome::Refused(_)) | Err(_) => is_complete = false,
             }
         }
-        if matches!(end, End::Complete) && !is_even(&self.found) { End::Again } else { end }
+        (is_complete && is_even(&self.found)).then_some(End::Complete)
     }
 
     /// The request in its own bytes, with nobody. What comes is kept, but nobody can join.

@@ -38,6 +38,9 @@ use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tokio::time;
 
+/// What contains this is refused, and with it the whole call.
+const POISON: &str = "__poison__";
+
 pub use self::faults::Faults;
 pub use self::settings::{Settings, duration, share};
 pub use self::stats::Snapshot;

@@ -10,8 +10,6 @@ mod signals;
 use std::ffi::OsString;
 use std::process::ExitCode;
 
-use tokio::runtime;
-
 use self::child::Child;
 use self::sidecar::Sidecar;
 use self::signals::{Signals, code};
@@ -19,7 +17,7 @@ use super::admin::Admin;
 use super::serve::announce;
 use super::settings::{ServeArgs, start_logs};
 use super::variables::{Standing, leading};
-use super::{Failure, say, stats};
+use super::{Failure, runtime, say, stats};
 use crate::config::{Config, Override};
 
 /// The sidecar's options, and the command.
@@ -34,8 +32,7 @@ pub(super) struct Args {
 
 /// The command's own exit code, if it was started.
 pub(super) fn run(args: &Args) -> Result<ExitCode, Failure> {
-    let runtime = runtime::Builder::new_current_thread().enable_all().build();
-    let runtime = runtime.map_err(|error| Failure::Running(error.to_string()))?;
+    let runtime = runtime()?;
     let (config, standing) = resolve(&args.serve)?;
     start_logs(&config.log);
     runtime.block_on(accompany(args, config, &standing)).map(ExitCode::from)

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use super::admin::Admin;
 use super::settings::ServeArgs;
-use super::{Failure, print, print_on};
+use super::{Failure, print, print_on, runtime};
 
 /// Between two looks.
 const EVERY: Duration = Duration::from_secs(2);
@@ -36,8 +36,7 @@ pub(super) async fn line(admin: &Admin) -> Result<String, Failure> {
 
 pub(super) fn run(args: &Args) -> Result<(), Failure> {
     let config = args.serve.resolve()?;
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
-    let runtime = runtime.map_err(|error| Failure::Running(error.to_string()))?;
+    let runtime = runtime()?;
     runtime.block_on(async {
         let admin = Admin::of(&config)?;
         loop {

@@ -14,7 +14,7 @@ use super::admin::Admin;
 use super::connect::connect;
 use super::progress::bar;
 use super::settings::ServeArgs;
-use super::{Failure, say};
+use super::{Failure, runtime, say};
 use crate::config::Config;
 use crate::dialect;
 use crate::upstream::embeddings_below;
@@ -52,8 +52,7 @@ pub(super) struct Args {
 pub(super) fn run(args: &Args) -> Result<(), Failure> {
     let config = args.serve.resolve()?;
     let (path, headers) = (args.path(&config)?, args.headers(&config)?);
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
-    let runtime = runtime.map_err(|error| Failure::Running(error.to_string()))?;
+    let runtime = runtime()?;
     let length = |path: &PathBuf| path.metadata().map_or(0, |found| found.len());
     let bar = bar(args.files.iter().map(length).sum());
     let sent = runtime.block_on(async {

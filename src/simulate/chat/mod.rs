@@ -17,13 +17,11 @@ use http::{HeaderValue, Method, Response, StatusCode, header};
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
+use super::POISON;
 use super::frames::Frames;
 use super::oracle;
 use super::provider::{Denial, Provider, pause};
 use super::reply::{self, Body};
-
-/// A conversation that contains this is refused.
-const POISON: &str = "__poison__";
 
 /// A provider's wire shape.
 trait Shape: Sync {

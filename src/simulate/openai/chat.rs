@@ -9,13 +9,11 @@ use serde::Deserialize;
 use super::fields::{Fields, value};
 use super::refusal::{Refusal, Trouble};
 use super::transcript::{Transcript, Usage};
+use crate::simulate::POISON;
 use crate::simulate::frames::Frames;
 use crate::simulate::oracle;
 use crate::simulate::provider::{Provider, pause};
 use crate::simulate::reply::{self, Body};
-
-/// A conversation that contains this is refused.
-const POISON: &str = "__poison__";
 
 /// Answers a call for chat.
 pub(super) async fn answer(

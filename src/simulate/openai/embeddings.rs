@@ -10,13 +10,12 @@ use tokio::task;
 
 use super::fields::{Fields, Item, Text, items, value};
 use super::refusal::{Refusal, Trouble};
+use crate::simulate::POISON;
 use crate::simulate::faults::Faults;
 use crate::simulate::oracle::{self, Input};
 use crate::simulate::provider::Provider;
 use crate::simulate::reply::{self, Body};
 
-/// An input that contains this is refused, and with it the whole call.
-const POISON: &str = "__poison__";
 /// More than any model has, and few enough that 2,048 vectors still fit into memory.
 const MAX_DIMENSIONS: usize = 16_384;
 /// So many numbers are written in well under a millisecond; then the other connections of the

@@ -12,11 +12,9 @@ use serde_json::Value;
 
 use self::question::Question;
 use self::refusal::Trouble;
+use super::POISON;
 use super::provider::Provider;
 use super::reply::{self as wire, Body};
-
-/// An input that contains this is refused, and with it the whole call.
-const POISON: &str = "__poison__";
 
 /// An endpoint's way of speaking.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -82,7 +82,7 @@ impl Pools {
 
 impl Opened {
     fn new(provider: &Provider, mut roots: RootCertStore, metrics: &UpstreamMetrics) -> Self {
-        let has_tls = provider.base_url.starts_with("https:");
+        let has_tls = provider.has_tls();
         if has_tls {
             roots.extend(tls::PLATFORM.roots.iter().cloned());
         }

@@ -4,7 +4,7 @@ use http::Method;
 use serde_json::Value;
 
 use super::{JSON, by, chat, good};
-use crate::harness::{Ask, Scripted, Sidecar, config_file, larder, path, texts};
+use crate::harness::{Ask, Scripted, Sidecar, config_file, larder, path, texts, until};
 
 fn open() -> Scripted {
     Scripted::start(|asked| async move { Some(good(&asked)) })
@@ -127,7 +127,6 @@ async fn whoever_is_refused_has_a_line_in_the_log_too() {
     let config = "[access]\nauth = \"allowlist\"\nkeys = [\"first\"]\n[log]\nrequests = true\n";
     let sidecar = Sidecar::with(open().address, config);
     sidecar.client().embed(&by("other", &Ask::of(["unlisted"]))).await;
-    let log = sidecar.log();
-    let line = log.lines().find(|line| line.contains("status=401"));
-    assert!(line.is_some_and(|line| line.contains("unauthorized")), "{log}");
+    let is_told = |line: &str| line.contains("status=401") && line.contains("unauthorized");
+    until("it is logged", || async { sidecar.log().lines().any(is_told) }).await;
 }
