@@ -1,5 +1,5 @@
-//! One provider: calls under permits and deadlines, over pooled connections. The only room that
-//! names the HTTP client; of what a provider says it reads the head.
+//! One provider: calls under permits and deadlines, over pooled connections. The only room that names the
+//! HTTP client; of what a provider says it reads the head.
 
 mod again;
 mod allowance;
@@ -42,7 +42,7 @@ use queue::{Queue, Turn};
 use retry::Budget;
 pub use standings::{Standing, Standings};
 use ticket::Each;
-pub use ticket::{Priority, Ticket};
+pub use ticket::{Patience, Priority, Ticket};
 pub use told::asked_to_wait;
 
 use crate::ceiling::{Ceiling, Room};
@@ -79,14 +79,6 @@ pub struct Call {
     pub body: Bytes,
     /// In whose name, where that is traced.
     pub cause: Option<Cause>,
-}
-
-/// Who waits for a call.
-pub struct Patience<'a> {
-    /// How long; `None` is as long as it takes.
-    pub until: Option<Instant>,
-    /// Whether anybody still does.
-    pub is_wanted: &'a (dyn Fn() -> bool + Sync),
 }
 
 /// A whole answer, decoded.
@@ -285,12 +277,6 @@ impl Upstream {
         let mut room = self.waiting.room();
         room.hold(bytes.checked_next_multiple_of(KIB)?).ok()?;
         Some(Arc::new(room))
-    }
-}
-
-impl fmt::Debug for Patience<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Patience").field("until", &self.until).finish_non_exhaustive()
     }
 }
 

@@ -1,5 +1,6 @@
 //! How a call waits for its turn: with whom, before whom, and how long.
 
+use std::fmt;
 use std::time::Instant;
 
 use crate::key::Digest;
@@ -52,5 +53,19 @@ impl Ticket {
     /// Of one who waits as long as it takes.
     pub fn patient(line: Digest) -> Self {
         Self { line, priority: Priority::Interactive, until: None }
+    }
+}
+
+/// Who waits for a call.
+pub struct Patience<'a> {
+    /// How long; `None` is as long as it takes.
+    pub until: Option<Instant>,
+    /// Whether anybody still does.
+    pub is_wanted: &'a (dyn Fn() -> bool + Sync),
+}
+
+impl fmt::Debug for Patience<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Patience").field("until", &self.until).finish_non_exhaustive()
     }
 }
