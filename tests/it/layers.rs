@@ -26,6 +26,7 @@ const ROOMS: &[(&str, &[&str])] = &[
     ("strsim", &["config/"]),
     ("clap", &["cli/", "simulate/settings.rs", "simulate/faults.rs"]),
     ("clap_complete", &["cli/"]),
+    ("clap_mangen", &["cli/"]),
     ("rustix", &["cli/run/"]),
 ];
 
