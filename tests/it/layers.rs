@@ -27,7 +27,8 @@ const ROOMS: &[(&str, &[&str])] = &[
     ("clap", &["cli/", "simulate/settings.rs", "simulate/faults.rs"]),
     ("clap_complete", &["cli/"]),
     ("clap_mangen", &["cli/"]),
-    ("rustix", &["cli/run/"]),
+    ("listenfd", &["server/"]),
+    ("rustix", &["cli/run/", "server/inherited.rs"]),
 ];
 
 /// Stands apart: uses nothing of larder, and only the command line uses it.
