@@ -10,7 +10,7 @@ use bytes::Bytes;
 use http::{Method, Response};
 use http_body_util::Full;
 
-use crate::harness::{Answer, Client, Scripted, Sidecar, Simulated};
+use crate::harness::{Answer, Client, Scripted, Sidecar, Simulated, until};
 use shapes::{JSON, MESSAGES, OPENAI, OPENAI_STREAM, Shape, shapes};
 
 /// A provider that says what it is told to say next.
@@ -104,8 +104,11 @@ async fn an_answer_that_ended_well_comes_back_byte_for_byte() {
         assert_eq!(provider.calls(), number + 1, "{at}");
     }
     let count = f64::from(u32::try_from(shapes().count()).unwrap());
-    let stored = sidecar.metric("larder_chat_answers_total", "result=\"stored\"").await;
-    assert!((stored - count).abs() < 0.5, "{stored}");
+    until("all are stored", || async {
+        let stored = sidecar.metric("larder_chat_answers_total", "result=\"stored\"").await;
+        (stored - count).abs() < 0.5
+    })
+    .await;
     assert!(sidecar.metric("larder_client_cancelled_total", "").await < 0.5);
     let labels = "operation=\"chat\",verdict=\"hit\"";
     assert!(
