@@ -17,12 +17,14 @@ RUN --mount=type=cache,target=/usr/local/cargo/registry \
     --mount=type=cache,target=/larder/target \
     cargo build --locked --release --bin larder \
     && install -D target/release/larder /image/larder \
+    && install -D -m 0644 -t /image/doc LICENSE config/LICENSES.md \
     && install -d -m 0700 /image/answers
 
 # glibc, as all tests and figures have it, and not static musl, whose allocator serves threads one by one. libc,
 # libm, libgcc_s and the roots of the web's certificates are all that larder needs.
 FROM gcr.io/distroless/cc-debian12:nonroot
 COPY --from=build /image/larder /usr/local/bin/larder
+COPY --from=build /image/doc /usr/share/doc/larder
 # For LARDER_CACHE_DIR: a volume that is mounted here belongs to larder's user.
 COPY --from=build --chown=65532:65532 /image/answers /var/lib/larder
 EXPOSE 5273 5274

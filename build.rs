@@ -3,6 +3,7 @@
 //! everything anew.
 
 use std::env;
+use std::path::Path;
 use std::process::Command;
 
 fn main() {
@@ -16,6 +17,10 @@ fn main() {
 
 /// The commit that is checked out; `None` where there is no git, or no repository.
 fn committed() -> Option<String> {
+    // An archive that was unpacked within another repository is not a commit of that one.
+    if !Path::new(".git").exists() {
+        return None;
+    }
     // This file is written to whenever the commit is another one.
     let log = git(&["rev-parse", "--git-path", "logs/HEAD"])?;
     println!("cargo::rerun-if-changed={log}");

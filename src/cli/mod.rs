@@ -11,6 +11,7 @@ mod demo;
 mod env;
 mod items;
 mod lines;
+mod man;
 mod progress;
 mod purge;
 mod run;
@@ -102,6 +103,8 @@ enum Command {
         /// The shell
         shell: Shell,
     },
+    /// Print the manual page larder(1), or write those of all commands
+    Man(man::Args),
 }
 
 /// How a command ended, if not well.
@@ -149,6 +152,7 @@ pub fn main() -> ExitCode {
             clap_complete::generate(shell, &mut Cli::command(), "larder", &mut io::stdout());
             Ok(())
         }
+        Command::Man(args) => man::run(&args, Cli::command()),
     };
     let (message, code) = match result {
         Ok(()) => return ExitCode::SUCCESS,

@@ -1,6 +1,7 @@
 //! The services: pingora's, over listeners that were opened before it runs, with hyper on every stream
 //! they accept.
 
+use std::collections::HashSet;
 use std::future::pending;
 use std::pin::Pin;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -166,7 +167,7 @@ impl Entrance {
 
     async fn take_listeners(&mut self, fds: &ListenFds) {
         // What was handed over and is not wanted any more would let clients wait for ever.
-        fds.lock().close_unclaimed(&self.opened.addresses.names());
+        fds.lock().close_unclaimed(&self.opened.names);
         for listener in &mut self.listeners {
             if let Some(config) = listener.ready(fds).await {
                 self.inner.add_listener(config);
@@ -220,21 +221,27 @@ impl PingoraService for Entrance {
     }
 
     fn listen_addresses(&self) -> Option<Vec<String>> {
-        Some(self.listeners.iter().map(|listener| listener.name.clone()).collect())
+        Some(self.opened.names.iter().cloned().collect())
     }
 }
 
 /// Announces the addresses once all listeners are open.
 pub(super) struct Opened {
     missing: AtomicUsize,
+    /// What they may have been handed over by.
+    names: HashSet<String>,
     addresses: Addresses,
     announce: Mutex<Option<Announce>>,
 }
 
 impl Opened {
-    pub(super) fn new(listeners: usize, addresses: Addresses, announce: Announce) -> Self {
+    pub(super) fn new(
+        listeners: usize,
+        names: HashSet<String>,
+        (addresses, announce): (Addresses, Announce),
+    ) -> Self {
         let announce = Mutex::new(Some(announce));
-        Self { missing: AtomicUsize::new(listeners), addresses, announce }
+        Self { missing: AtomicUsize::new(listeners), names, addresses, announce }
     }
 
     fn one_more(&self) {

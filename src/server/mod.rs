@@ -6,11 +6,13 @@
 
 mod build;
 mod entrance;
+mod inherited;
 mod kept;
 mod listeners;
 mod reload;
 mod signals;
 mod socket;
+mod socket_file;
 mod tls;
 mod warm;
 
@@ -30,6 +32,7 @@ use crate::gate::{Admin, Current, Guard};
 use build::proxy;
 pub use build::{Built, build, cache_directory};
 use entrance::{App, Entrance, Opened, Shared};
+pub use inherited::Inherited;
 pub use listeners::Addresses;
 use listeners::Listeners;
 use reload::Live;
@@ -61,10 +64,19 @@ impl fmt::Display for Failure {
 /// Tells the real addresses.
 pub type Announce = Box<dyn FnOnce(Addresses) + Send>;
 
+/// Where the listeners of a run come from.
+#[derive(Debug)]
+pub enum Source {
+    /// They are opened as configured, but for those that the process was started with.
+    Opened(Inherited),
+    /// A running process hands them over.
+    HandedOver,
+}
+
 /// What a caller may want of a run beside the configuration.
 pub struct Run {
-    /// Take the listeners over from a running process instead of opening them.
-    pub upgrade: bool,
+    /// Where its listeners come from.
+    pub source: Source,
     /// Reads the configuration anew, for SIGHUP and the admin API.
     pub read: Read,
     /// Whether signals end it.
@@ -77,7 +89,7 @@ pub struct Run {
 
 impl fmt::Debug for Run {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Run").field("upgrade", &self.upgrade).finish_non_exhaustive()
+        f.debug_struct("Run").field("source", &self.source).finish_non_exhaustive()
     }
 }
 
@@ -97,11 +109,10 @@ pub fn run(config: &Config, run: Run) -> Result<(), Failure> {
     let live = Arc::new(Live::new(run.read, (config.clone(), built), replaced));
     let reloading = Arc::clone(&live);
     let runtime = runtime()?;
-    let Listeners { proxy: at_proxy, admin: at_admin, addresses } = if run.upgrade {
-        Listeners::handed_over(&config.server)
-    } else {
-        runtime.block_on(Listeners::open(&config.server))?
-    };
+    let upgrade = matches!(run.source, Source::HandedOver);
+    let listeners = runtime.block_on(Listeners::of(&config.server, run.source))?;
+    let names = listeners.names();
+    let Listeners { proxy: at_proxy, admin: at_admin, file, addresses } = listeners;
     let admin = Arc::new(Admin {
         guard: Guard::new(&config.server.admin_token, addresses.admin),
         started: unix_seconds(),
@@ -115,8 +126,8 @@ pub fn run(config: &Config, run: Run) -> Result<(), Failure> {
         reload: Box::new(move || reloading.reload()),
         draining: draining.subscribe(),
     });
-    let mut server = pingora(config, run.upgrade);
-    let opened = Arc::new(Opened::new(2, addresses, run.announce));
+    let mut server = pingora(config, upgrade);
+    let opened = Arc::new(Opened::new(2, names, (addresses, run.announce)));
     let entrance = |app, listeners| Entrance::new(app, listeners, &draining, &opened);
     server.add_service(entrance(App::Proxy(current, tls, shared.clone()), at_proxy));
     server.add_service(entrance(App::Admin(admin, shared), at_admin));
@@ -125,8 +136,8 @@ pub fn run(config: &Config, run: Run) -> Result<(), Failure> {
     let exporter = exporter.transpose().map_err(Failure::Start)?;
     let signals = Signals { ends: run.ends, stop: run.stop, draining, tasks, live, drain };
     server.run(RunArgs { shutdown_signal: Box::new(signals) });
-    if let Some(path) = config.server.unix_socket.path() {
-        runtime.block_on(socket::remove(path));
+    if let Some(file) = file {
+        runtime.block_on(file.leave());
     }
     // What the tiers still have to write takes no longer than they allow themselves.
     runtime.block_on(tiers.close());

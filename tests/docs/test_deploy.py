@@ -2,13 +2,15 @@
 
 import re
 import shutil
+import subprocess
+import time
 import tomllib
 
 import kubernetes_validate
 import pytest
 import yaml
-from stage import sidecar
-from tree import DEPLOY, LARDER, ROOT, TOOLS, passes
+from stage import end, free_port, sidecar
+from tree import DEPLOY, LARDER, ROOT, TOOLS, passes, plain_environment
 
 KUBERNETES = DEPLOY / "kubernetes"
 
@@ -188,19 +190,51 @@ def test_the_probes_and_the_monitor_ask_where_the_sidecar_answers(stage):
 # --- systemd ---
 
 
-def unit(tmp_path):
-    """The unit, with the binary where it is here."""
-    path = tmp_path / "larder.service"
-    path.write_text((DEPLOY / "larder.service").read_text().replace("/usr/local/bin/larder", LARDER))
-    return path
+def units(tmp_path):
+    """The units, with the binary where it is here."""
+    for name in ("larder.service", "larder.socket"):
+        said = (DEPLOY / name).read_text().replace("/usr/local/bin/larder", LARDER)
+        (tmp_path / name).write_text(said)
+    return [tmp_path / "larder.service", tmp_path / "larder.socket"]
 
 
-def test_systemd_finds_no_fault_with_the_unit(tmp_path):
-    assert passes("systemd-analyze", "verify", unit(tmp_path)) == ""
+def test_systemd_finds_no_fault_with_the_units(tmp_path):
+    assert passes("systemd-analyze", "verify", *units(tmp_path)) == ""
 
 
-def test_systemd_finds_little_that_the_unit_may_do(tmp_path):
-    passes("systemd-analyze", "security", "--offline=true", "--threshold=15", unit(tmp_path))
+def test_systemd_finds_little_that_the_service_may_do(tmp_path):
+    passes("systemd-analyze", "security", "--offline=true", "--threshold=15", units(tmp_path)[0])
+
+
+def test_larder_listens_where_it_does_without_systemd_s_sockets():
+    server = tomllib.loads((ROOT / "config/larder.toml").read_text())["server"]
+    listens = re.findall(r"^ListenStream=(.*)$", (DEPLOY / "larder.socket").read_text(), re.M)
+    assert listens[:2] == [server["listen"], server["admin_listen"]]
+    assert len(listens) == 3 and listens[2].startswith("/run/")
+
+
+@pytest.mark.parametrize("names", [None, "proxy:admin:unix"])
+def test_larder_is_started_by_who_connects(names, stage, tmp_path):
+    """As systemd passes the sockets, in the order of the unit and by names."""
+    proxy, admin = (f"127.0.0.1:{free_port()}" for _ in range(2))
+    file = tmp_path / "larder.sock"
+    listens = [f"--listen={place}" for place in (proxy, admin, file)]
+    named = [f"--fdname={names}"] if names else []
+    command = ["systemd-socket-activate", *listens, *named, LARDER, "serve",
+               "--upstream", f"http://{stage.provider}/v1"]
+    log = tmp_path / "log"
+    with open(log, "w") as said:
+        process = subprocess.Popen(command, stderr=said, env=plain_environment())
+    try:
+        while not file.exists() and process.poll() is None:
+            time.sleep(0.01)
+        for to in ([f"http://{admin}/healthz"], [f"http://{proxy}/v1/models"],
+                   ["--unix-socket", file, "http://larder/v1/models"]):
+            passes("curl", "--fail", "--silent", "--show-error", *to)
+    finally:
+        end(process)
+    assert f"listening proxy={proxy} admin={admin} unix={file}" in log.read_text()
+    assert file.exists()
 
 
 def test_the_unit_gives_larder_longer_than_it_takes_to_drain():

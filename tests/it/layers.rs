@@ -26,7 +26,9 @@ const ROOMS: &[(&str, &[&str])] = &[
     ("strsim", &["config/"]),
     ("clap", &["cli/", "simulate/settings.rs", "simulate/faults.rs"]),
     ("clap_complete", &["cli/"]),
-    ("rustix", &["cli/run/"]),
+    ("clap_mangen", &["cli/"]),
+    ("listenfd", &["server/"]),
+    ("rustix", &["cli/run/", "server/inherited.rs"]),
 ];
 
 /// Stands apart: uses nothing of larder, and only the command line uses it.

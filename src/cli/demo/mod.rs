@@ -14,7 +14,7 @@ use tokio::sync::watch;
 use super::settings::{ServeArgs, start_logs};
 use super::simulate::until_signal;
 use super::{Failure, print, say};
-use crate::server::{self, Addresses, Ends, Run};
+use crate::server::{self, Addresses, Ends, Inherited, Run, Source};
 use crate::simulate::{self, Settings};
 
 /// What the demonstration does after its table.
@@ -44,7 +44,8 @@ pub(super) fn run(args: &Args) -> Result<(), Failure> {
     };
     let read = move || options.resolve().map_err(|failure| failure.to_string());
     let (read, announce) = (Box::new(read), Box::new(announce));
-    let run = Run { upgrade: false, read, ends: Ends::WhenTold, stop: stopped, announce };
+    let source = Source::Opened(Inherited::default());
+    let run = Run { source, read, ends: Ends::WhenTold, stop: stopped, announce };
     let sidecar = thread::spawn(move || server::run(&config, run));
     let addresses = announced.recv().map_err(|_| failed(&"the sidecar did not start"))?;
 

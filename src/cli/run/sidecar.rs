@@ -7,7 +7,7 @@ use tokio::task::spawn_blocking;
 
 use super::super::Failure;
 use crate::config::Config;
-use crate::server::{self, Addresses, Ends, Read, Run};
+use crate::server::{self, Addresses, Ends, Inherited, Read, Run, Source};
 
 /// A sidecar that starts, or runs.
 #[derive(Debug)]
@@ -26,8 +26,8 @@ impl Sidecar {
                 tracing::debug!("the sidecar is not wanted any more");
             }
         };
-        let announce = Box::new(announce);
-        let run = Run { upgrade: false, read, ends: Ends::WhenTold, stop: stopped, announce };
+        let (source, announce) = (Source::Opened(Inherited::default()), Box::new(announce));
+        let run = Run { source, read, ends: Ends::WhenTold, stop: stopped, announce };
         let thread = thread::spawn(move || server::run(&config, run));
         Self { announced, stop, thread }
     }

@@ -2,12 +2,15 @@
 
 use std::io::{BufRead, BufReader};
 use std::net::SocketAddr;
+use std::os::fd::OwnedFd;
 use std::path::PathBuf;
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, mpsc};
 use std::time::Duration;
 use std::{env, fs, process, thread};
+
+use command_fds::{CommandFdExt, FdMapping};
 
 use super::{Client, PATIENCE, until};
 
@@ -35,6 +38,17 @@ impl Drop for Config {
 pub(crate) fn larder(arguments: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_larder"));
     command.args(arguments).env_clear().stdin(Stdio::null());
+    command
+}
+
+/// The binary with sockets from descriptor 3 on, which are its own by the number of its process.
+pub(crate) fn larder_with(sockets: Vec<OwnedFd>, environment: &[(&str, &str)]) -> Command {
+    let mut command = Command::new("sh");
+    let script = "export LISTEN_PID=$$; exec \"$0\" \"$@\"";
+    command.args(["-c", script, env!("CARGO_BIN_EXE_larder")]).env_clear().stdin(Stdio::null());
+    command.env("LISTEN_FDS", sockets.len().to_string()).envs(environment.iter().copied());
+    let mapped = |(parent_fd, child_fd)| FdMapping { parent_fd, child_fd };
+    command.fd_mappings(sockets.into_iter().zip(3..).map(mapped).collect()).unwrap();
     command
 }
 
@@ -92,6 +106,18 @@ impl Sidecar {
         command.env_clear().stdin(Stdio::null());
         let arguments = ["--listen", "127.0.0.1:0", "--admin-listen", "127.0.0.1:0"];
         Self::run(command, &arguments, upstream, "")
+    }
+
+    /// Started as systemd starts it, with sockets that are called by these names.
+    pub(crate) fn activated(
+        (sockets, names): (Vec<OwnedFd>, &str),
+        upstream: SocketAddr,
+        config: &str,
+    ) -> Self {
+        let command = larder_with(sockets, &[("LISTEN_FDNAMES", names)]);
+        // Addresses that it could not have: those of the sockets take their place.
+        let arguments = ["--listen", "192.0.2.1:1", "--admin-listen", "127.0.0.1:0"];
+        Self::run(command, &arguments, upstream, config)
     }
 
     /// A new process that takes this one's listeners over; the old one is told a moment later.

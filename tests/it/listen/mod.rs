@@ -1,9 +1,15 @@
-//! The other ways in: a socket file, and TLS.
+//! The other ways in: a socket file, sockets that are there before larder, and TLS.
+
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use tokio::sync::oneshot;
 
-use crate::harness::{Raw, config_file, larder};
+use crate::harness::{Aside, Raw, config_file, larder};
+use crate::life::ask_twice_on;
 
+mod inherited;
 mod tls;
 mod unix;
 
@@ -23,4 +29,18 @@ async fn streams_on(mut connection: Raw, go_on: oneshot::Sender<()>) {
     go_on.send(()).unwrap();
     connection.until(b"data: two\n\n").await;
     assert_eq!(connection.answer().await.text(), "data: one\n\nxdata: two\n\n");
+}
+
+/// Asks at a socket file until it is told to stop; in the end, how many questions that were.
+fn ask_on(socket: &Path) -> (Aside<usize>, Arc<AtomicBool>) {
+    let (stop, place) = (Arc::new(AtomicBool::new(false)), socket.to_owned());
+    let stopping = Arc::clone(&stop);
+    let asking = Aside::start(async move {
+        let mut asked = 0;
+        while !stopping.load(Ordering::Relaxed) {
+            asked += ask_twice_on(Raw::unix(&place).await, asked).await;
+        }
+        asked
+    });
+    (asking, stop)
 }

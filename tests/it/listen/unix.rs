@@ -5,12 +5,11 @@ use std::io::ErrorKind;
 use std::os::unix::fs::{PermissionsExt, symlink};
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::Ordering;
 
-use super::{refused, streams_on};
+use super::{ask_on, refused, streams_on};
 use crate::gate::in_two;
-use crate::harness::{Aside, Ask, Gate, Raw, Scripted, Sidecar, Simulated, larder, path, until};
+use crate::harness::{Ask, Gate, Raw, Scripted, Sidecar, Simulated, larder, path, until};
 use crate::life::{ask_twice, ask_twice_on};
 use tokio::sync::oneshot;
 
@@ -166,15 +165,7 @@ async fn a_new_process_takes_the_socket_over_and_no_request_is_lost() {
     let (socket, config) = socket();
     let config = with_hand_over(&config);
     let mut old = Sidecar::with(provider.address, &config);
-    let (stop, place) = (Arc::new(AtomicBool::new(false)), socket.clone());
-    let stopping = Arc::clone(&stop);
-    let asking = Aside::start(async move {
-        let mut asked = 0;
-        while !stopping.load(Ordering::Relaxed) {
-            asked += ask_twice_on(Raw::unix(&place).await, asked).await;
-        }
-        asked
-    });
+    let (asking, stop) = ask_on(&socket);
     let mut new = old.successor(provider.address, &config);
     assert_eq!(old.ended().await.code(), Some(0));
     stop.store(true, Ordering::Relaxed);

@@ -1,4 +1,5 @@
 import os
+import ssl
 
 import pytest
 
@@ -20,6 +21,9 @@ def pytest_configure(config):
     for name in list(os.environ):
         if name.lower().endswith("_proxy") or name.startswith("OPENAI_"):
             del os.environ[name]
+    # Each client of an SDK reads the machine's certificates, which takes longer than a test, and loopback
+    # needs none.
+    ssl.SSLContext.load_verify_locations = lambda *_, **__: None
 
 
 @pytest.fixture(scope="session")

@@ -2,10 +2,17 @@
 
 import answers
 import faults
+import openai
 import pytest
 
 POISON = f"good start {answers.POISON}"
 RETRIES = {"client": {"max_retries": 2}}
+
+
+@pytest.fixture(autouse=True)
+def soon(monkeypatch):
+    """The SDK waits for half a second before it tries again, and longer each time, unless it is told how long."""
+    monkeypatch.setattr(openai._base_client, "INITIAL_RETRY_DELAY", 0.05)
 
 
 @pytest.mark.parametrize("model", [name for name in faults.ALWAYS if name != "fault-307"])

@@ -192,3 +192,16 @@ def test_the_reply_has_a_length(line):
         response = line.through(request(BODY))
         assert int(response.headers["content-length"]) == len(response.body)
         assert json.loads(response.body)["object"] == "list"
+
+
+def test_a_reader_that_waits_makes_the_provider_wait(line):
+    """Nothing between holds the whole of a stream that nobody reads yet; in the end all of it comes."""
+    messages = [{"role": "user", "content": "hello"}]
+    asked = json.dumps({"model": "large-stream", "stream": True, "messages": messages}).encode()
+    with Wire(line.larder.address) as wire:
+        wire.send(request(asked, target="/v1/chat/completions"))
+        held = line.provider.streamed_until_stuck()
+        answer = wire.receive()
+    assert held < len(answer.body) / 2
+    assert len(answer.body) == line.provider.streamed_until_stuck()
+    assert answer.body.endswith(b"data: [DONE]\n\n")

@@ -2,10 +2,8 @@
 
 import asyncio
 import io
-import json
 
 import pytest
-from wire import Wire, request
 
 CHAT = {"messages": [{"role": "user", "content": "hello"}]}
 
@@ -91,16 +89,3 @@ def test_a_chunk_arrives_before_the_provider_has_finished(make_bench):
     chunks, end = streamed(bench, bench.larder, "held-chat", seen=lambda _: bench.provider.gate.set())
     assert (len(chunks), end) == (8, "end")
     assert bench.provider.gate_opened
-
-
-def test_a_reader_that_waits_makes_the_provider_wait(make_bench):
-    """Nothing between holds the whole of a stream that nobody reads yet; in the end all of it comes."""
-    bench = make_bench()
-    asked = json.dumps({**CHAT, "model": "large-stream", "stream": True}).encode()
-    with Wire(bench.larder.address) as wire:
-        wire.send(request(asked, target="/v1/chat/completions"))
-        held = bench.provider.streamed_until_stuck()
-        answer = wire.receive()
-    assert held < len(answer.body) / 2
-    assert len(answer.body) == bench.provider.streamed_until_stuck()
-    assert answer.body.endswith(b"data: [DONE]\n\n")

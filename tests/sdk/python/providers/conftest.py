@@ -1,5 +1,4 @@
 import os
-import ssl
 
 import pytest
 
@@ -16,9 +15,6 @@ def pytest_configure():
         if name.startswith(FOREIGN):
             del os.environ[name]
     os.environ["LITELLM_LOCAL_MODEL_COST_MAP"] = "True"  # not from the net
-    # Each client of an SDK reads the machine's certificates, which takes longer than a test, and loopback
-    # needs none.
-    ssl.SSLContext.load_verify_locations = lambda *_, **__: None
 
 
 @pytest.fixture(params=["sync", "async"])

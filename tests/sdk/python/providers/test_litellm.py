@@ -29,11 +29,13 @@ EMBEDDING = {
 @pytest.fixture(autouse=True)
 def collected():
     """LiteLLM drops broken streams unclosed. Where Python then collects them in the middle of httpcore's
-    own work, httpcore waits for a lock that it holds itself (1.0.9), for ever."""
+    own work, httpcore waits for a lock that it holds itself (1.0.9), for ever. What is left then is LiteLLM's
+    own, and so much that to look at it again after each test would take longer than the tests."""
     gc.disable()
     yield
     gc.enable()
     gc.collect()
+    gc.freeze()
 
 
 class Lite:
