@@ -1,5 +1,7 @@
 //! What can only be wrong with settings as a whole.
 
+use std::time::Duration;
+
 use super::base_url;
 use super::built_in::DIALECTS;
 use super::listening;
@@ -7,6 +9,9 @@ use super::read::{Problem, unknown};
 use super::units::is_loopback;
 use super::words::{Auth, Mode};
 use super::{Config, Provider};
+
+/// A look-up gives up a little before its time, and must have some left.
+const LEAST_TIMEOUT: Duration = Duration::from_millis(2);
 
 impl Config {
     /// What is wrong with values that are well formed by themselves.
@@ -24,6 +29,9 @@ impl Config {
         if self.server.mode != Mode::Live && self.server.recordings.is_empty() {
             let message = "is needed to record and to replay (--recordings)";
             wrong("server.recordings".to_owned(), message.to_owned());
+        }
+        if self.redis.timeout < LEAST_TIMEOUT {
+            wrong("redis.timeout".to_owned(), "must be at least 2ms".to_owned());
         }
         self.check_access(&mut wrong);
         if let Err(message) = self.traces.check() {
@@ -92,8 +100,11 @@ impl Config {
             return Err(format!("{other:?} is the provider itself"));
         }
         let has_key = fallback.api_key_env.key().is_some() || self.server.mode == Mode::Replay;
-        if !has_key && origin(fallback) != origin(provider) {
+        if !has_key && host(fallback) != host(provider) {
             return Err(format!("{other:?} is another host, and needs api_key_env"));
+        }
+        if !has_key && provider.has_tls() && !fallback.has_tls() {
+            return Err(format!("{other:?} is called without TLS, and needs api_key_env"));
         }
         Ok(())
     }
@@ -126,12 +137,10 @@ fn is_name(name: &str) -> bool {
     name.bytes().all(is_plain) && name.starts_with(|c: char| c.is_ascii_alphanumeric())
 }
 
-/// Who is shown a credential: scheme, host and port.
-fn origin(provider: &Provider) -> Option<(String, String, u16)> {
+/// Whose machine is shown a credential.
+fn host(provider: &Provider) -> Option<String> {
     let url: http::Uri = provider.base_url.parse().ok()?;
-    let scheme = url.scheme_str()?.to_owned();
-    let port = url.port_u16().unwrap_or(if provider.has_tls() { 443 } else { 80 });
-    Some((scheme, url.host()?.to_ascii_lowercase(), port))
+    Some(url.host()?.to_ascii_lowercase())
 }
 
 impl Provider {

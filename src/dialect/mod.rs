@@ -1,6 +1,6 @@
 //! Providers' wire shapes, as pure functions: no I/O, no clock, no state.
 //!
-//! A dialect is one file and one line in [`ALL`]; it says which of a provider's endpoints are
+//! A dialect is one file, one line in [`ALL`] and one in `config::DIALECTS`; it says which of a provider's endpoints are
 //! understood, and in what shape each of them speaks. What a dialect does not override is the
 //! `OpenAI` shape, which most providers speak.
 

@@ -186,6 +186,11 @@ fn passed(answer: &Answer) -> Response<Body> {
     response
 }
 
+/// To the next full second: nobody is to come too early.
+pub(super) fn full_seconds(wait: Duration) -> HeaderValue {
+    HeaderValue::from(wait.as_secs() + u64::from(wait.subsec_nanos() > 0))
+}
+
 /// An error of larder's own, in the caller's shape.
 pub(super) fn failed(voice: &Voice<'_>, error: &Error) -> Response<Body> {
     let body = Bytes::from(voice.0.write_error(voice.1, error));
@@ -194,10 +199,8 @@ pub(super) fn failed(voice: &Voice<'_>, error: &Error) -> Response<Body> {
     let headers = response.headers_mut();
     headers.insert(header::CONTENT_TYPE, JSON);
     headers.insert(ERROR, HeaderValue::from_static(error.kind.code()));
-    if let Some(retry_after) = error.retry_after {
-        // To the next full second: nobody is to come too early.
-        let seconds = retry_after.as_secs() + u64::from(retry_after.subsec_nanos() > 0);
-        headers.insert(header::RETRY_AFTER, HeaderValue::from(seconds));
+    if let Some(wait) = error.retry_after {
+        headers.insert(header::RETRY_AFTER, full_seconds(wait));
     }
     if error.kind == Kind::Unauthorized {
         headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));

@@ -25,7 +25,6 @@ impl Metrics {
             self.deduplicated.with_label_values(&[operation]);
         }
         self.chat_answers.with_label_values(&["stored"]);
-        self.store_reads.with_label_values(&["stored"]);
     }
 
     /// The handles of one tier.

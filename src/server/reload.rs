@@ -112,6 +112,12 @@ fn tell_what_waits(old: &Config, new: &Config) {
         ("metrics", old.metrics != new.metrics),
         ("traces", old.traces != new.traces),
     ];
+    // The room for bodies stays, and the largest must find some in it.
+    if new.server.max_body.as_usize().saturating_mul(2) > old.server.max_in_flight.as_usize() {
+        tracing::warn!(
+            "server.max_body is more than half of server.max_in_flight, which a restart raises"
+        );
+    }
     for (section, _) in waiting.into_iter().filter(|(_, changed)| *changed) {
         tracing::warn!(section, "has changes that only a restart takes over");
     }

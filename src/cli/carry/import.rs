@@ -4,10 +4,11 @@ use std::fs::File;
 use std::io::{self, BufRead, BufReader};
 use std::path::{Path, PathBuf};
 
+use super::super::lines::{Line, Lines};
 use super::super::progress::bar;
 use super::super::settings::ServeArgs;
 use super::super::{Failure, say};
-use super::line::{Header, Line};
+use super::line::{Header, Line as Entry};
 use crate::server;
 use crate::tier::Ground;
 use crate::tier::disk::shelf::Shelf;
@@ -39,15 +40,20 @@ impl ImportArgs {
         let to = to.map_err(|error| Failure::Running(format!("disk.dir: {error}")))?;
         let bar = bar(length);
         let (mut imported, mut ended) = (0_u64, 0_u64);
-        for (number, line) in (1_u64..).zip(input.lines()) {
-            let line = line.map_err(|error| self.wrong(&error))?;
+        let (mut lines, mut number) = (Lines::of(input), 0_u64);
+        while let Some(line) = lines.next().map_err(|error| self.wrong(&error))? {
+            number += 1;
+            let wrong = |error: &str| self.wrong(&format_args!("line {number}: {error}"));
+            let Line::Whole(line) = line else { return Err(wrong("too long")) };
             bar.inc(line.len() as u64 + 1);
-            match take(&to, &ground, number, &line) {
-                Ok(Taken::Entry) => imported += 1,
-                Ok(Taken::Ended) => ended += 1,
-                Ok(Taken::Nothing) => {}
-                Err(error) => return Err(self.wrong(&format_args!("line {number}: {error}"))),
+            match take(&to, &ground, number, line).map_err(|error| wrong(&error))? {
+                Taken::Entry => imported += 1,
+                Taken::Ended => ended += 1,
+                Taken::Nothing => {}
             }
+        }
+        if number == 0 {
+            return Err(self.wrong(&NO_EXPORT));
         }
         to.close().map_err(|error| Failure::Running(format!("disk.dir: {error}")))?;
         bar.finish_and_clear();
@@ -60,22 +66,24 @@ impl ImportArgs {
     }
 }
 
+const NO_EXPORT: &str = "this is no export of larder's";
+
 enum Taken {
     Entry,
     Ended,
     Nothing,
 }
 
-fn take(shelf: &Shelf, ground: &Ground, number: u64, line: &str) -> Result<Taken, String> {
+fn take(shelf: &Shelf, ground: &Ground, number: u64, line: &[u8]) -> Result<Taken, String> {
     if number == 1 {
-        let header: Result<Header, _> = serde_json::from_str(line);
-        let header = header.map_err(|_| "this is no export of larder's".to_owned())?;
+        let header: Result<Header, _> = serde_json::from_slice(line);
+        let header = header.map_err(|_| NO_EXPORT.to_owned())?;
         return header.check(ground).map(|()| Taken::Nothing);
     }
     if line.is_empty() {
         return Ok(Taken::Nothing);
     }
-    let entry: Line<'_> = serde_json::from_str(line).map_err(|error| error.to_string())?;
+    let entry: Entry<'_> = serde_json::from_slice(line).map_err(|error| error.to_string())?;
     let Some((key, stored)) = entry.read(&ground.purges, ground.clock.now())? else {
         return Ok(Taken::Ended);
     };

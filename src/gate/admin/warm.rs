@@ -9,6 +9,7 @@ use serde_json::{Value, json};
 use super::super::Proxy;
 use super::super::body::{self, Body, Bounds};
 use super::super::route;
+use super::super::write::full_seconds;
 use super::{Admin, answer, text};
 use crate::ceiling::Room;
 use crate::dialect::Endpoint;
@@ -107,7 +108,7 @@ fn wrong(message: String) -> Error {
 fn refusal(error: &Error) -> Response<Body> {
     let mut response = text(error.kind.status(), &format!("{error}\n"));
     if let Some(wait) = error.retry_after {
-        response.headers_mut().insert(header::RETRY_AFTER, wait.as_secs().max(1).into());
+        response.headers_mut().insert(header::RETRY_AFTER, full_seconds(wait));
     }
     response
 }

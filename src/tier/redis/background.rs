@@ -1,6 +1,7 @@
 //! The shared tier's own thread: it connects, listens to the server's clock and to what was purged
 //! elsewhere, writes what is queued, and keeps leases alive.
 
+use std::future::pending;
 use std::io;
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, PoisonError};
@@ -154,6 +155,9 @@ impl Shared {
 
 /// Says of every lease that its holder lives, three times before it would end.
 async fn keep_leases(shared: &Shared) {
+    if shared.settings.lease.is_zero() {
+        return pending().await;
+    }
     let lease = shared.settings.lease.max(Duration::from_millis(100));
     loop {
         sleep(lease / 3).await;
