@@ -74,7 +74,7 @@ fn what_is_no_export_or_of_another_secret_is_refused_with_its_line() {
     };
     let header = export("one");
     for (text, complaint) in [
-        (String::new(), None),
+        (String::new(), Some("this is no export")),
         (header.clone(), None),
         ("nonsense\n".to_owned(), Some("line 1: this is no export")),
         (export("other"), Some("line 1: the entries are of another secret")),
