@@ -76,6 +76,11 @@ fn is_parameter(parameter: &str) -> bool {
     PARAMETERS.contains(&parameter.split('=').next().unwrap_or_default())
 }
 
+/// Where a word such as a credential stands first in bytes; nowhere if it is empty.
+pub fn find(bytes: &[u8], word: &[u8]) -> Option<usize> {
+    bytes.windows(word.len().max(1)).position(|window| window == word)
+}
+
 #[cfg(test)]
 mod tests {
     use http::HeaderValue;

@@ -51,7 +51,7 @@ impl OwnKey {
 
     /// Strikes the key out of a whole body.
     pub(super) fn strike_whole(&self, body: Bytes) -> Bytes {
-        if find(&body, self.bytes()).is_none() {
+        if credential::find(&body, self.bytes()).is_none() {
             return body;
         }
         let mut body = body.to_vec();
@@ -62,7 +62,8 @@ impl OwnKey {
     /// Whether the key was there. Lengths stay as they were said to be.
     fn strike(&self, bytes: &mut [u8]) -> bool {
         let (mut from, mut found) = (0, false);
-        while let Some(at) = bytes.get(from..).and_then(|rest| find(rest, self.bytes())) {
+        while let Some(at) = bytes.get(from..).and_then(|rest| credential::find(rest, self.bytes()))
+        {
             let end = from + at + self.bytes().len();
             if let Some(key) = bytes.get_mut(from + at..end) {
                 key.fill(STRUCK);
@@ -75,10 +76,6 @@ impl OwnKey {
     fn bytes(&self) -> &[u8] {
         self.0.expose().as_bytes()
     }
-}
-
-fn find(bytes: &[u8], key: &[u8]) -> Option<usize> {
-    bytes.windows(key.len().max(1)).position(|window| window == key)
 }
 
 /// Strikes a key out of a body that comes in pieces. What may be the beginning of the key waits for the

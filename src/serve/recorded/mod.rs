@@ -44,7 +44,9 @@ impl Taping {
     /// Records an answer that came to its end.
     pub fn told(&self, told: Told) {
         let body = self.credentials.iter().fold(told.body, |body, key| struck(body, key));
-        let is_clean = |value: &[u8]| self.credentials.iter().all(|key| find(value, key).is_none());
+        let is_clean = |value: &[u8]| {
+            self.credentials.iter().all(|key| credential::find(value, key).is_none())
+        };
         let kept = told.headers.iter().filter(|(_, value)| is_clean(value.as_bytes()));
         let headers: HeaderMap = kept.map(|(name, value)| (name.clone(), value.clone())).collect();
         self.recorder.answer(&self.question, Told { headers, body, ..told });
@@ -58,15 +60,10 @@ impl Taping {
 
 /// Bytes without a credential that an error may quote.
 fn struck(body: Bytes, key: &[u8]) -> Bytes {
-    if find(&body, key).is_none() {
+    if credential::find(&body, key).is_none() {
         return body;
     }
     question::replaced(&body, key, b"***").into()
-}
-
-/// Where something stands first.
-fn find(bytes: &[u8], what: &[u8]) -> Option<usize> {
-    bytes.windows(what.len()).position(|window| window == what)
 }
 
 impl fmt::Debug for Taping {

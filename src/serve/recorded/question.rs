@@ -5,7 +5,6 @@ use std::borrow::Cow;
 use http::{HeaderMap, header};
 
 use super::super::Ask;
-use super::find;
 use crate::credential;
 use crate::dialect::{Endpoint, chat, one_spelling};
 use crate::key::Framer;
@@ -38,7 +37,9 @@ pub(super) fn query(path_and_query: &str) -> String {
 /// Bytes with another word for one of theirs.
 pub(super) fn replaced(bytes: &[u8], word: &[u8], by: &[u8]) -> Vec<u8> {
     let (mut out, mut rest) = (Vec::with_capacity(bytes.len()), bytes);
-    while let Some((before, after)) = find(rest, word).and_then(|at| rest.split_at_checked(at)) {
+    while let Some((before, after)) =
+        credential::find(rest, word).and_then(|at| rest.split_at_checked(at))
+    {
         out.extend(before);
         out.extend(by);
         rest = after.get(word.len()..).unwrap_or_default();
