@@ -33,19 +33,21 @@ async fn serve(args: Args) -> Result<(), Failure> {
     let wrong = |error: io::Error| Failure::Running(format!("{}: {error}", args.listen));
     let listener = TcpListener::bind(&args.listen).await.map_err(wrong)?;
     let address = listener.local_addr().map_err(wrong)?;
+    let told = until_signal();
     say(&format_args!("listening provider={address}"));
-    simulate::serve(listener, args.settings, until_signal()).await.map_err(wrong)
+    simulate::serve(listener, args.settings, told).await.map_err(wrong)
 }
 
-/// Until somebody ends it.
-pub(super) async fn until_signal() {
-    let (Ok(mut terminate), Ok(mut interrupt)) =
-        (signal(SignalKind::terminate()), signal(SignalKind::interrupt()))
-    else {
-        return pending().await;
-    };
-    tokio::select! {
-        _ = terminate.recv() => {}
-        _ = interrupt.recv() => {}
+/// Until somebody ends it, from this call on.
+pub(super) fn until_signal() -> impl Future<Output = ()> {
+    let signals = [SignalKind::terminate(), SignalKind::interrupt()].map(signal);
+    async move {
+        let [Ok(mut terminate), Ok(mut interrupt)] = signals else {
+            return pending().await;
+        };
+        tokio::select! {
+            _ = terminate.recv() => {}
+            _ = interrupt.recv() => {}
+        }
     }
 }

@@ -52,12 +52,14 @@ pub(super) fn run(args: &Args) -> Result<(), Failure> {
     let steps = runtime.block_on(workload::run(addresses.proxy, provider_address));
     print(&table::render(&steps.map_err(Failure::Running)?))?;
     if !args.once {
+        let _runtime = runtime.enter();
+        let told = until_signal();
         say(&format_args!(
             "provider http://{provider_address}/v1, metrics http://{}/metrics\n\
              export OPENAI_BASE_URL=http://{}/v1\nCtrl-C ends it.",
             addresses.admin, addresses.proxy
         ));
-        runtime.block_on(until_signal());
+        runtime.block_on(told);
     }
     stop.send_replace(true);
     match sidecar.join() {
