@@ -27,6 +27,8 @@ use super::body::Body;
 use super::ended::Ended;
 use super::express::Express;
 use super::pulse::{Next, Order, Patience, Pulse};
+use super::straight::{Straight, is_in_chunks, takes_chunks};
+use super::stream::Stream;
 use super::watched::Watched;
 use crate::bell::Bell;
 use crate::config::Server;
@@ -94,16 +96,20 @@ impl Door {
         F: Future<Output = Response<Body>> + Send + 'static,
     {
         let pulse = Arc::new(Pulse::new());
+        let straight = Arc::new(Straight::default());
+        let (mut past, io) = Stream::twice(io);
         let io = Watched::new((io, express), &pulse, self.buffer);
         let service = service_fn(|request: Request<Incoming>| {
             pulse.head_came(request.version());
             let pulse = Arc::clone(&pulse);
+            let straight = takes_chunks(&request).then(|| Arc::clone(&straight));
             serve(request).map(move |mut response| {
+                let straight = straight.filter(|_| is_in_chunks(&response));
                 if pulse.answered(response.status()) == Next::Close {
                     let close = HeaderValue::from_static("close");
                     response.headers_mut().insert(header::CONNECTION, close);
                 }
-                Ok::<_, Infallible>(response.map(|body| Ended::new(body, pulse)))
+                Ok::<_, Infallible>(response.map(|body| Ended::new(body, pulse, straight)))
             })
         });
         let mut connection = pin!(self.builder.serve_connection_with_upgrades(io, service));
@@ -123,9 +129,18 @@ impl Door {
             }
         };
         let bell = Bell::new();
-        let serving = poll_fn(|context| bell.poll(context, &mut serve));
+        let serving = poll_fn(|context| {
+            loop {
+                if let Poll::Ready(result) = bell.poll(context, &mut serve) {
+                    return Poll::Ready(result);
+                }
+                if let Err(error) = ready!(straight.poll((&mut past, &pulse), context)) {
+                    return Poll::Ready(Err(error.into()));
+                }
+            }
+        });
         if let Err(error) = serving.await {
-            tracing::debug!(%error, "a connection ended early");
+            tracing::debug!(error, "a connection ended early");
         }
     }
 }

@@ -1,4 +1,5 @@
-//! The body of an answer, whose pulse is told when hyper is done with it.
+//! The body of an answer as hyper has it: its pulse is told when hyper is done with it, and it goes past
+//! hyper where it can.
 
 use std::pin::Pin;
 use std::sync::Arc;
@@ -9,16 +10,20 @@ use hyper::body::{Body as HttpBody, Frame, SizeHint};
 
 use super::body::Body;
 use super::pulse::Pulse;
+use super::straight::Straight;
 
 /// The body.
 pub(super) struct Ended {
-    body: Body,
+    /// Unless it goes past hyper.
+    body: Option<Body>,
     pulse: Arc<Pulse>,
+    straight: Option<Arc<Straight>>,
 }
 
 impl Ended {
-    pub(super) fn new(body: Body, pulse: Arc<Pulse>) -> Self {
-        Self { body, pulse }
+    /// With the way past hyper, where the body can go it.
+    pub(super) fn new(body: Body, pulse: Arc<Pulse>, straight: Option<Arc<Straight>>) -> Self {
+        Self { body: Some(body), pulse, straight }
     }
 }
 
@@ -36,14 +41,28 @@ impl HttpBody for Ended {
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, Self::Error>>> {
-        Pin::new(&mut self.body).poll_frame(context)
+        let this = &mut *self;
+        let Some(body) = &mut this.body else {
+            let back = this.straight.as_ref().and_then(|straight| straight.back());
+            let Some((body, given)) = back else { return Poll::Pending };
+            this.body = Some(body);
+            return Poll::Ready(given);
+        };
+        let frame = Pin::new(body).poll_frame(context);
+        if frame.is_pending()
+            && let Some(straight) = &this.straight
+            && let Some(body) = this.body.take()
+        {
+            straight.take(body, context.waker());
+        }
+        frame
     }
 
     fn is_end_stream(&self) -> bool {
-        self.body.is_end_stream()
+        self.body.as_ref().is_some_and(HttpBody::is_end_stream)
     }
 
     fn size_hint(&self) -> SizeHint {
-        self.body.size_hint()
+        self.body.as_ref().map(HttpBody::size_hint).unwrap_or_default()
     }
 }

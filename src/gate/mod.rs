@@ -16,6 +16,8 @@ mod pulse;
 mod recorded;
 pub mod route;
 mod ruled;
+mod straight;
+mod stream;
 mod strict;
 mod taped;
 mod target;

@@ -42,6 +42,8 @@ pub(super) struct Pulse {
     heads: AtomicU32,
     /// How many answers are behind hyper, but for what it has still to write.
     ended: AtomicU32,
+    /// Whether hyper has something left to write.
+    writes: AtomicBool,
     /// Whether a part of a request is held back from hyper.
     waits: AtomicBool,
     /// What the connection is to do, if anything, and how it is told.
@@ -72,6 +74,7 @@ impl Pulse {
             movements: AtomicU32::new(0),
             heads: AtomicU32::new(0),
             ended: AtomicU32::new(0),
+            writes: AtomicBool::new(false),
             waits: AtomicBool::new(false),
             order: AtomicU8::new(0),
             connection: AtomicWaker::new(),
@@ -123,6 +126,21 @@ impl Pulse {
     /// From now on every answer is the last of its connection.
     pub(super) fn drain(&self) {
         self.draining.store(true, Ordering::Relaxed);
+    }
+
+    /// hyper writes.
+    pub(super) fn writes(&self) {
+        self.writes.store(true, Ordering::Relaxed);
+        self.moved();
+    }
+
+    /// hyper has written all that it had.
+    pub(super) fn flushed(&self) {
+        self.writes.store(false, Ordering::Relaxed);
+    }
+
+    pub(super) fn is_flushed(&self) -> bool {
+        !self.writes.load(Ordering::Relaxed)
     }
 
     /// Something went in or out.

@@ -28,8 +28,6 @@ pub(super) struct Watched<I> {
     /// What came and hyper does not have.
     held: Vec<u8>,
     waiting: Option<Waiting>,
-    /// Whether hyper has nothing left to write.
-    flushed: bool,
 }
 
 /// What is held is a part of a request that may be answered past hyper.
@@ -48,13 +46,13 @@ impl<I> Watched<I> {
     ) -> Self {
         let (pulse, strict) = (Arc::clone(pulse), Strict::new(buffer));
         let (answer, held, waiting) = (None, Vec::new(), None);
-        Self { io, pulse, strict, express, answer, held, waiting, flushed: true }
+        Self { io, pulse, strict, express, answer, held, waiting }
     }
 
     /// Whether hyper has nothing to do: what it got has come to its end, and so has every answer to it, to
     /// the last byte. Then the next request may be answered without it.
     fn is_quiet(&self) -> bool {
-        self.flushed
+        self.pulse.is_flushed()
             && !self.pulse.is_draining()
             && self.strict.between() == Some(self.pulse.ended())
     }
@@ -209,8 +207,7 @@ impl<I: Read + Write + Unpin> Write for Watched<I> {
         bytes: &[u8],
     ) -> Poll<io::Result<usize>> {
         ready!(self.send(context))?;
-        self.flushed = false;
-        self.pulse.moved();
+        self.pulse.writes();
         let poll = Pin::new(&mut self.io).poll_write(context, bytes);
         self.wrote(poll)
     }
@@ -221,8 +218,7 @@ impl<I: Read + Write + Unpin> Write for Watched<I> {
         slices: &[io::IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
         ready!(self.send(context))?;
-        self.flushed = false;
-        self.pulse.moved();
+        self.pulse.writes();
         let poll = Pin::new(&mut self.io).poll_write_vectored(context, slices);
         self.wrote(poll)
     }
@@ -235,7 +231,9 @@ impl<I: Read + Write + Unpin> Write for Watched<I> {
         ready!(self.send(context))?;
         let poll = Pin::new(&mut self.io).poll_flush(context);
         // It flushes when it has written all that it had.
-        self.flushed |= matches!(poll, Poll::Ready(Ok(())));
+        if matches!(poll, Poll::Ready(Ok(()))) {
+            self.pulse.flushed();
+        }
         self.wrote(poll)
     }
 
