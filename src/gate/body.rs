@@ -93,14 +93,37 @@ pub(super) type BoxError = Box<dyn std::error::Error + Send + Sync>;
 /// Where the bytes come from.
 #[derive(Debug)]
 pub(super) enum Flow {
-    /// The client's own call, with what is held to its end.
-    Own { body: Box<Coming>, passage: Box<Passage>, meter: Option<Box<Meter>> },
+    Own(Box<Own>),
     /// A call that others may be reading too, and how many bytes are still to come, if that is known.
     Shared(Reader, Option<u64>),
     /// Either of them, recorded on its way.
     Taped(Box<Taped>),
     /// Nothing any more.
     Ended,
+}
+
+/// The client's own call, with what is held to its end. In one piece, since all of it is looked at for each
+/// piece of an answer.
+#[derive(Debug)]
+pub(super) struct Own {
+    pub(super) body: Coming,
+    pub(super) passage: Passage,
+    pub(super) meter: Option<Meter>,
+}
+
+impl Own {
+    fn poll(&mut self, context: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BoxError>>> {
+        let frame = ready!(Pin::new(&mut self.body).poll_frame(context));
+        // Before the client has it, who may then ask what has become of its change.
+        self.passage.change.iter().for_each(Change::forget);
+        if let (Some(Ok(frame)), Some(meter)) = (&frame, &mut self.meter) {
+            frame.data_ref().into_iter().for_each(|piece| meter.take(piece));
+        }
+        if self.body.is_end_stream() || frame.is_none() {
+            self.meter.take().into_iter().for_each(Meter::end);
+        }
+        Poll::Ready(frame)
+    }
 }
 
 impl Relayed {
@@ -116,18 +139,7 @@ impl Flow {
         context: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, BoxError>>> {
         match self {
-            Self::Own { body, meter, passage } => {
-                let frame = ready!(Pin::new(&mut **body).poll_frame(context));
-                // Before the client has it, who may then ask what has become of its change.
-                passage.change.iter().for_each(Change::forget);
-                if let (Some(Ok(frame)), Some(meter)) = (&frame, &mut *meter) {
-                    frame.data_ref().into_iter().for_each(|piece| meter.take(piece));
-                }
-                if body.is_end_stream() || frame.is_none() {
-                    meter.take().into_iter().for_each(|meter| meter.end());
-                }
-                Poll::Ready(frame.map(|frame| frame.map_err(Into::into)))
-            }
+            Self::Own(own) => own.poll(context),
             Self::Shared(reader, rest) => {
                 let bytes = ready!(reader.poll_next(context));
                 if let (Some(rest), Some(Ok(bytes))) = (rest, &bytes) {
@@ -142,7 +154,7 @@ impl Flow {
 
     fn size_hint(&self) -> SizeHint {
         match self {
-            Self::Own { body, .. } => body.size_hint(),
+            Self::Own(own) => own.body.size_hint(),
             Self::Shared(_, rest) => rest.map_or_else(SizeHint::default, SizeHint::with_exact),
             Self::Taped(taped) => taped.flow.size_hint(),
             Self::Ended => SizeHint::with_exact(0),
@@ -151,7 +163,7 @@ impl Flow {
 
     pub(super) fn is_at_end(&self) -> bool {
         match self {
-            Self::Own { body, .. } => body.is_end_stream(),
+            Self::Own(own) => own.body.is_end_stream(),
             Self::Shared(_, rest) => *rest == Some(0),
             Self::Taped(taped) => taped.flow.is_at_end(),
             Self::Ended => true,

@@ -9,7 +9,7 @@ use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue, Response, StatusCode, header};
 use http_body_util::{Either, Full};
 
-use super::body::{Body, End, Flow, Relayed};
+use super::body::{Body, End, Flow, Own, Relayed};
 use super::meter::Meter;
 use super::taped::{self, Tape};
 use super::told::{own, put, told};
@@ -60,7 +60,7 @@ pub(super) fn respond(voice: &Voice<'_>, reply: Reply, exchange: Exchange<'_>) -
             let metrics = Arc::clone(metrics);
             let end = End { metrics, outcome, received, complete: false, span: span.take() };
             let meter = metered(&verdict, &head.headers, received);
-            let flow = Flow::Own { body: Box::new(body), passage: Box::new(passage), meter };
+            let flow = Flow::Own(Box::new(Own { body, passage, meter }));
             let flow = taped::around(tape, (head.status, &head.headers), flow);
             let body = Relayed::new(flow, in_flight, end);
             streamed(head.status, head.headers, body)
@@ -120,10 +120,10 @@ fn count(metrics: &OperationMetrics, verdict: &Verdict, (status, total): (u16, D
 }
 
 /// Reads what a relayed answer used, where it is to be entered and is not compressed.
-fn metered(verdict: &Verdict, headers: &HeaderMap, received: Instant) -> Option<Box<Meter>> {
+fn metered(verdict: &Verdict, headers: &HeaderMap, received: Instant) -> Option<Meter> {
     let plain = !headers.contains_key(header::CONTENT_ENCODING);
     let credit = verdict.credit.as_ref().filter(|_| plain)?;
-    Some(Box::new(Meter::new(Arc::clone(&credit.account), received)))
+    Some(Meter::new(Arc::clone(&credit.account), received))
 }
 
 /// An answer that is still coming.

@@ -7,7 +7,7 @@ use bytes::Bytes;
 use hyper::body::{Body, Frame, SizeHint};
 
 use super::own_key::Striker;
-use super::pool::Arriving;
+use super::pool::{Arriving, BoxError};
 use super::traced::Traced;
 use crate::trace::{Served, Span};
 
@@ -15,15 +15,22 @@ use crate::trace::{Served, Span};
 #[derive(Debug)]
 pub struct Coming {
     body: Arriving,
-    striker: Option<Striker>,
+    striking: Option<Box<Striking>>,
+    traced: Option<Box<Traced>>,
+}
+
+/// How the key is struck out.
+#[derive(Debug)]
+struct Striking {
+    striker: Striker,
     /// What came after bytes that waited.
     next: Option<Frame<Bytes>>,
-    traced: Option<Traced>,
 }
 
 impl Coming {
     pub(super) fn new(body: Arriving, striker: Option<Striker>, traced: Option<Traced>) -> Self {
-        let coming = Self { body, striker, next: None, traced };
+        let striking = striker.map(|striker| Box::new(Striking { striker, next: None }));
+        let coming = Self { body, striking, traced: traced.map(Box::new) };
         coming.trace(None);
         coming
     }
@@ -35,11 +42,11 @@ impl Coming {
 
     /// What others are to know of the call, where it is traced.
     pub fn served(&self) -> Option<Served> {
-        self.traced.as_ref().map(Traced::served)
+        self.traced.as_ref().map(|traced| traced.served())
     }
 
     /// Notes how the answer ends, if it does.
-    fn trace(&self, error: Option<&hyper::Error>) {
+    fn trace(&self, error: Option<&BoxError>) {
         match (&self.traced, error) {
             (Some(traced), Some(_)) => traced.span.failed("provider_invalid"),
             (Some(traced), None) if self.is_end_stream() => {
@@ -49,17 +56,17 @@ impl Coming {
         }
     }
 
-    fn poll(
-        &mut self,
-        context: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, hyper::Error>>> {
-        if let Some(next) = self.next.take() {
+    fn poll(&mut self, context: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BoxError>>> {
+        let Some(striking) = &mut self.striking else {
+            return Pin::new(&mut self.body).poll_frame(context);
+        };
+        let Striking { striker, next } = &mut **striking;
+        if let Some(next) = next.take() {
             return Poll::Ready(Some(Ok(next)));
         }
         loop {
             let frame = ready!(Pin::new(&mut self.body).poll_frame(context));
             let at_end = self.body.is_end_stream();
-            let Some(striker) = &mut self.striker else { return Poll::Ready(frame) };
             match frame.map(|frame| frame.map(Frame::into_data)) {
                 Some(Ok(Ok(piece))) => {
                     let mut fit = striker.piece(&piece);
@@ -78,7 +85,7 @@ impl Coming {
                         return Poll::Ready(Some(Ok(trailers)));
                     }
                     let rest = striker.rest();
-                    self.next = Some(trailers);
+                    *next = Some(trailers);
                     return Poll::Ready(Some(Ok(Frame::data(rest))));
                 }
                 Some(Err(error)) => return Poll::Ready(Some(Err(error))),
@@ -91,25 +98,27 @@ impl Coming {
 
 impl Body for Coming {
     type Data = Bytes;
-    type Error = hyper::Error;
+    type Error = BoxError;
 
     fn poll_frame(
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, hyper::Error>>> {
+    ) -> Poll<Option<Result<Frame<Bytes>, BoxError>>> {
         let frame = ready!(self.poll(context));
         self.trace(frame.as_ref().and_then(|frame| frame.as_ref().err()));
         Poll::Ready(frame)
     }
 
     fn is_end_stream(&self) -> bool {
-        let waits = self.striker.as_ref().is_some_and(|striker| striker.waiting() > 0);
-        self.next.is_none() && !waits && self.body.is_end_stream()
+        let is_done =
+            |striking: &Striking| striking.next.is_none() && striking.striker.waiting() == 0;
+        self.striking.as_deref().is_none_or(is_done) && self.body.is_end_stream()
     }
 
     fn size_hint(&self) -> SizeHint {
         let mut hint = self.body.size_hint();
-        let waiting = self.striker.as_ref().map_or(0, Striker::waiting) as u64;
+        let waiting =
+            self.striking.as_ref().map_or(0, |striking| striking.striker.waiting()) as u64;
         if let Some(upper) = hint.upper() {
             hint.set_upper(upper + waiting);
         }

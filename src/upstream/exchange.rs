@@ -10,7 +10,7 @@ use tokio::time::{error::Elapsed, sleep, timeout};
 
 use super::coming::Coming;
 use super::own_key::Striker;
-use super::pool::{Arriving, RequestBody};
+use super::pool::{Arriving, BoxError, RequestBody};
 use super::told::Told;
 use super::traced::Traced;
 use super::{Answer, Call, Permit, Upstream};
@@ -92,11 +92,11 @@ impl Upstream {
         Ok(Answer { status: head.status, headers, body, took: Duration::ZERO, call: None })
     }
 
-    fn unread(&self, why: Unread<hyper::Error>) -> Error {
+    fn unread(&self, why: Unread<BoxError>) -> Error {
         let invalid = |what| Error::new(Kind::UpstreamInvalid, format!("{}{what}", self.name));
         match why {
             Unread::NoRoom(error) => error,
-            Unread::Cut(error) => self.cut(&error),
+            Unread::Cut(error) => self.cut(&*error),
             Unread::TooLarge => invalid("'s answer is larger than max_reply"),
             Unread::Undecodable => invalid("'s answer does not decompress"),
         }

@@ -3,34 +3,37 @@
 use std::fmt;
 use std::pin::Pin;
 use std::sync::Arc;
-use std::task::{Context, Poll, Waker};
+use std::task::{Context, Poll};
 
 use bytes::Bytes;
 use hyper::body::{Body, Frame, Incoming, SizeHint};
 
+use super::BoxError;
 use super::idle::Idle;
-use super::plain::Line;
+use super::line::Line;
 
-/// A body, and the connection that it comes from where nobody else drives that. Dropped before its end it
-/// closes the connection.
-pub(in crate::upstream) struct Arriving {
-    body: Incoming,
-    from: Option<(Box<Line>, Arc<Idle<Line>>)>,
+/// A body. Dropped before its end it closes the connection that it comes from.
+pub(in crate::upstream) struct Arriving(From);
+
+enum From {
+    /// A connection that has a task of its own.
+    Task(Incoming),
+    /// One that is driven by whoever reads the body, and is kept when it has ended.
+    Line(Box<Line>, Arc<Idle<Line>>),
+    Nothing,
 }
 
 impl Arriving {
-    /// Of a connection that has a task of its own.
     pub(super) fn by_itself(body: Incoming) -> Self {
-        Self { body, from: None }
+        Self(From::Task(body))
     }
 
-    /// Of a connection that is driven by whoever reads the body, and is kept when it has ended.
-    pub(super) fn driven(body: Incoming, line: Box<Line>, idle: &Arc<Idle<Line>>) -> Self {
-        Self { body, from: Some((line, Arc::clone(idle))) }
+    pub(super) fn driven(line: Box<Line>, idle: &Arc<Idle<Line>>) -> Self {
+        Self(From::Line(line, Arc::clone(idle)))
     }
 
     fn end(&mut self) {
-        if let Some((line, idle)) = self.from.take() {
+        if let From::Line(line, idle) = std::mem::replace(&mut self.0, From::Nothing) {
             idle.put(line);
         }
     }
@@ -38,39 +41,44 @@ impl Arriving {
 
 impl Body for Arriving {
     type Data = Bytes;
-    type Error = hyper::Error;
+    type Error = BoxError;
 
     fn poll_frame(
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, hyper::Error>>> {
-        let this = &mut *self;
-        let frame = match &mut this.from {
-            None => Pin::new(&mut this.body).poll_frame(context),
-            Some((line, _)) => line.poll(context, |_| {
-                // Its connection is looked at before it is, so it has nobody to wake.
-                Pin::new(&mut this.body).poll_frame(&mut Context::from_waker(Waker::noop()))
-            }),
+    ) -> Poll<Option<Result<Frame<Bytes>, BoxError>>> {
+        let frame = match &mut self.0 {
+            From::Task(body) => Pin::new(body).poll_frame(context).map_err(Into::into),
+            From::Line(line, _) => line.poll_frame(context).map_err(Into::into),
+            From::Nothing => Poll::Ready(None),
         };
         if matches!(frame, Poll::Ready(None)) {
-            this.end();
+            self.end();
         }
         frame
     }
 
     fn is_end_stream(&self) -> bool {
-        self.body.is_end_stream()
+        match &self.0 {
+            From::Task(body) => body.is_end_stream(),
+            From::Line(line, _) => line.is_at_end(),
+            From::Nothing => true,
+        }
     }
 
     fn size_hint(&self) -> SizeHint {
-        self.body.size_hint()
+        match &self.0 {
+            From::Task(body) => body.size_hint(),
+            From::Line(line, _) => line.size_hint(),
+            From::Nothing => SizeHint::with_exact(0),
+        }
     }
 }
 
 impl Drop for Arriving {
     fn drop(&mut self) {
         // Whoever knows the length need not read beyond the last piece.
-        if self.body.is_end_stream() {
+        if self.is_end_stream() {
             self.end();
         }
     }
@@ -78,6 +86,6 @@ impl Drop for Arriving {
 
 impl fmt::Debug for Arriving {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Arriving").field("body", &self.body).finish_non_exhaustive()
+        f.debug_struct("Arriving").finish_non_exhaustive()
     }
 }

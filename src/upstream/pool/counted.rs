@@ -16,18 +16,21 @@ use tokio_util::task::task_tracker::TaskTrackerToken;
 use super::idle::Reusable;
 use crate::metrics::{Held, UpstreamMetrics};
 
-type Stream = MaybeHttpsStream<TokioIo<TcpStream>>;
+type Stream = MaybeHttpsStream<InClear>;
 
 /// How much a provider may say before it was asked anything. Over HTTP/2 it begins with its settings.
 const MOST: usize = 16 << 10;
 
+/// A stream without TLS.
+pub(super) type InClear = TokioIo<TcpStream>;
+
 /// A stream to a provider; its end, whatever brings it, is the end of its being counted.
-pub(super) struct Counted {
-    stream: Stream,
+pub(super) struct Counted<S = Stream> {
+    stream: S,
     /// What came before anybody read.
     ahead: BytesMut,
-    _open: Held,
-    _among: TaskTrackerToken,
+    open: Held,
+    among: TaskTrackerToken,
 }
 
 impl Counted {
@@ -35,16 +38,27 @@ impl Counted {
     pub(super) fn new(stream: Stream, metrics: &UpstreamMetrics, among: TaskTrackerToken) -> Self {
         metrics.opened.inc();
         let ahead = BytesMut::new();
-        Self { stream, ahead, _open: Held::one(&metrics.open), _among: among }
+        Self { stream, ahead, open: Held::one(&metrics.open), among }
     }
 
+    /// The same, which is much smaller where it is known to be without TLS.
+    pub(super) fn in_clear(self) -> Option<Counted<InClear>> {
+        let Self { stream, ahead, open, among } = self;
+        match stream {
+            MaybeHttpsStream::Http(stream) => Some(Counted { stream, ahead, open, among }),
+            MaybeHttpsStream::Https(_) => None,
+        }
+    }
+}
+
+impl<S: Connection> Counted<S> {
     /// Whether many calls may be under way on it at once.
     pub(super) fn is_shared(&self) -> bool {
         self.stream.connected().is_negotiated_h2()
     }
 }
 
-impl Reusable for Counted {
+impl<S: Connection + Read + Send + Unpin + 'static> Reusable for Counted<S> {
     /// Whether it is still open. Who speaks HTTP/1.1 and says something unasked is about to close it.
     fn is_free(&mut self) -> bool {
         let mut context = Context::from_waker(Waker::noop());
@@ -66,7 +80,7 @@ impl Reusable for Counted {
     }
 }
 
-impl fmt::Debug for Counted {
+impl<S> fmt::Debug for Counted<S> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Counted").finish_non_exhaustive()
     }
@@ -78,7 +92,7 @@ impl Connection for Counted {
     }
 }
 
-impl Read for Counted {
+impl<S: Read + Unpin> Read for Counted<S> {
     fn poll_read(
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
@@ -93,7 +107,7 @@ impl Read for Counted {
     }
 }
 
-impl Write for Counted {
+impl<S: Write + Unpin> Write for Counted<S> {
     fn poll_write(
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,

@@ -4,6 +4,7 @@ mod arriving;
 mod connect;
 mod counted;
 mod idle;
+mod line;
 mod plain;
 mod tls;
 mod warm;
@@ -70,9 +71,11 @@ impl Pools {
         let client = match (&self.0.plain, request.body()) {
             // A connection that may become another protocol is one for itself.
             _ if request.headers().contains_key(header::UPGRADE) => &self.0.switches,
-            (Some(plain), Either::Left(_)) if request.uri().scheme() == Some(&Scheme::HTTP) => {
+            (Some(plain), Either::Left(body)) if request.uri().scheme() == Some(&Scheme::HTTP) => {
+                let body = body.clone().into_inner().unwrap_or_default();
+                let to = (request.method(), request.uri());
                 // Boxed, since it is long, and is moved about with the states of all who call.
-                return Box::pin(plain.send(request)).await;
+                return Box::pin(plain.send(to, request.headers(), body)).await;
             }
             _ => &self.0.calls,
         };
