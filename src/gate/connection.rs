@@ -97,7 +97,7 @@ impl Door {
     {
         let pulse = Arc::new(Pulse::new());
         let straight = Arc::new(Straight::default());
-        let (mut past, io) = Stream::twice(io);
+        let (past, io) = Stream::twice(io);
         let io = Watched::new((io, express), &pulse, self.buffer);
         let service = service_fn(|request: Request<Incoming>| {
             pulse.head_came(request.version());
@@ -134,7 +134,7 @@ impl Door {
                 if let Poll::Ready(result) = bell.poll(context, &mut serve) {
                     return Poll::Ready(result);
                 }
-                if let Err(error) = ready!(straight.poll((&mut past, &pulse), context)) {
+                if let Err(error) = ready!(straight.poll((&past, &pulse), context)) {
                     return Poll::Ready(Err(error.into()));
                 }
             }

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use bytes::Bytes;
+use http_body_util::Either;
 use hyper::body::{Body as HttpBody, Frame, SizeHint};
 
 use super::body::Body;
@@ -45,13 +46,14 @@ impl HttpBody for Ended {
         let Some(body) = &mut this.body else {
             let back = this.straight.as_ref().and_then(|straight| straight.back());
             let Some((body, given)) = back else { return Poll::Pending };
-            this.body = Some(body);
+            this.body = Some(Either::Right(body));
             return Poll::Ready(given);
         };
         let frame = Pin::new(body).poll_frame(context);
         if frame.is_pending()
             && let Some(straight) = &this.straight
-            && let Some(body) = this.body.take()
+            && let Some(Either::Right(body)) =
+                this.body.take_if(|body| matches!(body, Either::Right(_)))
         {
             straight.take(body, context.waker());
         }

@@ -17,8 +17,9 @@ use http::{Method, Request, Response, StatusCode, Version, header};
 use hyper::body::{Body as HttpBody, Frame};
 use hyper::rt::{ReadBuf, Write};
 
-use super::body::{Body, BoxError};
+use super::body::{Body, BoxError, Relayed};
 use super::pulse::Pulse;
+use super::stream::Stream;
 
 /// What is copied into one piece, so that it is one for the kernel too. Words come by the hundred bytes.
 const SMALL: usize = 4 << 10;
@@ -37,12 +38,12 @@ enum State {
     Hypers,
     Past(Box<Going>),
     /// hyper is to have this.
-    Back(Box<(Body, Given)>),
+    Back(Box<(Relayed, Given)>),
 }
 
 /// A body on its way.
 struct Going {
-    body: Body,
+    body: Relayed,
     /// What of it the client did not take yet.
     piece: Option<Box<Piece>>,
     hyper: Waker,
@@ -50,13 +51,13 @@ struct Going {
 
 impl Straight {
     /// Takes a body from hyper, which is woken when it is to have it back.
-    pub(super) fn take(&self, body: Body, hyper: &Waker) {
+    pub(super) fn take(&self, body: Relayed, hyper: &Waker) {
         let going = Going { body, piece: None, hyper: hyper.clone() };
         *self.lock() = State::Past(Box::new(going));
     }
 
     /// What hyper gets back.
-    pub(super) fn back(&self) -> Option<(Body, Given)> {
+    pub(super) fn back(&self) -> Option<(Relayed, Given)> {
         let mut state = self.lock();
         match mem::take(&mut *state) {
             State::Back(back) => Some(*back),
@@ -70,7 +71,7 @@ impl Straight {
     /// Sends what comes, until hyper has to go on.
     pub(super) fn poll<I: Write + Unpin>(
         &self,
-        (io, pulse): (&mut I, &Pulse),
+        (io, pulse): (&Stream<I>, &Pulse),
         context: &mut Context<'_>,
     ) -> Poll<io::Result<()>> {
         let mut state = self.lock();
@@ -96,12 +97,12 @@ impl Going {
     /// Sends what is data; gives what is something else.
     fn poll<I: Write + Unpin>(
         &mut self,
-        (io, pulse): (&mut I, &Pulse),
+        (io, pulse): (&Stream<I>, &Pulse),
         context: &mut Context<'_>,
     ) -> Poll<io::Result<Given>> {
         loop {
             if let Some(piece) = &mut self.piece {
-                ready!(piece.poll_send((io, pulse), context))?;
+                ready!(piece.poll_send((&mut *io.lock(), pulse), context))?;
                 self.piece = None;
             }
             match ready!(Pin::new(&mut self.body).poll_frame(context)) {
@@ -112,7 +113,7 @@ impl Going {
                         continue;
                     }
                     let mut piece = Piece::new(data);
-                    if piece.poll_send((io, pulse), context)?.is_pending() {
+                    if piece.poll_send((&mut *io.lock(), pulse), context)?.is_pending() {
                         self.piece = Some(Box::new(piece));
                         return Poll::Pending;
                     }

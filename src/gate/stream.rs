@@ -18,7 +18,8 @@ impl<I> Stream<I> {
         (Self(Arc::clone(&io)), Self(io))
     }
 
-    fn lock(&self) -> MutexGuard<'_, I> {
+    /// The stream itself, for as long as it is in use.
+    pub(super) fn lock(&self) -> MutexGuard<'_, I> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -32,13 +32,10 @@ use tokio::task::JoinSet;
 const EVENTS: usize = 200;
 
 fn main() {
+    Runtime::new().expect("a runtime").block_on(first_byte());
     // The provider and the clients stay off the core of what is measured.
     rulers::stay_on(1);
-    let runtime = Runtime::new().expect("a runtime");
-    runtime.block_on(async {
-        first_byte().await;
-        many().await;
-    });
+    Runtime::new().expect("a runtime").block_on(many());
 }
 
 async fn provider(chunks: usize, chunk_delay: Duration) -> String {
@@ -55,7 +52,8 @@ async fn provider(chunks: usize, chunk_delay: Duration) -> String {
 async fn first_byte() {
     let requests = variable("LARDER_BENCH_REQUESTS", 2_000);
     let direct = provider(1, Duration::ZERO).await;
-    let larder = Server::larder(&format!("http://{direct}/v1"));
+    // On any core, as it runs in front of an application: a core that sleeps takes long to wake.
+    let larder = Server::larder_on((&["0", "1"], &format!("http://{direct}/v1")), "");
     let nginx = Server::nginx_proxy(&direct);
     let mut targets = vec![("direct", &direct), ("through larder", &larder.address)];
     targets.extend(nginx.as_ref().map(|nginx| ("through nginx", &nginx.address)));
@@ -80,7 +78,9 @@ async fn many() {
     let (streams, rounds) =
         (variable("LARDER_BENCH_STREAMS", 1_000), variable("LARDER_BENCH_ROUNDS", 5));
     let direct = provider(EVENTS, Duration::from_millis(30)).await;
-    let larder = Server::larder_with(&format!("http://{direct}/v1"), "max_connections = 2000");
+    // As nginx is told to.
+    let connections = "max_connections = 2000\nidle_connections = 2000";
+    let larder = Server::larder_with(&format!("http://{direct}/v1"), connections);
     let mut targets = vec![("larder", larder)];
     targets.extend(Server::nginx_proxy(&direct).map(|nginx| ("nginx, proxy_pass", nginx)));
     let right = stream(&client(), &direct).await.text;

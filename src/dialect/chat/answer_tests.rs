@@ -173,5 +173,8 @@ fn what_an_answer_used_is_read_from_it_and_from_its_end() {
     ];
     assert_eq!(used_in("cohere", "/chat", &cohere), (Some(3), Some(4)));
     assert_eq!(used(b"\"prompt_tokens\""), Used::default());
+    let beside_words =
+        "\"prompt_tokens\": 5},\"word\":\"\u{e9}\u{e9}\u{e9}\u{e9}\u{e9}\u{e9}\u{e9}\u{e9}";
+    assert_eq!(used(beside_words.as_bytes()).input, Some(5));
     assert_eq!(used(b"\"prompt_tokens\":\"5\""), Used::default());
 }

@@ -55,15 +55,16 @@ pub fn used(part: &[u8]) -> Used {
 }
 
 fn last_count(part: &[u8], name: &str) -> Option<u64> {
-    let name = format!("\"{name}\"");
-    let at = memchr::memmem::rfind(part, name.as_bytes())?;
-    let rest = std::str::from_utf8(
-        part.get(at + name.len()..)?.get(..32.min(part.len() - at - name.len()))?,
-    )
-    .ok()?;
-    let rest = rest.trim_start().strip_prefix(':')?.trim_start();
-    let digits = rest.find(|c: char| !c.is_ascii_digit()).unwrap_or(rest.len());
-    rest.get(..digits)?.parse().ok()
+    // Forwards, which is searched much faster, and for the most part in vain.
+    let rest = |at: usize| {
+        let is_begun = part.get(..at)?.ends_with(b"\"");
+        let rest = part.get(at + name.len()..)?.strip_prefix(b"\"")?;
+        is_begun.then_some(rest)
+    };
+    let rest = memchr::memmem::find_iter(part, name.as_bytes()).filter_map(rest).last()?;
+    let rest = rest.trim_ascii_start().strip_prefix(b":")?.trim_ascii_start();
+    let digits = rest.iter().position(|byte| !byte.is_ascii_digit()).unwrap_or(rest.len());
+    std::str::from_utf8(rest.get(..digits)?).ok()?.parse().ok()
 }
 
 /// An answer under watch.
