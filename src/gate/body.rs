@@ -20,7 +20,7 @@ use crate::metrics::{Held, OperationMetrics, Outcome};
 use crate::serve::Change;
 use crate::serve::reply::Passage;
 use crate::trace::Spanning;
-use crate::upstream::Coming;
+use crate::upstream::{Coming, Permit};
 use crate::whole::{self, Unread};
 
 /// A body on its way to a client.
@@ -102,20 +102,26 @@ pub(super) enum Flow {
     Ended,
 }
 
-/// The client's own call, with what is held to its end. In one piece, since all of it is looked at for each
-/// piece of an answer.
+/// The client's own call, with what is held to its end. What is looked at for each piece of an answer is in
+/// one place.
 #[derive(Debug)]
 pub(super) struct Own {
-    pub(super) body: Coming,
-    pub(super) passage: Passage,
-    pub(super) meter: Option<Meter>,
+    body: Coming,
+    meter: Option<Meter>,
+    change: Option<Box<Change>>,
+    _permit: Box<Permit>,
 }
 
 impl Own {
+    pub(super) fn new(body: Coming, passage: Passage, meter: Option<Meter>) -> Self {
+        let Passage { permit, change } = passage;
+        Self { body, meter, change: change.map(Box::new), _permit: Box::new(permit) }
+    }
+
     fn poll(&mut self, context: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BoxError>>> {
         let frame = ready!(Pin::new(&mut self.body).poll_frame(context));
         // Before the client has it, who may then ask what has become of its change.
-        self.passage.change.iter().for_each(Change::forget);
+        self.change.iter().for_each(|change| change.forget());
         if let (Some(Ok(frame)), Some(meter)) = (&frame, &mut self.meter) {
             frame.data_ref().into_iter().for_each(|piece| meter.take(piece));
         }

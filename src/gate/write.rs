@@ -60,7 +60,7 @@ pub(super) fn respond(voice: &Voice<'_>, reply: Reply, exchange: Exchange<'_>) -
             let metrics = Arc::clone(metrics);
             let end = End { metrics, outcome, received, complete: false, span: span.take() };
             let meter = metered(&verdict, &head.headers, received);
-            let flow = Flow::Own(Box::new(Own { body, passage, meter }));
+            let flow = Flow::Own(Box::new(Own::new(body, passage, meter)));
             let flow = taped::around(tape, (head.status, &head.headers), flow);
             let body = Relayed::new(flow, in_flight, end);
             streamed(head.status, head.headers, body)

@@ -78,6 +78,15 @@ impl App {
         }
     }
 
+    /// Serves a connection to the proxy, holding what it takes.
+    async fn serve<H>(self: Arc<Self>, stream: Stream, draining: ShutdownWatch, held: H) {
+        if let Self::Proxy(current, _, shared) = &*self {
+            let io = (TokioIo::new(stream), Some(Express::new(current)));
+            shared.door.serve(io, draining, |request| current.get().exchange(request)).await;
+        }
+        drop(held);
+    }
+
     fn shared(&self) -> &Shared {
         let (Self::Proxy(_, _, shared) | Self::Admin(_, shared)) = self;
         shared
@@ -96,20 +105,21 @@ impl ServerApp for App {
         match &**self {
             Self::Proxy(current, tls, shared) => {
                 let encryption = tls.of(&stream);
-                let Ok(_room) = shared.room.try_acquire() else {
+                let Ok(room) = Arc::clone(&shared.room).try_acquire_owned() else {
                     // Before a handshake there are no words for it.
                     if encryption.is_none() {
                         turn_away(&mut stream).await;
                     }
                     return None;
                 };
-                let _open = Held::one(&shared.connections);
-                let serve = |request| current.get().exchange(request);
+                let open = Held::one(&shared.connections);
                 let Some(acceptor) = encryption else {
-                    let io = (TokioIo::new(stream), Some(Express::new(current)));
-                    shared.door.serve(io, draining, serve).await;
+                    // In a task of its own: in pingora's each step would go through the states of others.
+                    shared.tasks.spawn(Arc::clone(self).serve(stream, draining, (room, open)));
                     return None;
                 };
+                let _held = (room, open);
+                let serve = |request| current.get().exchange(request);
                 // Boxed, so that a connection in plain text is no larger for it.
                 let encrypted = Box::pin(async move {
                     let stream = tls.shake(acceptor, stream, draining.clone()).await?;

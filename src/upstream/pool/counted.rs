@@ -16,19 +16,21 @@ use tokio_util::task::task_tracker::TaskTrackerToken;
 use super::idle::Reusable;
 use crate::metrics::{Held, UpstreamMetrics};
 
-type Stream = MaybeHttpsStream<InClear>;
+type Stream = MaybeHttpsStream<Tcp>;
 
 /// How much a provider may say before it was asked anything. Over HTTP/2 it begins with its settings.
 const MOST: usize = 16 << 10;
 
+type Tcp = TokioIo<TcpStream>;
+
 /// A stream without TLS.
-pub(super) type InClear = TokioIo<TcpStream>;
+pub(super) type InClear = Counted<Tcp>;
 
 /// A stream to a provider; its end, whatever brings it, is the end of its being counted.
 pub(super) struct Counted<S = Stream> {
     stream: S,
-    /// What came before anybody read.
-    ahead: BytesMut,
+    /// What came before anybody read. Boxed, since nearly nothing does.
+    ahead: Option<Box<BytesMut>>,
     open: Held,
     among: TaskTrackerToken,
 }
@@ -37,12 +39,11 @@ impl Counted {
     /// Counted in the metrics, and among those of its connector.
     pub(super) fn new(stream: Stream, metrics: &UpstreamMetrics, among: TaskTrackerToken) -> Self {
         metrics.opened.inc();
-        let ahead = BytesMut::new();
-        Self { stream, ahead, open: Held::one(&metrics.open), among }
+        Self { stream, ahead: None, open: Held::one(&metrics.open), among }
     }
 
     /// The same, which is much smaller where it is known to be without TLS.
-    pub(super) fn in_clear(self) -> Option<Counted<InClear>> {
+    pub(super) fn in_clear(self) -> Option<InClear> {
         let Self { stream, ahead, open, among } = self;
         match stream {
             MaybeHttpsStream::Http(stream) => Some(Counted { stream, ahead, open, among }),
@@ -71,10 +72,13 @@ impl<S: Connection + Read + Send + Unpin + 'static> Reusable for Counted<S> {
                 Poll::Ready(Ok(())) if piece.filled().is_empty() || !self.is_shared() => {
                     return false;
                 }
-                Poll::Ready(Ok(())) => self.ahead.extend_from_slice(piece.filled()),
-            }
-            if self.ahead.len() > MOST {
-                return false;
+                Poll::Ready(Ok(())) => {
+                    let ahead = self.ahead.get_or_insert_default();
+                    ahead.extend_from_slice(piece.filled());
+                    if ahead.len() > MOST {
+                        return false;
+                    }
+                }
             }
         }
     }
@@ -98,9 +102,10 @@ impl<S: Read + Unpin> Read for Counted<S> {
         context: &mut Context<'_>,
         mut buffer: ReadBufCursor<'_>,
     ) -> Poll<io::Result<()>> {
-        if !self.ahead.is_empty() {
-            let count = self.ahead.len().min(buffer.remaining());
-            buffer.put_slice(&self.ahead.split_to(count));
+        if let Some(ahead) = &mut self.ahead {
+            let count = ahead.len().min(buffer.remaining());
+            buffer.put_slice(&ahead.split_to(count));
+            self.ahead.take_if(|ahead| ahead.is_empty());
             return Poll::Ready(Ok(()));
         }
         Pin::new(&mut self.stream).poll_read(context, buffer)

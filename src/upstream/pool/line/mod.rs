@@ -28,25 +28,31 @@ use chunks::Found;
 use framing::Framing;
 use head::Head;
 
-use super::counted::{Counted, InClear};
+use super::counted::InClear;
 use super::idle::Reusable;
 
 /// How much is read at a time. On the stack, so that no connection that waits pays for it.
 const AT_A_TIME: usize = 16 << 10;
 
 /// A connection. Small, since of a thousand streams each piece finds it out of the processor's caches.
-pub(super) struct Line<I = Counted<InClear>> {
+pub(super) struct Line<I = InClear> {
     io: I,
+    framing: Framing,
+    rare: Option<Box<Rare>>,
+    /// Whether it can carry another request after this one.
+    is_kept: bool,
+}
+
+/// What a connection seldom has.
+#[derive(Default)]
+struct Rare {
     /// What came and was not taken yet.
     ahead: Vec<u8>,
-    framing: Framing,
-    trailers: Option<Box<HeaderMap>>,
+    trailers: Option<HeaderMap>,
     /// What is wrong behind the data that was given.
     broken: Option<io::Error>,
     /// What of a request was not sent when its answer began, and how much of it was.
-    unsent: Option<Box<(Asked, usize)>>,
-    /// Whether it can carry another request after this one.
-    is_kept: bool,
+    unsent: Option<(Asked, usize)>,
 }
 
 /// A call that brought no answer.
@@ -59,8 +65,7 @@ pub(super) struct Failed {
 impl<I: Read + Write + Unpin> Line<I> {
     /// An open connection, which nothing was sent on yet.
     pub(super) fn new(io: I) -> Self {
-        let (ahead, framing) = (Vec::new(), Framing::Done);
-        Self { io, ahead, framing, trailers: None, broken: None, unsent: None, is_kept: true }
+        Self { io, framing: Framing::Done, rare: None, is_kept: true }
     }
 
     /// Sends a request, and reads the head of its answer.
@@ -83,7 +88,7 @@ impl<I: Read + Write + Unpin> Line<I> {
             head.map_err(|error| Failed { error, is_unsent: sent == 0 })?;
         (self.framing, self.is_kept) = (framing, is_kept && broken.is_none());
         if broken.is_none() && !asked.is_sent(sent) {
-            self.unsent = Some(Box::new((asked.clone(), sent)));
+            self.rare().unsent = Some((asked.clone(), sent));
         }
         Ok(response)
     }
@@ -104,18 +109,20 @@ impl<I: Read + Write + Unpin> Line<I> {
 
     /// The head, if it is there with these bytes. Most come in one piece.
     fn take_head(&mut self, came: &[u8], asked: &Asked) -> io::Result<Option<Head>> {
-        let seen = self.ahead.len();
-        if seen == 0 {
-            let mut rest = came;
-            let head = take_head(&mut rest, seen, asked)?;
-            self.ahead = rest.to_vec();
+        let mut rest = came;
+        let Some(rare) = &mut self.rare else {
+            let head = take_head(&mut rest, 0, asked)?;
+            if !rest.is_empty() {
+                self.rare().ahead = rest.to_vec();
+            }
             return Ok(head);
-        }
-        self.ahead.extend_from_slice(came);
-        let mut rest = self.ahead.as_slice();
+        };
+        let seen = rare.ahead.len();
+        rare.ahead.extend_from_slice(came);
+        rest = &rare.ahead;
         let head = take_head(&mut rest, seen, asked)?;
-        let read = self.ahead.len() - rest.len();
-        self.ahead.drain(..read);
+        let read = rare.ahead.len() - rest.len();
+        rare.ahead.drain(..read);
         Ok(head)
     }
 
@@ -124,42 +131,58 @@ impl<I: Read + Write + Unpin> Line<I> {
         &mut self,
         context: &mut Context<'_>,
     ) -> Poll<Option<io::Result<Frame<Bytes>>>> {
-        self.send_rest(context);
         let data = ready!(self.poll_data(context));
         if data.is_err() {
             (self.framing, self.is_kept) = (Framing::Done, false);
         }
-        let trailers = || self.trailers.take().map(|trailers| Frame::trailers(*trailers));
+        let trailers = || self.rare.as_mut()?.trailers.take().map(Frame::trailers);
         Poll::Ready(data.map(|data| data.map(Frame::data).or_else(trailers)).transpose())
     }
 
     /// More data, if there is any.
     fn poll_data(&mut self, context: &mut Context<'_>) -> Poll<io::Result<Option<Bytes>>> {
-        if let Some(error) = self.broken.take() {
-            return Poll::Ready(Err(error));
+        if self.rare.is_some()
+            && let Some(data) = self.rest(context)?
+        {
+            return Poll::Ready(Ok(Some(data)));
         }
         while !matches!(self.framing, Framing::Done) {
-            let data = if self.ahead.is_empty() {
-                let mut space = [const { MaybeUninit::<u8>::uninit() }; AT_A_TIME];
-                let mut came = ReadBuf::uninit(&mut space);
-                ready!(Pin::new(&mut self.io).poll_read(context, came.unfilled()))?;
-                if came.filled().is_empty() {
-                    self.end()?;
-                }
-                self.take(came.filled())?
-            } else {
-                let ahead = mem::take(&mut self.ahead);
-                if self.framing.is_all_data(ahead.len()) {
-                    Some(ahead.into())
-                } else {
-                    self.take(&ahead)?
-                }
-            };
+            let mut space = [const { MaybeUninit::<u8>::uninit() }; AT_A_TIME];
+            let mut came = ReadBuf::uninit(&mut space);
+            ready!(Pin::new(&mut self.io).poll_read(context, came.unfilled()))?;
+            if came.filled().is_empty() {
+                self.end()?;
+            }
+            let data = self.take(came.filled())?;
             if data.is_some() {
                 return Poll::Ready(Ok(data));
             }
         }
         Poll::Ready(Ok(None))
+    }
+
+    /// Data that came already. Sends on what the answer came before.
+    fn rest(&mut self, context: &mut Context<'_>) -> io::Result<Option<Bytes>> {
+        let Some(rare) = &mut self.rare else { return Ok(None) };
+        if let Some((asked, sent)) = &mut rare.unsent
+            && let Poll::Ready(result) = asked.poll_send((&mut self.io, sent), context)
+        {
+            rare.unsent = None;
+            self.is_kept &= result.is_ok();
+        }
+        if let Some(error) = rare.broken.take() {
+            return Err(error);
+        }
+        let ahead = mem::take(&mut rare.ahead);
+        self.rare.take_if(|rare| rare.unsent.is_none() && rare.trailers.is_none());
+        if self.framing.is_all_data(ahead.len()) && !ahead.is_empty() {
+            return Ok(Some(ahead.into()));
+        }
+        self.take(&ahead)
+    }
+
+    fn rare(&mut self) -> &mut Rare {
+        self.rare.get_or_insert_default()
     }
 
     /// The connection has ended.
@@ -183,7 +206,9 @@ impl<I: Read + Write + Unpin> Line<I> {
                     all.extend_from_slice(data);
                 }
                 Ok(Some(Found::End(trailers))) => {
-                    self.trailers = trailers.map(Box::new);
+                    if trailers.is_some() {
+                        self.rare().trailers = trailers;
+                    }
                     // What comes after the end was not asked for.
                     self.is_kept &= bytes.is_empty();
                     break;
@@ -191,7 +216,7 @@ impl<I: Read + Write + Unpin> Line<I> {
                 Ok(None) => break,
                 Err(error) if first.is_empty() => return Err(error),
                 Err(error) => {
-                    self.broken = Some(error);
+                    self.rare().broken = Some(error);
                     break;
                 }
             }
@@ -203,24 +228,16 @@ impl<I: Read + Write + Unpin> Line<I> {
         })
     }
 
-    /// Sends on what the answer came before.
-    fn send_rest(&mut self, context: &mut Context<'_>) {
-        if let Some((asked, sent)) = self.unsent.as_deref_mut()
-            && let Poll::Ready(result) = asked.poll_send((&mut self.io, sent), context)
-        {
-            self.unsent = None;
-            self.is_kept &= result.is_ok();
-        }
-    }
-
     /// Whether the body has come to its end.
     pub(super) fn is_at_end(&self) -> bool {
-        matches!(self.framing, Framing::Done) && self.trailers.is_none()
+        let is_given = |rare: &Rare| rare.trailers.is_none();
+        matches!(self.framing, Framing::Done) && self.rare.as_deref().is_none_or(is_given)
     }
 
     /// Whether nothing is under way, and the connection can carry another request.
     fn is_done(&self) -> bool {
-        self.is_kept && self.is_at_end() && self.unsent.is_none() && self.ahead.is_empty()
+        let is_quiet = |rare: &Rare| rare.unsent.is_none() && rare.ahead.is_empty();
+        self.is_kept && self.is_at_end() && self.rare.as_deref().is_none_or(is_quiet)
     }
 
     pub(super) fn size_hint(&self) -> SizeHint {
