@@ -19,7 +19,7 @@
 //! | 3 | [`dialect`], [`whole`], [`sse`], [`transcript`], [`credential`] |
 //! | 2 | [`key`], [`vector`], [`headers`], [`ceiling`], [`ledger`], [`trace`] |
 //! | 1 | [`request`], [`error`], [`metrics`], [`clock`], [`codec`] |
-//! | 0 | [`config`], [`sync`], [`bell`] |
+//! | 0 | [`config`], [`sync`], [`bell`], `chance` for tests |
 //!
 //! [`simulate`], the simulated provider, stands apart.
 //!
@@ -132,6 +132,8 @@ pub mod batch;
 pub mod bell;
 pub mod broadcast;
 pub mod ceiling;
+#[cfg(test)]
+mod chance;
 pub mod cli;
 pub mod clock;
 pub mod codec;

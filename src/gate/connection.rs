@@ -24,11 +24,9 @@ use tokio::time::{MissedTickBehavior, interval, sleep};
 use tokio_util::task::{AbortOnDropHandle, TaskTracker};
 
 use super::body::Body;
-use super::ended::Ended;
 use super::express::Express;
 use super::pulse::{Next, Order, Patience, Pulse};
-use super::straight::{Straight, is_in_chunks, takes_chunks};
-use super::stream::Stream;
+use super::straight::{Ended, Straight, Stream, is_in_chunks, takes_chunks};
 use super::watched::Watched;
 use crate::bell::Bell;
 use crate::config::Server;

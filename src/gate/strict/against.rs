@@ -13,6 +13,7 @@ use hyper_util::server::conn::auto::Builder;
 use tokio::io::{AsyncReadExt, AsyncWriteExt, duplex};
 
 use super::{At, Strict};
+use crate::chance::Chance;
 use crate::gate::pulse::Pulse;
 use crate::gate::watched::Watched;
 
@@ -46,41 +47,20 @@ const PIECES: &[&str] = &[
     "HTTP/1.0",
 ];
 
-/// Numbers that are the same in every run (xorshift).
-struct Chance(u64);
-
-impl Chance {
-    fn below(&mut self, bound: usize) -> usize {
-        self.0 ^= self.0 << 13;
-        self.0 ^= self.0 >> 7;
-        self.0 ^= self.0 << 17;
-        usize::try_from(self.0 >> 1).unwrap() % bound
+/// Some good requests, with a few things put in, and a few bytes taken out.
+fn bytes(chance: &mut Chance) -> Vec<u8> {
+    let good = [
+        "POST /a HTTP/1.1\r\nhost: x\r\ncontent-length: 5\r\n\r\nhello",
+        "POST /a HTTP/1.1\r\nhost: x\r\ntransfer-encoding: chunked\r\n\r\n5\r\nhello\r\n0\r\n\r\n",
+        "POST /a HTTP/1.1\r\nhost: x\r\ncontent-length: 33\r\n\r\nGET /hidden HTTP/1.1\r\nhost: x\r\n\r\n",
+        "GET /b HTTP/1.1\r\nhost: x\r\n\r\n",
+    ];
+    let mut out = Vec::new();
+    for _ in 0..=chance.below(3) {
+        out.extend(good[chance.below(good.len())].bytes());
     }
-
-    /// Some good requests, with a few things put in, and a few bytes taken out.
-    fn bytes(&mut self) -> Vec<u8> {
-        let mut out = Vec::new();
-        for _ in 0..=self.below(3) {
-            let good = [
-                "POST /a HTTP/1.1\r\nhost: x\r\ncontent-length: 5\r\n\r\nhello",
-                "POST /a HTTP/1.1\r\nhost: x\r\ntransfer-encoding: chunked\r\n\r\n5\r\nhello\r\n0\r\n\r\n",
-                "POST /a HTTP/1.1\r\nhost: x\r\ncontent-length: 33\r\n\r\nGET /hidden HTTP/1.1\r\nhost: x\r\n\r\n",
-                "GET /b HTTP/1.1\r\nhost: x\r\n\r\n",
-            ];
-            out.extend(good[self.below(good.len())].bytes());
-        }
-        for _ in 0..self.below(4) {
-            let at = self.below(out.len());
-            let end = (at + self.below(3)).min(out.len());
-            let piece = PIECES[self.below(PIECES.len())].bytes();
-            if self.below(3) == 0 {
-                out.drain(at..end);
-            } else {
-                out.splice(at..at, piece);
-            }
-        }
-        out
-    }
+    chance.spoil(&mut out, PIECES);
+    out
 }
 
 /// How long the bodies are of the requests that are seen here, the last perhaps not to its end.
@@ -135,7 +115,7 @@ async fn hyper_takes_for_a_request_what_was_taken_for_one_here() {
     let mut chance = Chance(0x6c61_7264_6572);
     let mut compared = 0;
     for _ in 0..ROUNDS {
-        let bytes = chance.bytes();
+        let bytes = bytes(&mut chance);
         let size = [1, 7, 24, 65_536][chance.below(4)];
         let here = seen(&bytes);
         let there = taken(bytes.clone(), size).await;

@@ -10,6 +10,7 @@ use hyper_util::rt::TokioIo;
 use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream, duplex};
 
 use super::*;
+use crate::chance::Chance;
 
 const ROUNDS: usize = 30_000;
 
@@ -50,31 +51,11 @@ const PIECES: &[&str] = &[
     "\u{e9}",
 ];
 
-/// Numbers that are the same in every run (xorshift).
-struct Chance(u64);
-
-impl Chance {
-    fn below(&mut self, bound: usize) -> usize {
-        self.0 ^= self.0 << 13;
-        self.0 ^= self.0 >> 7;
-        self.0 ^= self.0 << 17;
-        usize::try_from(self.0 >> 1).unwrap() % bound
-    }
-
-    /// A good answer, with a few things put in, and a few bytes taken out.
-    fn bytes(&mut self) -> Vec<u8> {
-        let mut out = GOOD[self.below(GOOD.len())].as_bytes().to_vec();
-        for _ in 0..self.below(4) {
-            let at = self.below(out.len());
-            let end = (at + self.below(3)).min(out.len());
-            if self.below(3) == 0 {
-                out.drain(at..end);
-            } else {
-                out.splice(at..at, PIECES[self.below(PIECES.len())].bytes());
-            }
-        }
-        out
-    }
+/// A good answer, with a few things put in, and a few bytes taken out.
+fn bytes(chance: &mut Chance) -> Vec<u8> {
+    let mut out = GOOD[chance.below(GOOD.len())].as_bytes().to_vec();
+    chance.spoil(&mut out, PIECES);
+    out
 }
 
 /// An answer's status, fields, data and trailers; of one that is cut, what came before.
@@ -156,7 +137,7 @@ async fn hyper_takes_for_an_answer_what_is_taken_for_one_here() {
     let mut chance = Chance(0x6c61_7264_6572);
     let (mut whole, mut stricter) = (0, 0);
     for _ in 0..ROUNDS {
-        let bytes = chance.bytes();
+        let bytes = bytes(&mut chance);
         let size = [1, 7, 24, 65_536][chance.below(4)];
         let method = if chance.below(8) == 0 { Method::HEAD } else { Method::GET };
         let mut here = here(&method, &bytes, size).await;

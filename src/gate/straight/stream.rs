@@ -9,11 +9,11 @@ use std::task::{Context, Poll};
 use hyper::rt::{Read, ReadBufCursor, Write};
 
 /// The stream of one of the two.
-pub(super) struct Stream<I>(Arc<Mutex<I>>);
+pub(in crate::gate) struct Stream<I>(Arc<Mutex<I>>);
 
 impl<I> Stream<I> {
     /// The same stream, twice.
-    pub(super) fn twice(io: I) -> (Self, Self) {
+    pub(in crate::gate) fn twice(io: I) -> (Self, Self) {
         let io = Arc::new(Mutex::new(io));
         (Self(Arc::clone(&io)), Self(io))
     }

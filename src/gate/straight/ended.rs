@@ -9,12 +9,12 @@ use bytes::Bytes;
 use http_body_util::Either;
 use hyper::body::{Body as HttpBody, Frame, SizeHint};
 
-use super::body::Body;
-use super::pulse::Pulse;
-use super::straight::Straight;
+use super::Straight;
+use crate::gate::body::Body;
+use crate::gate::pulse::Pulse;
 
 /// The body.
-pub(super) struct Ended {
+pub(in crate::gate) struct Ended {
     /// Unless it goes past hyper.
     body: Option<Body>,
     pulse: Arc<Pulse>,
@@ -23,7 +23,11 @@ pub(super) struct Ended {
 
 impl Ended {
     /// With the way past hyper, where the body can go it.
-    pub(super) fn new(body: Body, pulse: Arc<Pulse>, straight: Option<Arc<Straight>>) -> Self {
+    pub(in crate::gate) fn new(
+        body: Body,
+        pulse: Arc<Pulse>,
+        straight: Option<Arc<Straight>>,
+    ) -> Self {
         Self { body: Some(body), pulse, straight }
     }
 }

@@ -5,6 +5,9 @@
 //! it, and what comes goes to the client as a chunk of HTTP/1.1 (RFC 9112, section 7.1) in one write. For the
 //! end, whatever it is, the body is given back.
 
+mod ended;
+mod stream;
+
 use std::io::{self, Cursor, IoSlice};
 use std::mem::{self, MaybeUninit};
 use std::pin::Pin;
@@ -17,9 +20,11 @@ use http::{Method, Request, Response, StatusCode, Version, header};
 use hyper::body::{Body as HttpBody, Frame};
 use hyper::rt::{ReadBuf, Write};
 
+pub(super) use ended::Ended;
+pub(super) use stream::Stream;
+
 use super::body::{Body, BoxError, Relayed};
 use super::pulse::Pulse;
-use super::stream::Stream;
 
 /// What is copied into one piece, so that it is one for the kernel too. Words come by the hundred bytes.
 const SMALL: usize = 4 << 10;
