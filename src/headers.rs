@@ -131,15 +131,21 @@ pub fn strip_hop_by_hop(headers: &mut HeaderMap) {
     }
 }
 
+/// What `Connection` lists (RFC 9110, section 7.6.1).
+pub fn connection_options(headers: &HeaderMap) -> impl Iterator<Item = &str> {
+    let lists = headers.get_all(header::CONNECTION).iter().filter_map(|value| value.to_str().ok());
+    lists.flat_map(|value| value.split(',')).map(str::trim)
+}
+
 /// Removes what `Connection` says is of this hop (RFC 9110, section 7.6.1), but for `Upgrade`, which it
 /// only means together with it.
 pub fn strip_named(headers: &mut HeaderMap) {
-    let lists = headers.get_all(header::CONNECTION).iter().filter_map(|value| value.to_str().ok());
-    let options = lists.flat_map(|value| value.split(',')).map(str::trim);
     let of_itself = ["close", "keep-alive", "upgrade"];
     let is_name = |option: &&str| !of_itself.iter().any(|own| option.eq_ignore_ascii_case(own));
-    let named: Vec<HeaderName> =
-        options.filter(is_name).filter_map(|option| option.parse().ok()).collect();
+    let named: Vec<HeaderName> = connection_options(headers)
+        .filter(is_name)
+        .filter_map(|option| option.parse().ok())
+        .collect();
     for name in named {
         headers.remove(name);
     }
@@ -168,9 +174,8 @@ pub fn to_provider(headers: &HeaderMap) -> HeaderMap {
 /// section 7.8). HTTP/2 in clear is none: it would be the next hop's, not the provider's.
 pub fn asked_protocol(headers: &HeaderMap) -> Option<&HeaderValue> {
     let protocol = headers.get(header::UPGRADE)?;
-    let lists = headers.get_all(header::CONNECTION).iter().filter_map(|value| value.to_str().ok());
-    let mut names = lists.flat_map(|value| value.split(','));
-    let is_asked = names.any(|name| name.trim().eq_ignore_ascii_case("upgrade"));
+    let mut names = connection_options(headers);
+    let is_asked = names.any(|name| name.eq_ignore_ascii_case("upgrade"));
     (is_asked && !protocol.as_bytes().eq_ignore_ascii_case(b"h2c")).then_some(protocol)
 }
 

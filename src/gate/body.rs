@@ -93,6 +93,7 @@ pub(super) type BoxError = Box<dyn std::error::Error + Send + Sync>;
 /// Where the bytes come from.
 #[derive(Debug)]
 pub(super) enum Flow {
+    /// The client's own call.
     Own(Box<Own>),
     /// A call that others may be reading too, and how many bytes are still to come, if that is known.
     Shared(Reader, Option<u64>),

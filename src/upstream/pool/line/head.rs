@@ -4,12 +4,13 @@ use std::io;
 use std::mem::MaybeUninit;
 
 use bytes::Bytes;
-use http::{HeaderMap, HeaderName, HeaderValue, Method, Response, StatusCode, Version, header};
+use http::{HeaderMap, HeaderName, HeaderValue, Method, Response, StatusCode, Version};
 use httparse::{Header, ParserConfig, Status};
 use memchr::memchr_iter;
 
 use super::framing::Framing;
 use super::wrong;
+use crate::headers::connection_options;
 
 /// How many fields a head may have, and how long it may be: as hyper has it.
 const FIELDS: usize = 100;
@@ -84,10 +85,6 @@ fn headers(head: &Bytes, fields: &[Header<'_>]) -> io::Result<HeaderMap> {
 }
 
 fn is_kept(version: Version, headers: &HeaderMap) -> bool {
-    let says = |what: &str| {
-        let values = headers.get_all(header::CONNECTION).iter();
-        let mut words = values.filter_map(|value| value.to_str().ok()).flat_map(|v| v.split(','));
-        words.any(|word| word.trim().eq_ignore_ascii_case(what))
-    };
+    let says = |what| connection_options(headers).any(|option| option.eq_ignore_ascii_case(what));
     !says("close") && (version == Version::HTTP_11 || says("keep-alive"))
 }
