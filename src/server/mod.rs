@@ -166,6 +166,8 @@ fn pingora(config: &Config, upgrade: bool) -> Server {
         grace_period_seconds: Some(config.server.drain.as_secs()),
         graceful_shutdown_timeout_seconds: Some(1),
         upgrade_sock: config.server.upgrade_socket.clone(),
+        // Its own timers would be kept by a thread that wakes a hundred times a second, for ever; tokio's wake nobody.
+        fast_timeout_to_tokio_threshold_seconds: Some(0),
         ..ServerConf::default()
     };
     let options = Opt { upgrade, ..Opt::default() };
