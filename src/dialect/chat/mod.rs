@@ -23,7 +23,7 @@ mod write;
 
 pub use model::{Renamed, renamed};
 pub use spoken::Spoken;
-pub use watch::{Spoilt, Used, Watch, used};
+pub use watch::{LONGEST_COUNT, Spoilt, Used, Watch, may_be_used, used};
 pub use write::{Answering, Written};
 
 use std::time::Duration;

@@ -1,7 +1,9 @@
 //! What an answer has said so far about its end.
 
 use std::collections::BTreeMap;
+use std::sync::LazyLock;
 
+use memchr::memmem::Finder;
 use serde_json::Value;
 
 /// The most choices that are kept count of; an answer with more is not one that is kept.
@@ -45,6 +47,18 @@ fn count(usage: &Value, name: &str) -> Option<u64> {
     found
         .as_u64()
         .or_else(|| found.as_f64().filter(|count| *count >= 0.0).map(|count| count as u64))
+}
+
+/// What stands in each of their names.
+static HINTS: LazyLock<[Finder<'static>; 2]> =
+    LazyLock::new(|| ["oken", "eval_count"].map(Finder::new));
+
+/// How long a count is at the most, with its name: nothing that is cut off by this much is one.
+pub const LONGEST_COUNT: usize = 64;
+
+/// Whether a part of an answer, of whole lines, may say what it used: most say nothing of it.
+pub fn may_be_used(part: &[u8]) -> bool {
+    HINTS.iter().any(|hint| hint.find(part).is_some())
 }
 
 /// What an answer says that it used, by the last counts in a part of it that need not be whole. In a
@@ -147,5 +161,18 @@ impl Watch {
     /// Something is wrong; what was wrong first counts.
     pub(super) fn spoil(&mut self, spoilt: Spoilt) {
         self.spoilt.get_or_insert(spoilt);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_count_is_one_that_may_be_told() {
+        for name in INPUT.iter().chain(OUTPUT) {
+            assert!(may_be_used(name.as_bytes()), "{name}");
+            assert!(name.len() + r#""": "#.len() + u64::MAX.to_string().len() < LONGEST_COUNT);
+        }
     }
 }
