@@ -50,8 +50,10 @@ impl Item {
 
 /// Reads an answer in the `OpenAI` shape, whose items have their vectors in this member.
 pub(super) fn read(member: &str, body: &[u8], asked: Asked) -> Result<EmbedReply, Invalid> {
-    let Parts { items, members } = serde_json::from_slice(body)
-        .map_err(|_| Invalid("not a JSON object, or its data no list of them"))?;
+    // UTF-8 is looked for once, and not in each part that is kept as text.
+    let parts = str::from_utf8(body).ok().and_then(|body| serde_json::from_str(body).ok());
+    let Parts { items, members } =
+        parts.ok_or(Invalid("not a JSON object, or its data no list of them"))?;
     let mut reply = EmbedReply {
         envelope: String::new(),
         tokens: 0,
@@ -196,13 +198,19 @@ pub(super) fn keep(values: &[&RawValue]) -> Option<Vec<u8>> {
 
 fn read_base64(value: &RawValue) -> Result<Vec<u8>, Invalid> {
     const WRONG: Invalid = Invalid("a vector that is not base64 of 32-bit floats");
-    let encoded = text(value.get()).ok_or(WRONG)?;
-    let bytes = STANDARD.decode_to_vec(encoded.as_bytes()).map_err(|_| WRONG)?;
+    let json = value.get();
+    let decode = |text: &str| STANDARD.decode_to_vec(text.as_bytes()).ok();
+    // As it stands, since nothing that is escaped is base64.
+    let quoted = json.strip_prefix('"').and_then(|rest| rest.strip_suffix('"'));
+    let decoded = quoted.and_then(decode).or_else(|| decode(&text(json)?));
+    decoded.filter(|bytes| are_finite(bytes)).ok_or(WRONG)
+}
+
+/// Whether these are 32-bit floats, all of them finite. Looked at to the end, so that many are looked at at once.
+fn are_finite(bytes: &[u8]) -> bool {
     let (floats, rest) = bytes.as_chunks();
-    if rest.is_empty() && floats.iter().all(|float| f32::from_le_bytes(*float).is_finite()) {
-        return Ok(bytes);
-    }
-    Err(WRONG)
+    let is_finite = |float: &[u8; 4]| f32::from_le_bytes(*float).is_finite();
+    rest.is_empty() && floats.iter().fold(true, |all, float| all & is_finite(float))
 }
 
 fn read_floats(value: &RawValue) -> Result<(Vec<u8>, Numbers), Invalid> {
