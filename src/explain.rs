@@ -3,6 +3,7 @@
 
 use std::cmp::Reverse;
 use std::collections::VecDeque;
+use std::hash::{BuildHasher, Hash, Hasher, RandomState};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
@@ -62,6 +63,8 @@ pub struct Nearest {
 /// most are never asked about.
 #[derive(Debug, Default)]
 pub struct Explained {
+    /// What digests are made with, which nobody can guess from: `SipHash`, by a key of this process.
+    digests: RandomState,
     asked: Mutex<Asked>,
     told: Mutex<VecDeque<(Explanation, Option<Place>)>>,
 }
@@ -122,6 +125,13 @@ impl Identity {
 }
 
 impl Explained {
+    /// The digest of a part of a request. The lengths of several are in it.
+    pub fn digest(&self, bytes: impl IntoIterator<Item: AsRef<[u8]>>) -> u64 {
+        let mut digest = self.digests.build_hasher();
+        bytes.into_iter().for_each(|bytes| bytes.as_ref().hash(&mut digest));
+        digest.finish()
+    }
+
     /// Remembers a request.
     pub fn remember(&self, identity: Identity) -> Place {
         let mut asked = lock(&self.asked);

@@ -1,9 +1,11 @@
 //! Why a request was answered as it was: for who asks with it, and for who looks afterwards.
 
 use std::borrow::Cow;
+use std::collections::BTreeMap;
 
 use http::{HeaderName, HeaderValue};
-use serde_json::{Map, Value};
+use serde_json::Value;
+use serde_json::value::RawValue;
 
 use super::reply::{Reply, Verdict};
 use super::{Ask, Service};
@@ -12,7 +14,6 @@ use crate::credential;
 use crate::dialect::Endpoint;
 use crate::dialect::store::namespace;
 use crate::explain::{Explanation, Identity};
-use crate::key::{Digest, Framer};
 use crate::metrics::Outcome;
 
 pub(super) static EXPLAIN: HeaderName = HeaderName::from_static("x-larder-explain");
@@ -53,23 +54,20 @@ impl Service {
 
     /// A request in digests that nobody can guess from.
     fn identity(&self, ask: &Ask) -> Identity {
-        let digest = |bytes: &[u8]| {
-            short(&Framer::keyed(&self.secret, "larder explain").field(b'v', bytes).finish())
-        };
+        let digest = |bytes: &[u8]| self.explained.digest([bytes]);
         let mut identity = Identity::default();
-        let path = credential::without(&ask.target.path_and_query);
-        if let Endpoint::Read(_) = ask.target.endpoint {
+        let (path, place) = (credential::without(&ask.target.path_and_query), &ask.target);
+        if let Endpoint::Read(_) = place.endpoint {
             // Of a store nobody knows which members are what is asked about.
             identity.part(digest(path.as_bytes()));
         }
         identity.field("path", digest(path.as_bytes()));
-        identity.field("provider", digest(ask.target.upstream.identity.as_bytes()));
-        let who = credential::digest(&self.secret, &ask.headers, &ask.target.path_and_query);
-        identity.field("credential", short(&who));
-        let group: Vec<&[u8]> = ask.group.iter().map(HeaderValue::as_bytes).collect();
+        identity.field("provider", digest(place.upstream.identity.as_bytes()));
+        let who = self.explained.digest(credential::shown(&ask.headers, &place.path_and_query));
+        identity.field("credential", who);
         identity.who = match self.sharers {
-            Sharers::Credential => short(&who),
-            _ => digest(&group.concat()),
+            Sharers::Credential => who,
+            _ => self.explained.digest(ask.group.iter().map(HeaderValue::as_bytes)),
         };
         for value in &ask.group {
             identity.field("group", digest(value.as_bytes()));
@@ -80,30 +78,29 @@ impl Service {
         for (name, value) in ask.headers.iter().filter(|(name, value)| telling(name, value)) {
             identity.field(&format!("header:{name}"), digest(value.as_bytes()));
         }
+        self.members(ask, &mut identity);
+        identity
+    }
+
+    /// Adds what is in the body.
+    fn members(&self, ask: &Ask, identity: &mut Identity) {
         let not_asked = match ask.target.endpoint {
             Endpoint::Chat(shape) => shape.not_asked(),
             Endpoint::Read(_) => &[],
             Endpoint::Embed(_) | Endpoint::Write(_) | Endpoint::Other => NOT_ASKED,
         };
+        let digest = |value: &RawValue| self.explained.digest([plain(value).as_bytes()]);
         for (name, value) in members(ask) {
-            if not_asked.contains(&name.as_str()) {
+            if not_asked.contains(&name.as_ref()) {
                 continue;
             }
-            match value {
-                Value::Array(items) if is_parts(&name, &items) => {
-                    for item in &items {
-                        identity.part(digest(item.to_string().as_bytes()));
-                    }
-                }
-                value if PARTS.contains(&name.as_str()) => {
-                    identity.part(digest(value.to_string().as_bytes()));
-                }
-                value => {
-                    identity.field(&format!("body.{name}"), digest(value.to_string().as_bytes()));
-                }
+            let is_parts = PARTS.contains(&name.as_ref());
+            match parts(value).filter(|_| is_parts) {
+                Some(parts) => parts.into_iter().for_each(|part| identity.part(digest(part))),
+                None if is_parts => identity.part(digest(value)),
+                None => identity.field(&format!("body.{name}"), digest(value)),
             }
         }
-        identity
     }
 }
 
@@ -119,19 +116,27 @@ fn explanation(ask: &Ask, verdict: &Verdict) -> Explanation {
 }
 
 /// The members of a body, if it is a JSON object of a reasonable size.
-fn members(ask: &Ask) -> Map<String, Value> {
-    if ask.body.len() > LARGEST {
-        return Map::new();
-    }
-    match serde_json::from_slice(&ask.body) {
-        Ok(Value::Object(members)) => members,
-        _ => Map::new(),
-    }
+fn members(ask: &Ask) -> BTreeMap<Cow<'_, str>, &RawValue> {
+    let body = Some(&ask.body).filter(|body| body.len() <= LARGEST);
+    body.and_then(|body| serde_json::from_slice(body).ok()).unwrap_or_default()
 }
 
-/// Whether a member is a list of what is asked about. A list of numbers is one text in tokens.
-fn is_parts(name: &str, items: &[Value]) -> bool {
-    PARTS.contains(&name) && !items.first().is_some_and(Value::is_number)
+/// The items of a list of what is asked about. A list of numbers is one text in tokens.
+fn parts(value: &RawValue) -> Option<Vec<&RawValue>> {
+    if !value.get().starts_with('[') {
+        return None;
+    }
+    let parts: Vec<&RawValue> = serde_json::from_str(value.get()).ok()?;
+    let is_number =
+        |part: &&RawValue| part.get().starts_with(|c: char| c == '-' || c.is_ascii_digit());
+    (!parts.first().is_some_and(is_number)).then_some(parts)
+}
+
+/// A value without what changes nothing in it.
+fn plain(value: &RawValue) -> Cow<'_, str> {
+    let json = value.get();
+    let parsed = json.starts_with(['{', '[']).then(|| serde_json::from_str::<Value>(json).ok());
+    parsed.flatten().map_or(Cow::Borrowed(json), |value| value.to_string().into())
 }
 
 fn model(ask: &Ask) -> String {
@@ -154,10 +159,6 @@ fn model(ask: &Ask) -> String {
         }
         Endpoint::Write(_) | Endpoint::Other => String::new(),
     }
-}
-
-fn short(digest: &Digest) -> u64 {
-    digest.as_bytes().first_chunk().map_or(0, |bytes| u64::from_be_bytes(*bytes))
 }
 
 /// What a reason of `Cache-Status` means.
