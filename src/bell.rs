@@ -6,11 +6,9 @@
 //! polled again, since nothing can have changed.
 
 use std::fmt;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, Wake, Waker};
-
-use futures_util::task::AtomicWaker;
 
 /// How often something is polled in a row, before others have their turn.
 const MOST: usize = 2;
@@ -23,29 +21,37 @@ const RUNG: u8 = 2;
 pub struct Bell {
     shared: Arc<Shared>,
     waker: Waker,
+    /// The task that is woken, as [`Shared`] has it too, which is not looked at where it is still the same.
+    task: Waker,
 }
 
 struct Shared {
     state: AtomicU8,
-    task: AtomicWaker,
+    task: Mutex<Waker>,
 }
 
 impl Bell {
     /// A bell that has rung, since nobody has looked yet.
     pub fn new() -> Self {
-        let shared = Arc::new(Shared { state: AtomicU8::new(RUNG), task: AtomicWaker::new() });
-        Self { waker: Arc::clone(&shared).into(), shared }
+        let task = Waker::noop().clone();
+        let shared = Shared { state: AtomicU8::new(RUNG), task: Mutex::new(task.clone()) };
+        let shared = Arc::new(shared);
+        Self { waker: Arc::clone(&shared).into(), shared, task }
     }
 
     /// Polls what has rung; and again, if it rings meanwhile. What is ready is taken to have rung, since there
     /// may be more.
     pub fn poll<T>(
-        &self,
+        &mut self,
         context: &Context<'_>,
         mut poll: impl FnMut(&mut Context<'_>) -> Poll<T>,
     ) -> Poll<T> {
-        let Shared { state, task } = &*self.shared;
-        task.register(context.waker());
+        if !self.task.will_wake(context.waker()) {
+            self.task.clone_from(context.waker());
+            // Before the state is looked at: who rings after that finds it, and who rang before is seen.
+            self.shared.task().clone_from(&self.task);
+        }
+        let state = &self.shared.state;
         for _ in 0..MOST {
             if !change(state, RUNG, POLLED) {
                 return Poll::Pending;
@@ -75,8 +81,14 @@ impl Wake for Shared {
 
     fn wake_by_ref(self: &Arc<Self>) {
         if self.state.swap(RUNG, Ordering::AcqRel) == QUIET {
-            self.task.wake();
+            self.task().wake_by_ref();
         }
+    }
+}
+
+impl Shared {
+    fn task(&self) -> MutexGuard<'_, Waker> {
+        self.task.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -95,7 +107,6 @@ impl fmt::Debug for Bell {
 #[cfg(test)]
 mod tests {
     use std::future::poll_fn;
-    use std::sync::Mutex;
     use std::sync::atomic::AtomicUsize;
     use std::sync::mpsc;
     use std::thread;
@@ -118,7 +129,7 @@ mod tests {
     /// Polls what rings so often while it is polled; how often it was polled, and its task woken.
     fn polled(rings: usize) -> (usize, usize) {
         let task = Arc::new(Task::default());
-        let (waker, bell) = (Arc::clone(&task).into(), Bell::new());
+        let (waker, mut bell) = (Arc::clone(&task).into(), Bell::new());
         let mut polls = 0;
         let poll = |context: &mut Context<'_>| {
             polls += 1;
@@ -140,7 +151,7 @@ mod tests {
 
     #[test]
     fn what_has_not_rung_is_not_polled_and_wakes_whoever_looked_last() {
-        let (bell, kept) = (Bell::new(), Mutex::new(None));
+        let (mut bell, kept) = (Bell::new(), Mutex::new(None));
         let polls = AtomicUsize::new(0);
         let poll = |context: &mut Context<'_>| {
             polls.fetch_add(1, Ordering::SeqCst);
@@ -164,7 +175,7 @@ mod tests {
 
     #[test]
     fn what_is_ready_may_have_more() {
-        let bell = Bell::new();
+        let mut bell = Bell::new();
         for number in 0..3 {
             let ready = bell.poll(&Context::from_waker(Waker::noop()), |_| Poll::Ready(number));
             assert_eq!(ready, Poll::Ready(number));
@@ -184,7 +195,7 @@ mod tests {
                 waker.wake();
             }
         });
-        let (bell, mut asked) = (Bell::new(), 0);
+        let (mut bell, mut asked) = (Bell::new(), 0);
         let mut poll = |context: &mut Context<'_>| {
             while answered.load(Ordering::SeqCst) == asked && asked < ROUNDS {
                 asked += 1;

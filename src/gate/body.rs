@@ -81,6 +81,7 @@ fn unread(why: Unread<hyper::Error>) -> Error {
 /// A provider's body as it comes. An error of it breaks the client's connection off, since a clean
 /// end would be taken for the end of the answer.
 #[derive(Debug)]
+#[repr(C)] // what is looked at for each piece comes first
 pub struct Relayed {
     flow: Flow,
     broken: Option<BoxError>,
@@ -103,20 +104,20 @@ pub(super) enum Flow {
     Ended,
 }
 
-/// The client's own call, with what is held to its end. What is looked at for each piece of an answer is in
-/// one place.
+/// The client's own call, with what is held to its end.
 #[derive(Debug)]
+#[repr(C, align(64))] // what is looked at for each piece of an answer is in one place
 pub(super) struct Own {
     body: Coming,
-    meter: Option<Meter>,
     change: Option<Box<Change>>,
+    meter: Option<Meter>,
     _permit: Box<Permit>,
 }
 
 impl Own {
     pub(super) fn new(body: Coming, passage: Passage, meter: Option<Meter>) -> Self {
         let Passage { permit, change } = passage;
-        Self { body, meter, change: change.map(Box::new), _permit: Box::new(permit) }
+        Self { body, change: change.map(Box::new), meter, _permit: Box::new(permit) }
     }
 
     fn poll(&mut self, context: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BoxError>>> {

@@ -23,10 +23,10 @@ use tokio::sync::watch;
 use tokio::time::{MissedTickBehavior, interval, sleep};
 use tokio_util::task::{AbortOnDropHandle, TaskTracker};
 
-use super::body::Body;
+use super::body::{Body, BoxError};
 use super::express::Express;
 use super::pulse::{Next, Order, Patience, Pulse};
-use super::straight::{Ended, Straight, Stream, is_in_chunks, takes_chunks};
+use super::straight::{Ended, Straight, is_in_chunks, takes_chunks};
 use super::watched::Watched;
 use crate::bell::Bell;
 use crate::config::Server;
@@ -83,24 +83,28 @@ impl Door {
 
     /// Serves one connection to its end. When the server drains, the connection is told so and ends
     /// with the request that is under way.
-    pub async fn serve<I, S, F>(
+    ///
+    /// Small, and not `async`: what each piece of a stream passes lies together in the task.
+    pub fn serve<I, S, F>(
         &self,
         (io, express): (I, Option<Box<Express>>),
         draining: watch::Receiver<bool>,
         serve: S,
-    ) where
+    ) -> impl Future<Output = ()> + use<I, S, F>
+    where
         I: Read + Write + Unpin + Send + 'static,
-        S: Fn(Request<Incoming>) -> F,
+        S: Fn(Request<Incoming>) -> F + 'static,
         F: Future<Output = Response<Body>> + Send + 'static,
     {
-        let pulse = Arc::new(Pulse::new());
-        let straight = Arc::new(Straight::default());
-        let (past, io) = Stream::twice(io);
+        // One after the other, so that they lie together too.
+        let (mut bell, pulse) = (Bell::new(), Arc::new(Pulse::new()));
+        let (straight, io) = Straight::beside(io);
         let io = Watched::new((io, express), &pulse, self.buffer);
-        let service = service_fn(|request: Request<Incoming>| {
-            pulse.head_came(request.version());
-            let pulse = Arc::clone(&pulse);
-            let straight = takes_chunks(&request).then(|| Arc::clone(&straight));
+        let (hypers, beside) = (Arc::clone(&pulse), Arc::clone(&straight));
+        let service = service_fn(move |request: Request<Incoming>| {
+            hypers.head_came(request.version());
+            let pulse = Arc::clone(&hypers);
+            let straight = takes_chunks(&request).then(|| Arc::clone(&beside));
             serve(request).map(move |mut response| {
                 let straight = straight.filter(|_| is_in_chunks(&response));
                 if pulse.answered(response.status()) == Next::Close {
@@ -110,35 +114,47 @@ impl Door {
                 Ok::<_, Infallible>(response.map(|body| Ended::new(body, pulse, straight)))
             })
         });
-        let mut connection = pin!(self.builder.serve_connection_with_upgrades(io, service));
+        let connection = self.builder.serve_connection_with_upgrades(io, service);
+        let mut connection = Box::pin(connection.into_owned());
         // What only concerns the connection's beginning and end is watched by a task of its own, so
         // that it costs a request nothing.
         let watching = watch_over(Arc::clone(&pulse), draining, self.patience);
-        let _watchman = AbortOnDropHandle::new(self.tasks.spawn(watching));
-        let mut serve = |context: &mut Context<'_>| loop {
-            if let Poll::Ready(result) = connection.as_mut().poll(context) {
-                return Poll::Ready(result);
-            }
-            match ready!(pulse.poll_order(context)) {
-                Order::Finish => connection.as_mut().graceful_shutdown(),
-                // It is polled again, and sees for itself.
-                Order::GoOn => {}
-                Order::Leave => return Poll::Ready(Ok(())),
-            }
-        };
-        let bell = Bell::new();
-        let serving = poll_fn(|context| {
-            loop {
-                if let Poll::Ready(result) = bell.poll(context, &mut serve) {
+        let watchman = AbortOnDropHandle::new(self.tasks.spawn(watching));
+        poll_fn(move |context| {
+            let serving = |context: &mut Context<'_>| loop {
+                if let Poll::Ready(result) = connection.as_mut().poll(context) {
                     return Poll::Ready(result);
                 }
-                if let Err(error) = ready!(straight.poll((&past, &pulse), context)) {
-                    return Poll::Ready(Err(error.into()));
+                match ready!(pulse.poll_order(context)) {
+                    Order::Finish => connection.as_mut().graceful_shutdown(),
+                    // It is polled again, and sees for itself.
+                    Order::GoOn => {}
+                    Order::Leave => return Poll::Ready(Ok(())),
                 }
+            };
+            let ended = ready!(past(&mut bell, serving, (&straight, &pulse), context));
+            watchman.abort();
+            if let Err(error) = ended {
+                tracing::debug!(error, "a connection ended early");
             }
-        });
-        if let Err(error) = serving.await {
-            tracing::debug!(error, "a connection ended early");
+            Poll::Ready(())
+        })
+    }
+}
+
+/// Polls hyper if it has something to do, and then what goes past it.
+fn past<I: Write + Unpin>(
+    bell: &mut Bell,
+    mut hyper: impl FnMut(&mut Context<'_>) -> Poll<Result<(), BoxError>>,
+    (straight, pulse): (&Straight<I>, &Pulse),
+    context: &mut Context<'_>,
+) -> Poll<Result<(), BoxError>> {
+    loop {
+        if let Poll::Ready(result) = bell.poll(context, &mut hyper) {
+            return Poll::Ready(result);
+        }
+        if let Err(error) = ready!(straight.poll(pulse, context)) {
+            return Poll::Ready(Err(error.into()));
         }
     }
 }

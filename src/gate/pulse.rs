@@ -35,15 +35,11 @@ pub(super) enum Order {
 pub(super) struct Pulse {
     start: Instant,
     state: AtomicU64,
-    /// Since when the client takes nothing of what is written, in the same milliseconds, or [`IDLE`].
-    stuck: AtomicU64,
-    movements: AtomicU32,
+    sending: Sending,
     /// How many heads hyper has had, where it has one at a time.
     heads: AtomicU32,
     /// How many answers are behind hyper, but for what it has still to write.
     ended: AtomicU32,
-    /// Whether hyper has something left to write.
-    writes: AtomicBool,
     /// Whether a part of a request is held back from hyper.
     waits: AtomicBool,
     /// What the connection is to do, if anything, and how it is told.
@@ -51,6 +47,16 @@ pub(super) struct Pulse {
     connection: AtomicWaker,
     draining: AtomicBool,
     switched: AtomicBool,
+}
+
+/// What each piece of an answer is told to, in one place.
+#[repr(align(16))]
+struct Sending {
+    /// Since when the client takes nothing of what is written, in the same milliseconds, or [`IDLE`].
+    stuck: AtomicU64,
+    movements: AtomicU32,
+    /// Whether hyper has something left to write.
+    writes: AtomicBool,
 }
 
 /// What becomes of a connection after an answer.
@@ -70,11 +76,13 @@ impl Pulse {
         Self {
             start: Instant::now(),
             state: AtomicU64::new(IDLE),
-            stuck: AtomicU64::new(IDLE),
-            movements: AtomicU32::new(0),
+            sending: Sending {
+                stuck: AtomicU64::new(IDLE),
+                movements: AtomicU32::new(0),
+                writes: AtomicBool::new(false),
+            },
             heads: AtomicU32::new(0),
             ended: AtomicU32::new(0),
-            writes: AtomicBool::new(false),
             waits: AtomicBool::new(false),
             order: AtomicU8::new(0),
             connection: AtomicWaker::new(),
@@ -130,30 +138,30 @@ impl Pulse {
 
     /// hyper writes.
     pub(super) fn writes(&self) {
-        self.writes.store(true, Ordering::Relaxed);
+        self.sending.writes.store(true, Ordering::Relaxed);
         self.moved();
     }
 
     /// hyper has written all that it had.
     pub(super) fn flushed(&self) {
-        self.writes.store(false, Ordering::Relaxed);
+        self.sending.writes.store(false, Ordering::Relaxed);
     }
 
     pub(super) fn is_flushed(&self) -> bool {
-        !self.writes.load(Ordering::Relaxed)
+        !self.sending.writes.load(Ordering::Relaxed)
     }
 
     /// Something went in or out.
     pub(super) fn moved(&self) {
-        self.movements.fetch_add(1, Ordering::Relaxed);
+        self.sending.movements.fetch_add(1, Ordering::Relaxed);
     }
 
     /// Whether the client takes what is written.
     pub(super) fn flows(&self, flows: bool) {
-        let is_stuck = self.stuck.load(Ordering::Relaxed) != IDLE;
+        let is_stuck = self.sending.stuck.load(Ordering::Relaxed) != IDLE;
         if flows == is_stuck {
             let since = if flows { IDLE } else { self.milliseconds() };
-            self.stuck.store(since, Ordering::Relaxed);
+            self.sending.stuck.store(since, Ordering::Relaxed);
         }
     }
 
@@ -183,12 +191,12 @@ impl Pulse {
     }
 
     pub(super) fn movements(&self) -> u32 {
-        self.movements.load(Ordering::Relaxed)
+        self.sending.movements.load(Ordering::Relaxed)
     }
 
     /// What is to become of the connection now; `last` is the last movement that was seen, and when.
     pub(super) fn order(&self, last: &mut (u32, Instant), patience: Patience) -> Option<Order> {
-        if self.is_over(self.stuck.load(Ordering::Relaxed), patience.write) {
+        if self.is_over(self.sending.stuck.load(Ordering::Relaxed), patience.write) {
             tracing::debug!("a client took nothing of its answer for too long");
             return Some(Order::Leave);
         }

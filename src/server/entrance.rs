@@ -9,6 +9,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use async_trait::async_trait;
+use futures_util::FutureExt;
 use hyper_util::rt::TokioIo;
 use pingora_core::apps::ServerApp;
 use pingora_core::protocols::Stream;
@@ -78,15 +79,6 @@ impl App {
         }
     }
 
-    /// Serves a connection to the proxy, holding what it takes.
-    async fn serve<H>(self: Arc<Self>, stream: Stream, draining: ShutdownWatch, held: H) {
-        if let Self::Proxy(current, _, shared) = &*self {
-            let io = (TokioIo::new(stream), Some(Express::new(current)));
-            shared.door.serve(io, draining, |request| current.get().exchange(request)).await;
-        }
-        drop(held);
-    }
-
     fn shared(&self) -> &Shared {
         let (Self::Proxy(_, _, shared) | Self::Admin(_, shared)) = self;
         shared
@@ -112,25 +104,30 @@ impl ServerApp for App {
                     }
                     return None;
                 };
-                let open = Held::one(&shared.connections);
+                let held = (room, Held::one(&shared.connections));
+                let express = Some(Express::new(current));
+                let current = Arc::clone(current);
+                let serve = move |request| current.get().exchange(request);
                 let Some(acceptor) = encryption else {
+                    let io = (TokioIo::new(stream), express);
+                    let serving = shared.door.serve(io, draining, serve);
                     // In a task of its own: in pingora's each step would go through the states of others.
-                    shared.tasks.spawn(Arc::clone(self).serve(stream, draining, (room, open)));
+                    shared.tasks.spawn(serving.map(move |()| drop(held)));
                     return None;
                 };
-                let _held = (room, open);
-                let serve = |request| current.get().exchange(request);
                 // Boxed, so that a connection in plain text is no larger for it.
                 let encrypted = Box::pin(async move {
                     let stream = tls.shake(acceptor, stream, draining.clone()).await?;
-                    let io = (TokioIo::new(stream), Some(Express::new(current)));
+                    let io = (TokioIo::new(stream), express);
                     shared.door.serve(io, draining, serve).await;
+                    drop(held);
                     None
                 });
                 return encrypted.await;
             }
             Self::Admin(admin, shared) => {
-                let serve = |request| Arc::clone(admin).exchange(request);
+                let admin = Arc::clone(admin);
+                let serve = move |request| Arc::clone(&admin).exchange(request);
                 shared.door.serve((TokioIo::new(stream), None), draining, serve).await;
             }
         }

@@ -14,31 +14,31 @@ use crate::gate::body::Body;
 use crate::gate::pulse::Pulse;
 
 /// The body.
-pub(in crate::gate) struct Ended {
+pub(in crate::gate) struct Ended<I> {
     /// Unless it goes past hyper.
     body: Option<Body>,
     pulse: Arc<Pulse>,
-    straight: Option<Arc<Straight>>,
+    straight: Option<Arc<Straight<I>>>,
 }
 
-impl Ended {
+impl<I> Ended<I> {
     /// With the way past hyper, where the body can go it.
     pub(in crate::gate) fn new(
         body: Body,
         pulse: Arc<Pulse>,
-        straight: Option<Arc<Straight>>,
+        straight: Option<Arc<Straight<I>>>,
     ) -> Self {
         Self { body: Some(body), pulse, straight }
     }
 }
 
-impl Drop for Ended {
+impl<I> Drop for Ended<I> {
     fn drop(&mut self) {
         self.pulse.end();
     }
 }
 
-impl HttpBody for Ended {
+impl<I> HttpBody for Ended<I> {
     type Data = Bytes;
     type Error = <Body as HttpBody>::Error;
 

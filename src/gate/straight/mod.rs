@@ -11,7 +11,7 @@ mod stream;
 use std::io::{self, Cursor, IoSlice};
 use std::mem::{self, MaybeUninit};
 use std::pin::Pin;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, Waker, ready};
 
 use bytes::buf::Chain;
@@ -32,39 +32,53 @@ const SMALL: usize = 4 << 10;
 /// What a body gives.
 pub(super) type Given = Option<Result<Frame<Bytes>, BoxError>>;
 
-/// The body that goes past hyper on one connection, if one does.
-#[derive(Default)]
-pub(super) struct Straight(Mutex<State>);
+/// The way past hyper on one connection. What is looked at for each piece is in one place, since of a thousand
+/// streams each piece finds it out of the processor's caches.
+pub(super) struct Straight<I>(Mutex<Shared<I>>);
 
+/// What hyper and the way past it both have, one after the other: the connection's task polls both.
+#[repr(C)]
+struct Shared<I> {
+    io: I,
+    state: State,
+}
+
+/// The body that goes past hyper, if one does.
 #[derive(Default)]
 enum State {
     /// hyper has its body itself.
     #[default]
     Hypers,
-    Past(Box<Going>),
+    Past(Going),
     /// hyper is to have this.
     Back(Box<(Relayed, Given)>),
 }
 
 /// A body on its way.
+#[repr(C)]
 struct Going {
-    body: Relayed,
     /// What of it the client did not take yet.
     piece: Option<Box<Piece>>,
+    body: Relayed,
     hyper: Waker,
 }
 
-impl Straight {
+impl<I> Straight<I> {
+    /// Past hyper to a client's stream, and that stream as hyper has it.
+    pub(super) fn beside(io: I) -> (Arc<Self>, Stream<I>) {
+        let straight = Arc::new(Self(Mutex::new(Shared { io, state: State::Hypers })));
+        (Arc::clone(&straight), Stream(straight))
+    }
+
     /// Takes a body from hyper, which is woken when it is to have it back.
-    pub(super) fn take(&self, body: Relayed, hyper: &Waker) {
-        let going = Going { body, piece: None, hyper: hyper.clone() };
-        *self.lock() = State::Past(Box::new(going));
+    fn take(&self, body: Relayed, hyper: &Waker) {
+        self.lock().state = State::Past(Going { piece: None, body, hyper: hyper.clone() });
     }
 
     /// What hyper gets back.
-    pub(super) fn back(&self) -> Option<(Relayed, Given)> {
-        let mut state = self.lock();
-        match mem::take(&mut *state) {
+    fn back(&self) -> Option<(Relayed, Given)> {
+        let state = &mut self.lock().state;
+        match mem::take(state) {
             State::Back(back) => Some(*back),
             other => {
                 *state = other;
@@ -73,28 +87,26 @@ impl Straight {
         }
     }
 
+    fn lock(&self) -> MutexGuard<'_, Shared<I>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl<I: Write + Unpin> Straight<I> {
     /// Sends what comes, until hyper has to go on.
-    pub(super) fn poll<I: Write + Unpin>(
-        &self,
-        (io, pulse): (&Stream<I>, &Pulse),
-        context: &mut Context<'_>,
-    ) -> Poll<io::Result<()>> {
-        let mut state = self.lock();
-        let State::Past(going) = &mut *state else { return Poll::Pending };
+    pub(super) fn poll(&self, pulse: &Pulse, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        let Shared { io, state } = &mut *self.lock();
+        let State::Past(going) = state else { return Poll::Pending };
         if !pulse.is_flushed() {
             return Poll::Pending;
         }
         let given = ready!(going.poll((io, pulse), context))?;
-        if let State::Past(going) = mem::take(&mut *state) {
-            let Going { body, hyper, .. } = *going;
+        if let State::Past(going) = mem::take(state) {
+            let Going { body, hyper, .. } = going;
             *state = State::Back(Box::new((body, given)));
             hyper.wake();
         }
         Poll::Ready(Ok(()))
-    }
-
-    fn lock(&self) -> MutexGuard<'_, State> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -102,12 +114,12 @@ impl Going {
     /// Sends what is data; gives what is something else.
     fn poll<I: Write + Unpin>(
         &mut self,
-        (io, pulse): (&Stream<I>, &Pulse),
+        (io, pulse): (&mut I, &Pulse),
         context: &mut Context<'_>,
     ) -> Poll<io::Result<Given>> {
         loop {
             if let Some(piece) = &mut self.piece {
-                ready!(piece.poll_send((&mut *io.lock(), pulse), context))?;
+                ready!(piece.poll_send((io, pulse), context))?;
                 self.piece = None;
             }
             match ready!(Pin::new(&mut self.body).poll_frame(context)) {
@@ -118,7 +130,7 @@ impl Going {
                         continue;
                     }
                     let mut piece = Piece::new(data);
-                    if piece.poll_send((&mut *io.lock(), pulse), context)?.is_pending() {
+                    if piece.poll_send((io, pulse), context)?.is_pending() {
                         self.piece = Some(Box::new(piece));
                         return Poll::Pending;
                     }

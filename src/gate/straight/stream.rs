@@ -1,28 +1,16 @@
-//! A client's stream that two have: hyper, and what goes past it. Both are polled by the connection's task,
-//! one after the other.
+//! A client's stream as hyper has it, which shares it with the way past it.
 
 use std::io;
 use std::pin::Pin;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use hyper::rt::{Read, ReadBufCursor, Write};
 
-/// The stream of one of the two.
-pub(in crate::gate) struct Stream<I>(Arc<Mutex<I>>);
+use super::Straight;
 
-impl<I> Stream<I> {
-    /// The same stream, twice.
-    pub(in crate::gate) fn twice(io: I) -> (Self, Self) {
-        let io = Arc::new(Mutex::new(io));
-        (Self(Arc::clone(&io)), Self(io))
-    }
-
-    /// The stream itself, for as long as it is in use.
-    pub(super) fn lock(&self) -> MutexGuard<'_, I> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
+/// The stream.
+pub(in crate::gate) struct Stream<I>(pub(super) Arc<Straight<I>>);
 
 impl<I: Read + Unpin> Read for Stream<I> {
     fn poll_read(
@@ -30,7 +18,7 @@ impl<I: Read + Unpin> Read for Stream<I> {
         context: &mut Context<'_>,
         buffer: ReadBufCursor<'_>,
     ) -> Poll<io::Result<()>> {
-        Pin::new(&mut *self.lock()).poll_read(context, buffer)
+        Pin::new(&mut self.0.lock().io).poll_read(context, buffer)
     }
 }
 
@@ -40,7 +28,7 @@ impl<I: Write + Unpin> Write for Stream<I> {
         context: &mut Context<'_>,
         bytes: &[u8],
     ) -> Poll<io::Result<usize>> {
-        Pin::new(&mut *self.lock()).poll_write(context, bytes)
+        Pin::new(&mut self.0.lock().io).poll_write(context, bytes)
     }
 
     fn poll_write_vectored(
@@ -48,18 +36,18 @@ impl<I: Write + Unpin> Write for Stream<I> {
         context: &mut Context<'_>,
         slices: &[io::IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
-        Pin::new(&mut *self.lock()).poll_write_vectored(context, slices)
+        Pin::new(&mut self.0.lock().io).poll_write_vectored(context, slices)
     }
 
     fn is_write_vectored(&self) -> bool {
-        self.lock().is_write_vectored()
+        self.0.lock().io.is_write_vectored()
     }
 
     fn poll_flush(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut *self.lock()).poll_flush(context)
+        Pin::new(&mut self.0.lock().io).poll_flush(context)
     }
 
     fn poll_shutdown(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut *self.lock()).poll_shutdown(context)
+        Pin::new(&mut self.0.lock().io).poll_shutdown(context)
     }
 }

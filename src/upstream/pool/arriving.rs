@@ -18,8 +18,9 @@ pub(in crate::upstream) struct Arriving(From);
 enum From {
     /// A connection that has a task of its own.
     Task(Incoming),
-    /// One that is driven by whoever reads the body, and is kept when it has ended.
-    Line(Box<Line>, Arc<Idle<Line>>),
+    /// One that is driven by whoever reads the body, and is kept when it has ended. In place, since each piece
+    /// of a stream looks at it.
+    Line(Line, Arc<Idle<Line>>),
     Nothing,
 }
 
@@ -28,13 +29,13 @@ impl Arriving {
         Self(From::Task(body))
     }
 
-    pub(super) fn driven(line: Box<Line>, idle: &Arc<Idle<Line>>) -> Self {
+    pub(super) fn driven(line: Line, idle: &Arc<Idle<Line>>) -> Self {
         Self(From::Line(line, Arc::clone(idle)))
     }
 
     fn end(&mut self) {
         if let From::Line(line, idle) = std::mem::replace(&mut self.0, From::Nothing) {
-            idle.put(line);
+            idle.put(Box::new(line));
         }
     }
 }

@@ -42,7 +42,7 @@ impl Plain {
                 None => Box::pin(self.open(to)).await?,
             };
             match line.exchange(&asked).await {
-                Ok(response) => return Ok(response.map(|()| Arriving::driven(line, &self.idle))),
+                Ok(response) => return Ok(response.map(|()| Arriving::driven(*line, &self.idle))),
                 Err(failed) if failed.is_unsent && !is_new => {}
                 Err(failed) => return Err(failed.error.into()),
             }

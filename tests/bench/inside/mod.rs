@@ -78,7 +78,7 @@ impl Sidecar {
         let (door, draining) = (self.door.clone(), self.draining.subscribe());
         let current = Arc::clone(&self.current);
         let served = Handle::current().spawn(async move {
-            let serve = |request| current.get().exchange(request);
+            let serve = move |request| current.get().exchange(request);
             door.serve((TokioIo::new(far), express), draining, serve).await;
         });
         Client::new(near, served)

@@ -28,6 +28,12 @@ pub(super) struct Chunks {
     at: At,
     /// Of the chunk, what is left.
     left: u64,
+    said: Option<Box<Said>>,
+}
+
+/// What chunks seldom say besides their sizes.
+#[derive(Debug, Default)]
+struct Said {
     /// How much was said that is no size.
     beside: usize,
     trailers: Vec<u8>,
@@ -53,6 +59,9 @@ impl Chunks {
     /// in them.
     pub(super) fn next<'a>(&mut self, bytes: &mut &'a [u8]) -> io::Result<Option<Found<'a>>> {
         loop {
+            if let At::Start | At::DataEnd = self.at {
+                self.skip(bytes);
+            }
             if let At::Data = self.at {
                 let here = usize::try_from(self.left).unwrap_or(usize::MAX).min(bytes.len());
                 let (data, rest) = bytes.split_at(here);
@@ -73,6 +82,24 @@ impl Chunks {
                 },
                 (at, byte) => self.step(at, byte)?,
             };
+        }
+    }
+
+    /// Past the line between two pieces of data, if it is as nearly all are: whole, and no more than a size.
+    fn skip(&mut self, bytes: &mut &[u8]) {
+        let line = match self.at {
+            At::DataEnd => bytes.strip_prefix(b"\r\n"),
+            _ => Some(*bytes),
+        };
+        let Some(line) = line else { return };
+        let digits = line.iter().take(8).take_while(|byte| byte.is_ascii_hexdigit()).count();
+        let (size, rest) = line.split_at(digits);
+        let Some(rest) = rest.strip_prefix(b"\r\n") else { return };
+        let size = size.iter().fold(0, |size, digit| {
+            size * 16 + u64::from(char::from(*digit).to_digit(16).unwrap_or_default())
+        });
+        if size > 0 {
+            (*bytes, self.left, self.at) = (rest, size, At::Data);
         }
     }
 
@@ -98,26 +125,28 @@ impl Chunks {
     }
 
     fn beside(&mut self, at: At) -> io::Result<At> {
-        self.beside += 1;
-        if self.beside > MOST { Err(wrong("chunks say too much of themselves")) } else { Ok(at) }
+        let said = self.said.get_or_insert_default();
+        said.beside += 1;
+        if said.beside > MOST { Err(wrong("chunks say too much of themselves")) } else { Ok(at) }
     }
 
     /// The end, when the trailers are all there.
     fn trailer(&mut self, byte: u8) -> io::Result<Option<Found<'static>>> {
-        if byte == b'\n' && self.trailers.last() != Some(&b'\r') {
+        let said = &mut self.said.get_or_insert_default().trailers;
+        if byte == b'\n' && said.last() != Some(&b'\r') {
             return Err(wrong("a trailer ends in a bare line feed"));
         }
-        self.trailers.push(byte);
-        if self.trailers == b"\r\n" {
+        said.push(byte);
+        if *said == b"\r\n" {
             return Ok(Some(Found::End(None)));
         }
-        if self.trailers.len() > MOST {
+        if said.len() > MOST {
             return Err(wrong("the trailers are too long"));
         }
-        if !self.trailers.ends_with(b"\r\n\r\n") {
+        if !said.ends_with(b"\r\n\r\n") {
             return Ok(None);
         }
-        let (mut lines, bytes) = ([EMPTY_HEADER; TRAILERS], mem::take(&mut self.trailers));
+        let (mut lines, bytes) = ([EMPTY_HEADER; TRAILERS], mem::take(said));
         let Ok(Status::Complete((_, lines))) = parse_headers(&bytes, &mut lines) else {
             return Err(wrong("the trailers are not as HTTP/1.1 has them"));
         };
