@@ -108,3 +108,16 @@ async fn one_that_the_provider_closed_costs_no_call() {
     }
     assert!((opened(&sidecar).await - 30.0).abs() < 0.5);
 }
+
+#[tokio::test]
+async fn a_sidecar_that_nobody_asks_sleeps() {
+    let provider = Simulated::instant();
+    let sidecar = Sidecar::before(provider.address);
+    sidecar.client().right(&Ask::of(["once"])).await;
+    sleep(Duration::from_millis(500)).await;
+    let before = sidecar.sleeps();
+    sleep(Duration::from_secs(3)).await;
+    // Whoever looks a hundred times a second whether something is to be done has 300.
+    let woken = sidecar.sleeps() - before;
+    assert!(woken < 60, "{woken}");
+}

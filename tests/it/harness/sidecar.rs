@@ -230,6 +230,18 @@ impl Sidecar {
 }
 
 impl Sidecar {
+    /// How often its threads have gone to sleep so far.
+    pub(crate) fn sleeps(&self) -> u64 {
+        let threads = fs::read_dir(format!("/proc/{}/task", self.process.id())).unwrap();
+        let sleeps = threads.map(|thread| {
+            let status = fs::read_to_string(thread.unwrap().path().join("status")).unwrap();
+            let line =
+                status.lines().find_map(|line| line.strip_prefix("voluntary_ctxt_switches:"));
+            line.unwrap().trim().parse::<u64>().unwrap()
+        });
+        sleeps.sum()
+    }
+
     /// How much of a processor it has had so far.
     pub(crate) fn processor(&self) -> Duration {
         let stat = fs::read_to_string(format!("/proc/{}/stat", self.process.id())).unwrap();
