@@ -14,6 +14,7 @@ use crate::credential;
 use crate::dialect::Endpoint;
 use crate::dialect::store::namespace;
 use crate::explain::{Explanation, Identity};
+use crate::ledger;
 use crate::metrics::Outcome;
 
 pub(super) static EXPLAIN: HeaderName = HeaderName::from_static("x-larder-explain");
@@ -106,7 +107,11 @@ impl Service {
 
 fn explanation(ask: &Ask, verdict: &Verdict) -> Explanation {
     let what = (verdict.outcome().label(), verdict.bypass.map_or("", sentence));
-    let model = Some(model(ask)).filter(|model| model.len() <= LONGEST_MODEL);
+    // Where it is entered the body need not be read again.
+    let entered = verdict.credit.as_ref().map(|credit| &*credit.account.model);
+    let entered = entered.filter(|model| *model != ledger::OTHER).map(str::to_owned);
+    let model = entered.unwrap_or_else(|| model(ask));
+    let model = Some(model).filter(|model| model.len() <= LONGEST_MODEL);
     let hits = verdict.items.map_or(0, |items| items.hit);
     Explanation {
         hits,

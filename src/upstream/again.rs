@@ -3,7 +3,7 @@
 use std::pin::pin;
 use std::time::Instant;
 
-use http::Response;
+use http::{Response, StatusCode};
 use tokio::time::sleep;
 
 use super::told::Told;
@@ -30,15 +30,17 @@ impl Upstream {
     ) -> (Result<Answer, Error>, Option<Permit>) {
         loop {
             let result = if self.settings.hedge_after.is_zero() {
-                self.call_once(&permit, call.clone()).await
+                self.call_once(&permit, &call).await
             } else {
                 // Boxed, since it has room for two calls, and few want that.
                 Box::pin(self.call_hedged(&permit, &call)).await
             };
-            let Ok(answer) = &result else { return (result, Some(permit)) };
-            let told = Told::read(answer.status, &answer.headers);
-            let is_final = || told.is_final || self.dialect.is_out_of_quota(&answer.body);
-            if !told.throttled || is_final() || !permit.turn.is_of_many() {
+            let is_one_too_many = |answer: &Answer| {
+                let told = || Told::read(answer.status, &answer.headers);
+                let is_final = || told().is_final || self.dialect.is_out_of_quota(&answer.body);
+                answer.status == StatusCode::TOO_MANY_REQUESTS && !is_final()
+            };
+            if !result.as_ref().is_ok_and(is_one_too_many) || !permit.turn.is_of_many() {
                 return (result, Some(permit));
             }
             permit = match self.permit_again(permit, patience.until).await {
@@ -52,14 +54,14 @@ impl Upstream {
     /// Makes a call, and where it is slow the same call beside it, for the answer that comes first.
     async fn call_hedged(&self, permit: &Permit, call: &Call) -> Result<Answer, Error> {
         self.hedges.earn();
-        let mut first = pin!(self.call_once(permit, call.clone()));
+        let mut first = pin!(self.call_once(permit, call));
         tokio::select! {
             result = &mut first => return result,
             () = sleep(self.settings.hedge_after) => {}
         }
         let Some(beside) = self.permit_beside(permit).await else { return first.await };
         self.metrics.hedged.inc();
-        let mut second = pin!(self.call_once(&beside, call.clone()));
+        let mut second = pin!(self.call_once(&beside, call));
         let is_good = |result: &Result<Answer, Error>| {
             result.as_ref().is_ok_and(|answer| answer.status.is_success())
         };
@@ -89,10 +91,13 @@ impl Upstream {
         loop {
             let request = (call.as_request(), &*call.path_and_query);
             let response = self.open(&permit, request, operation).await?;
+            if response.status() != StatusCode::TOO_MANY_REQUESTS {
+                return Ok((response, permit));
+            }
             let told = Told::read(response.status(), response.headers());
             let too_long = ticket.until.is_some_and(|until| self.is_in_vain(&ticket.line, until));
             let is_final = told.is_final || told.wait.is_none() || too_long;
-            if !told.throttled || is_final || !permit.turn.is_of_many() {
+            if is_final || !permit.turn.is_of_many() {
                 return Ok((response, permit));
             }
             permit = self.permit_again(permit, ticket.until).await?;

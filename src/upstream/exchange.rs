@@ -24,13 +24,13 @@ use crate::whole::{self, Unread};
 impl Upstream {
     /// Makes a whole call and reads the whole answer. A call that nothing came of is made once more, if
     /// the budget allows: for embeddings that changes nothing at the provider.
-    pub(super) async fn call_once(&self, permit: &Permit, call: Call) -> Result<Answer, Error> {
+    pub(super) async fn call_once(&self, permit: &Permit, call: &Call) -> Result<Answer, Error> {
         let started = Instant::now();
         let standings = self.standings.as_ref();
         let who = standings.map(|standings| standings.who(&call.headers, &call.path_and_query));
         self.retries.earn();
         let calling = async {
-            match self.exchange(permit, call.clone()).await {
+            match self.exchange(permit, call).await {
                 Err(error) if error.kind == Kind::UpstreamUnreachable => {
                     let chance = u64::from(started.elapsed().subsec_nanos());
                     let Some(wait) = self.retries.spend(chance) else { return Err(error) };
@@ -55,7 +55,7 @@ impl Upstream {
         result
     }
 
-    async fn exchange(&self, permit: &Permit, call: Call) -> Result<Answer, Error> {
+    async fn exchange(&self, permit: &Permit, call: &Call) -> Result<Answer, Error> {
         let mut request = call.as_request();
         request.headers_mut().remove(header::CONTENT_ENCODING);
         // Vectors hardly compress, and a provider on the next desk should not try.
