@@ -8,6 +8,7 @@ import re
 import shutil
 import signal
 import subprocess
+import sys
 
 from blocks import Exceptions
 from stage import free_port
@@ -46,6 +47,8 @@ class Shell:
         self._command("larder", serves)
         os.symlink(pathlib.Path(LARDER).parent / "larder-bench", self._folder / "bin/larder-bench")
         self._command("redis-cli", f'#!/bin/sh\nexec {shutil.which("redis-cli")} -p {stage.redis} "$@"\n')
+        # Debian alone has no command of this name.
+        self._command("python", f'#!/bin/sh\nexec {sys.executable} "$@"\n')
         for stub in Exceptions().stubs:
             self._command(stub, "#!/bin/sh\nexit 0\n")
 
