@@ -140,34 +140,41 @@ pub fn connection_options(headers: &HeaderMap) -> impl Iterator<Item = &str> {
 /// Removes what `Connection` says is of this hop (RFC 9110, section 7.6.1), but for `Upgrade`, which it
 /// only means together with it.
 pub fn strip_named(headers: &mut HeaderMap) {
-    let of_itself = ["close", "keep-alive", "upgrade"];
-    let is_name = |option: &&str| !of_itself.iter().any(|own| option.eq_ignore_ascii_case(own));
-    let named: Vec<HeaderName> = connection_options(headers)
-        .filter(is_name)
-        .filter_map(|option| option.parse().ok())
-        .collect();
-    for name in named {
+    for name in named(headers) {
         headers.remove(name);
     }
+}
+
+/// What `Connection` says is of this hop.
+fn named(headers: &HeaderMap) -> Vec<HeaderName> {
+    let of_itself = ["close", "keep-alive", "upgrade"];
+    let is_name = |option: &&str| !of_itself.iter().any(|own| option.eq_ignore_ascii_case(own));
+    let names = connection_options(headers).filter(is_name);
+    names.filter_map(|option| option.parse().ok()).collect()
+}
+
+/// The headers that go on beyond this hop and are wanted there. Made anew, which is less work than to look for each
+/// name that must not be there.
+fn beyond(headers: &HeaderMap, is_wanted: impl Fn(&HeaderName, &HeaderValue) -> bool) -> HeaderMap {
+    let named = named(headers);
+    let mut out = HeaderMap::with_capacity(headers.len());
+    for (name, value) in headers {
+        if !is_hop_by_hop(name) && !named.contains(name) && is_wanted(name, value) {
+            out.append(name, value.clone());
+        }
+    }
+    out
 }
 
 /// The headers of a request as a provider is to see them: without this hop's, without larder's own
 /// directives, without what the next hop sets for itself.
 pub fn to_provider(headers: &HeaderMap) -> HeaderMap {
-    let mut out = headers.clone();
-    strip_hop_by_hop(&mut out);
-    for name in [header::HOST, header::CONTENT_LENGTH, header::EXPECT, header::CACHE_CONTROL] {
-        out.remove(name);
-    }
-    if out.get(header::COOKIE).is_some_and(HeaderValue::is_empty) {
-        out.remove(header::COOKIE);
-    }
-    let own: Vec<HeaderName> =
-        out.keys().filter(|name| name.as_str().starts_with("x-larder-")).cloned().collect();
-    for name in own {
-        out.remove(name);
-    }
-    out
+    let unwanted = [header::HOST, header::CONTENT_LENGTH, header::EXPECT, header::CACHE_CONTROL];
+    beyond(headers, |name, value| {
+        let is_own = name.as_str().starts_with("x-larder-");
+        let is_blank = value.is_empty() && *name == header::COOKIE;
+        !is_own && !is_blank && !unwanted.contains(name)
+    })
 }
 
 /// The protocol that a request asks to go on with on its connection, if it asks for one (RFC 9110,
@@ -196,9 +203,7 @@ pub fn to_caller(headers: &mut HeaderMap) {
 /// The headers of a provider's answer that may go with an answer that larder writes anew: not
 /// those that describe the provider's own bytes, or count what its call was for.
 pub fn beside_new_body(headers: &HeaderMap) -> HeaderMap {
-    let mut out = headers.clone();
-    to_caller(&mut out);
-    for name in [
+    let of_body = [
         header::CONTENT_LENGTH,
         header::CONTENT_ENCODING,
         header::CONTENT_TYPE,
@@ -206,13 +211,11 @@ pub fn beside_new_body(headers: &HeaderMap) -> HeaderMap {
         header::ETAG,
         header::CACHE_CONTROL,
         header::VARY,
-    ] {
-        out.remove(name);
-    }
-    for name in COUNTS {
-        out.remove(*name);
-    }
-    out
+    ];
+    beyond(headers, |name, _| {
+        let is_told = !NOT_ANSWERED.contains(&name.as_str()) && !COUNTS.contains(&name.as_str());
+        is_told && !of_body.contains(name)
+    })
 }
 
 /// The headers of a provider's answer without those that tell whose account it was made for.

@@ -14,7 +14,10 @@ pub(super) static PRIORITY: HeaderName = HeaderName::from_static("x-larder-prior
 pub(super) const BULK: HeaderValue = HeaderValue::from_static("bulk");
 
 /// How long an SDK waits for an answer, in seconds, by the names that SDKs tell it with.
-const PATIENCE: [&str; 2] = ["x-stainless-read-timeout", "x-stainless-timeout"];
+static PATIENCE: [HeaderName; 2] = [
+    HeaderName::from_static("x-stainless-read-timeout"),
+    HeaderName::from_static("x-stainless-timeout"),
+];
 
 /// The longest patience that is believed: a day.
 const LONGEST: f64 = 86_400.0;
@@ -40,7 +43,7 @@ pub(super) fn ticket(
 }
 
 fn patience(headers: &HeaderMap) -> Option<Duration> {
-    let said = PATIENCE.iter().find_map(|name| headers.get(*name)?.to_str().ok()?.parse().ok());
+    let said = PATIENCE.iter().find_map(|name| headers.get(name)?.to_str().ok()?.parse().ok());
     said.filter(|seconds| *seconds > 0.0)
         .and_then(|seconds: f64| Duration::try_from_secs_f64(seconds.min(LONGEST)).ok())
 }

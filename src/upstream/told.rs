@@ -6,18 +6,27 @@ use std::time::{Duration, SystemTime};
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 
 /// How many calls a minute there may be, and how many are left now, as providers call them.
-const COUNTS: [(&str, &str); 3] = [
-    ("x-ratelimit-limit-requests", "x-ratelimit-remaining-requests"),
-    ("anthropic-ratelimit-requests-limit", "anthropic-ratelimit-requests-remaining"),
-    ("x-ratelimit-limit-req-minute", "x-ratelimit-remaining-req-minute"),
+static COUNTS: [(HeaderName, HeaderName); 3] = [
+    (
+        HeaderName::from_static("x-ratelimit-limit-requests"),
+        HeaderName::from_static("x-ratelimit-remaining-requests"),
+    ),
+    (
+        HeaderName::from_static("anthropic-ratelimit-requests-limit"),
+        HeaderName::from_static("anthropic-ratelimit-requests-remaining"),
+    ),
+    (
+        HeaderName::from_static("x-ratelimit-limit-req-minute"),
+        HeaderName::from_static("x-ratelimit-remaining-req-minute"),
+    ),
 ];
 
 /// How many tokens are left now.
-const TOKENS: [&str; 4] = [
-    "x-ratelimit-remaining-tokens",
-    "anthropic-ratelimit-tokens-remaining",
-    "anthropic-ratelimit-input-tokens-remaining",
-    "x-ratelimit-remaining-tokens-query-minute",
+static TOKENS: [HeaderName; 4] = [
+    HeaderName::from_static("x-ratelimit-remaining-tokens"),
+    HeaderName::from_static("anthropic-ratelimit-tokens-remaining"),
+    HeaderName::from_static("anthropic-ratelimit-input-tokens-remaining"),
+    HeaderName::from_static("x-ratelimit-remaining-tokens-query-minute"),
 ];
 
 static RETRY_AFTER_MS: HeaderName = HeaderName::from_static("retry-after-ms");
@@ -47,10 +56,10 @@ impl Told {
             wait: throttled.then(|| asked_to_wait(headers)).flatten(),
             is_final: headers.get(&SHOULD_RETRY).is_some_and(|value| value == "false"),
             calls: COUNTS.iter().find_map(|(limit, left)| {
-                let limit = number(headers.get(*limit)?).filter(|limit| *limit >= 1.0)?;
-                Some((limit, number(headers.get(*left)?)?))
+                let limit = number(headers.get(limit)?).filter(|limit| *limit >= 1.0)?;
+                Some((limit, number(headers.get(left)?)?))
             }),
-            tokens: TOKENS.iter().find_map(|left| number(headers.get(*left)?)),
+            tokens: TOKENS.iter().find_map(|left| number(headers.get(left)?)),
         }
     }
 }
