@@ -50,7 +50,8 @@ impl Service {
     pub(super) fn doubt(self: &Arc<Self>, ask: &Ask, question: &Question<'_>, kept: Vec<Vector>) {
         let Some(sentinel) = self.drift.as_ref().map(Arc::clone) else { return };
         let Ok(room) = Arc::clone(&sentinel.room).try_acquire_owned() else { return };
-        let original = Arc::new(original(self, ask, (question, self.caller(ask))));
+        let original =
+            Arc::new(original(self, ask, (question, self.caller(ask, &question.how.envelope))));
         let service = Arc::clone(self);
         self.chat.tasks.spawn(async move {
             let _room = room;

@@ -38,8 +38,13 @@ impl Service {
 
     /// What a call depends on beside the body: as above, with the credential, whoever shares what it
     /// brings. Calls and answers on their way are one caller's.
-    pub(super) fn caller(&self, ask: &Ask) -> Digest {
+    pub(super) fn caller(&self, ask: &Ask, envelope: &Digest) -> Digest {
         let path = &ask.target.path_and_query;
+        let by_credential =
+            self.sharers == Sharers::Credential && !self.harmless.iter().any(credential::is_header);
+        if by_credential && !ask.target.upstream.has_own_key() {
+            return *envelope;
+        }
         if ask.target.upstream.has_own_key() {
             // The provider sees larder's, whoever asks.
             let counts = |name: &HeaderName, value: &HeaderValue| {

@@ -17,7 +17,7 @@ pub(super) async fn answer(
     found: Vec<Option<Found>>,
 ) -> Reply {
     let started = Instant::now();
-    let caller = service.caller(ask);
+    let caller = service.caller(ask, &question.how.envelope);
     // Who shares with nobody else has flights of its own already.
     let apart = (caller != question.how.envelope).then_some(caller);
     let original = Arc::new(original(service, ask, (&question, caller)));

@@ -95,7 +95,8 @@ impl Service {
         ask: &Ask,
         (request, wanted, directives): (ChatRequest, &Wanted, &Directives),
     ) -> Pump {
-        let (caller, envelope) = (self.caller(ask), self.envelope(ask));
+        let envelope = self.envelope(ask);
+        let caller = self.caller(ask, &envelope);
         let key = wanted.key;
         let question = if caller == envelope { key } else { key.called(&caller) };
         let plain = request.framing.is_none();

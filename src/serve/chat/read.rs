@@ -80,7 +80,7 @@ impl Service {
             sharing: Sharing::Deterministic,
         };
         let question = Framer::new("larder read under way")
-            .field(b'c', self.caller(ask).as_bytes())
+            .field(b'c', self.caller(ask, &self.envelope(ask)).as_bytes())
             .field(b'k', wanted.key.as_bytes())
             .field(b'g', &asked.mark.generation.to_le_bytes())
             .finish();
