@@ -95,11 +95,12 @@ impl Service {
             if not_asked.contains(&name.as_ref()) {
                 continue;
             }
-            let is_parts = PARTS.contains(&name.as_ref());
-            match parts(value).filter(|_| is_parts) {
-                Some(parts) => parts.into_iter().for_each(|part| identity.part(digest(part))),
-                None if is_parts => identity.part(digest(value)),
-                None => identity.field(&format!("body.{name}"), digest(value)),
+            if !PARTS.contains(&name.as_ref()) {
+                identity.field(&format!("body.{name}"), digest(value));
+                continue;
+            }
+            for part in parts(value).unwrap_or_else(|| vec![value]) {
+                identity.part(digest(part));
             }
         }
     }

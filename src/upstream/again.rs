@@ -36,9 +36,9 @@ impl Upstream {
                 Box::pin(self.call_hedged(&permit, &call)).await
             };
             let is_one_too_many = |answer: &Answer| {
-                let told = || Told::read(answer.status, &answer.headers);
-                let is_final = || told().is_final || self.dialect.is_out_of_quota(&answer.body);
-                answer.status == StatusCode::TOO_MANY_REQUESTS && !is_final()
+                answer.status == StatusCode::TOO_MANY_REQUESTS
+                    && !Told::read(answer.status, &answer.headers).is_final
+                    && !self.dialect.is_out_of_quota(&answer.body)
             };
             if !result.as_ref().is_ok_and(is_one_too_many) || !permit.turn.is_of_many() {
                 return (result, Some(permit));
