@@ -84,12 +84,16 @@ impl<'de> Visitor<'de> for TextSeed {
 /// A string from its JSON text.
 pub(super) fn text(json: &str) -> Option<Cow<'_, str>> {
     // Most are what they look like; a vector as base64 always is, and is long.
-    let quoted = json.strip_prefix('"').and_then(|rest| rest.strip_suffix('"'));
-    if let Some(text) = quoted.filter(|text| is_plain(text)) {
+    if let Some(text) = quoted(json).filter(|text| is_plain(text)) {
         return Some(text.into());
     }
     let mut deserializer = serde_json::Deserializer::from_str(json);
     TextSeed.deserialize(&mut deserializer).ok()
+}
+
+/// What stands between the quotes of a string's JSON text, escapes and all.
+pub(super) fn quoted(json: &str) -> Option<&str> {
+    json.strip_prefix('"')?.strip_suffix('"')
 }
 
 /// Whether a text stands in JSON as it is. Looked at to the end, so that many bytes are looked at at once.

@@ -6,7 +6,7 @@ use base64_simd::STANDARD;
 use serde::{Deserialize, Deserializer};
 use serde_json::value::RawValue;
 
-use super::json::{Apart, Members, text, write_compact};
+use super::json::{Apart, Members, quoted, text, write_compact};
 use super::usage::{self, UsageText};
 use super::{Asked, Invalid};
 use crate::request::Encoding;
@@ -201,8 +201,7 @@ fn read_base64(value: &RawValue) -> Result<Vec<u8>, Invalid> {
     let json = value.get();
     let decode = |text: &str| STANDARD.decode_to_vec(text.as_bytes()).ok();
     // As it stands, since nothing that is escaped is base64.
-    let quoted = json.strip_prefix('"').and_then(|rest| rest.strip_suffix('"'));
-    let decoded = quoted.and_then(decode).or_else(|| decode(&text(json)?));
+    let decoded = quoted(json).and_then(decode).or_else(|| decode(&text(json)?));
     decoded.filter(|bytes| are_finite(bytes)).ok_or(WRONG)
 }
 

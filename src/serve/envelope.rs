@@ -40,17 +40,16 @@ impl Service {
     /// brings. Calls and answers on their way are one caller's.
     pub(super) fn caller(&self, ask: &Ask, envelope: &Digest) -> Digest {
         let path = &ask.target.path_and_query;
-        let by_credential =
-            self.sharers == Sharers::Credential && !self.harmless.iter().any(credential::is_header);
-        if by_credential && !ask.target.upstream.has_own_key() {
-            return *envelope;
-        }
         if ask.target.upstream.has_own_key() {
             // The provider sees larder's, whoever asks.
             let counts = |name: &HeaderName, value: &HeaderValue| {
                 !credential::is_header(name) && self.tells(name, value)
             };
             return self.sealed(ask, &credential::without(path), counts).finish();
+        }
+        if self.sharers == Sharers::Credential && !self.harmless.iter().any(credential::is_header) {
+            // It is all in there.
+            return *envelope;
         }
         let counts = |name: &HeaderName, value: &HeaderValue| {
             credential::is_header(name) || self.tells(name, value)

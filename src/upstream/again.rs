@@ -3,10 +3,10 @@
 use std::pin::pin;
 use std::time::Instant;
 
-use http::{Response, StatusCode};
+use http::Response;
 use tokio::time::sleep;
 
-use super::told::Told;
+use super::told::{Told, is_throttled};
 use super::{Answer, Call, Coming, Patience, Permit, Ticket, Upstream};
 use crate::error::Error;
 use crate::metrics::Operation;
@@ -36,7 +36,7 @@ impl Upstream {
                 Box::pin(self.call_hedged(&permit, &call)).await
             };
             let is_one_too_many = |answer: &Answer| {
-                answer.status == StatusCode::TOO_MANY_REQUESTS
+                is_throttled(answer.status)
                     && !Told::read(answer.status, &answer.headers).is_final
                     && !self.dialect.is_out_of_quota(&answer.body)
             };
@@ -91,7 +91,7 @@ impl Upstream {
         loop {
             let request = (call.as_request(), &*call.path_and_query);
             let response = self.open(&permit, request, operation).await?;
-            if response.status() != StatusCode::TOO_MANY_REQUESTS {
+            if !is_throttled(response.status()) {
                 return Ok((response, permit));
             }
             let told = Told::read(response.status(), response.headers());

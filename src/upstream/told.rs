@@ -50,7 +50,7 @@ pub(super) struct Told {
 impl Told {
     /// Reads an answer's head.
     pub(super) fn read(status: StatusCode, headers: &HeaderMap) -> Self {
-        let throttled = status == StatusCode::TOO_MANY_REQUESTS;
+        let throttled = is_throttled(status);
         Self {
             throttled,
             wait: throttled.then(|| asked_to_wait(headers)).flatten(),
@@ -62,6 +62,11 @@ impl Told {
             tokens: TOKENS.iter().find_map(|left| number(headers.get(left)?)),
         }
     }
+}
+
+/// Whether a call was one too many.
+pub(super) fn is_throttled(status: StatusCode) -> bool {
+    status == StatusCode::TOO_MANY_REQUESTS
 }
 
 /// How long whoever was refused is to wait: in milliseconds (`OpenAI`, Azure), or in seconds or as a date
