@@ -170,6 +170,11 @@ pub(super) fn write_text(out: &mut Vec<u8>, text: &str) {
 
 /// Appends JSON text without the white space between its tokens.
 pub(super) fn write_compact(out: &mut String, json: &str) {
+    let json = json.trim_ascii();
+    if !json.starts_with(['{', '[']) {
+        // It is one token.
+        return out.push_str(json);
+    }
     let mut in_string = false;
     let mut escaped = false;
     for c in json.chars() {
@@ -196,6 +201,7 @@ mod tests {
     fn compact_text_keeps_the_white_space_of_strings() {
         let mut out = String::new();
         write_compact(&mut out, " { \"a b\" : [ 1 ,\n\"\\\" \\\\\" , \" x\" ] } ");
-        assert_eq!(out, "{\"a b\":[1,\"\\\" \\\\\",\" x\"]}");
+        write_compact(&mut out, " \" y \" ");
+        assert_eq!(out, "{\"a b\":[1,\"\\\" \\\\\",\" x\"]}\" y \"");
     }
 }

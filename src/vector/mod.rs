@@ -26,6 +26,8 @@ mod parts;
 #[cfg(test)]
 mod tests;
 
+use std::io::Write as _;
+use std::iter::repeat_n;
 use std::sync::Arc;
 
 use base64_simd::STANDARD;
@@ -55,20 +57,28 @@ impl Vector {
         let flags = flag(parts.usage.prompt, PROMPT_TOKENS)
             | flag(parts.usage.total, TOTAL_TOKENS)
             | flag(parts.indexed, NUMBERS_ITEMS);
-        let length = HEAD + parts.components.len() + texts.map(str::len).iter().sum::<usize>();
-        let mut bytes = Vec::with_capacity(length);
-        bytes.extend([VERSION, parts.numbers.code(), flags, 0]);
-        bytes.extend(parts.tokens.to_le_bytes());
-        bytes.extend(count.to_le_bytes());
-        for text in texts {
-            bytes.extend(u16::try_from(text.len()).ok()?.to_le_bytes());
+        let mut lengths = [[0; 2]; 4];
+        for (length, text) in lengths.iter_mut().zip(texts) {
+            *length = u16::try_from(text.len()).ok()?.to_le_bytes();
         }
-        bytes.extend([0, 0]);
-        bytes.extend(parts.components);
-        for text in texts {
-            bytes.extend(text.as_bytes());
+        let [envelope, item, usage] = texts.map(str::as_bytes);
+        let parts: [&[u8]; 8] = [
+            &[VERSION, parts.numbers.code(), flags, 0],
+            &parts.tokens.to_le_bytes(),
+            &count.to_le_bytes(),
+            lengths.as_flattened(),
+            parts.components,
+            envelope,
+            item,
+            usage,
+        ];
+        // In place, since it is long.
+        let mut bytes: Arc<[u8]> = repeat_n(0, parts.iter().map(|part| part.len()).sum()).collect();
+        let mut room = Arc::get_mut(&mut bytes)?;
+        for part in parts {
+            room.write_all(part).ok()?;
         }
-        Some(Self(bytes.into()))
+        Some(Self(bytes))
     }
 
     /// The vector that a tier's bytes hold; `None` where they are none.

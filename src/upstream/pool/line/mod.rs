@@ -35,7 +35,6 @@ use super::idle::Reusable;
 const AT_A_TIME: usize = 16 << 10;
 
 /// A connection. Small, since of a thousand streams each piece finds it out of the processor's caches.
-#[repr(align(64))]
 pub(super) struct Line<I = InClear> {
     io: I,
     framing: Framing,
