@@ -39,6 +39,12 @@ pub fn without(path_and_query: &str) -> Cow<'_, str> {
 /// What tells who asks from all others: nobody can tell a credential from it.
 pub fn digest(secret: &[u8; 32], headers: &HeaderMap, path_and_query: &str) -> Digest {
     let mut digest = Framer::keyed(secret, "larder credential");
+    add_to(&mut digest, headers, path_and_query);
+    digest.finish()
+}
+
+/// Adds the credentials of a request to what tells it from others.
+pub fn add_to(digest: &mut Framer, headers: &HeaderMap, path_and_query: &str) {
     for name in &HEADERS {
         for value in headers.get_all(name) {
             digest.field(b'n', name.as_str().as_bytes()).field(b'v', value.as_bytes());
@@ -47,7 +53,6 @@ pub fn digest(secret: &[u8; 32], headers: &HeaderMap, path_and_query: &str) -> D
     for parameter in parameters(path_and_query) {
         digest.field(b'q', parameter.as_bytes());
     }
-    digest.finish()
 }
 
 /// The credentials that a request shows, each by itself.

@@ -153,28 +153,23 @@ fn named(headers: &HeaderMap) -> Vec<HeaderName> {
     names.filter_map(|option| option.parse().ok()).collect()
 }
 
-/// The headers that go on beyond this hop and are wanted there. Made anew, which is less work than to look for each
-/// name that must not be there.
-fn beyond(headers: &HeaderMap, is_wanted: impl Fn(&HeaderName, &HeaderValue) -> bool) -> HeaderMap {
-    let named = named(headers);
-    let mut out = HeaderMap::with_capacity(headers.keys_len());
-    for (name, value) in headers {
-        if !is_hop_by_hop(name) && !named.contains(name) && is_wanted(name, value) {
-            out.append(name, value.clone());
-        }
-    }
-    out
-}
-
 /// The headers of a request as a provider is to see them: without this hop's, without larder's own
-/// directives, without what the next hop sets for itself.
+/// directives, without what the next hop sets for itself. Made anew, which is less work than to look for each
+/// name that must not be there.
 pub fn to_provider(headers: &HeaderMap) -> HeaderMap {
     let unwanted = [header::HOST, header::CONTENT_LENGTH, header::EXPECT, header::CACHE_CONTROL];
-    beyond(headers, |name, value| {
+    let named = named(headers);
+    let is_wanted = |name: &HeaderName, value: &HeaderValue| {
         let is_own = name.as_str().starts_with("x-larder-");
         let is_blank = value.is_empty() && *name == header::COOKIE;
-        !is_own && !is_blank && !unwanted.contains(name)
-    })
+        let is_here = is_hop_by_hop(name) || named.contains(name);
+        !is_own && !is_blank && !is_here && !unwanted.contains(name)
+    };
+    let mut out = HeaderMap::with_capacity(headers.keys_len());
+    for (name, value) in headers.iter().filter(|(name, value)| is_wanted(name, value)) {
+        out.append(name, value.clone());
+    }
+    out
 }
 
 /// The protocol that a request asks to go on with on its connection, if it asks for one (RFC 9110,
@@ -200,9 +195,9 @@ pub fn to_caller(headers: &mut HeaderMap) {
     }
 }
 
-/// The headers of a provider's answer that may go with an answer that larder writes anew: not
-/// those that describe the provider's own bytes, or count what its call was for.
-pub fn beside_new_body(headers: &HeaderMap) -> HeaderMap {
+/// Leaves of a provider's answer the headers that may go with an answer that larder writes anew: not those that
+/// describe the provider's own bytes, or count what its call was for.
+pub fn keep_beside_new_body(headers: &mut HeaderMap) {
     let of_body = [
         header::CONTENT_LENGTH,
         header::CONTENT_ENCODING,
@@ -212,10 +207,15 @@ pub fn beside_new_body(headers: &HeaderMap) -> HeaderMap {
         header::CACHE_CONTROL,
         header::VARY,
     ];
-    beyond(headers, |name, _| {
-        let is_told = !NOT_ANSWERED.contains(&name.as_str()) && !COUNTS.contains(&name.as_str());
-        is_told && !of_body.contains(name)
-    })
+    let is_unwanted = |name: &&HeaderName| {
+        let is_untold = NOT_ANSWERED.contains(&name.as_str()) || COUNTS.contains(&name.as_str());
+        is_untold || is_hop_by_hop(name) || of_body.contains(name)
+    };
+    let mut unwanted = named(headers);
+    unwanted.extend(headers.keys().filter(is_unwanted).cloned());
+    for name in unwanted {
+        headers.remove(name);
+    }
 }
 
 /// The headers of a provider's answer without those that tell whose account it was made for.
@@ -266,8 +266,8 @@ mod tests {
         for header in ["x-compute-tokens", "num_tokens", "x-request-id", "content-type"] {
             headers.insert(name(header), HeaderValue::from_static("1"));
         }
-        let out = beside_new_body(&headers);
-        assert_eq!(out.keys().map(HeaderName::as_str).collect::<Vec<_>>(), ["x-request-id"]);
+        keep_beside_new_body(&mut headers);
+        assert_eq!(headers.keys().map(HeaderName::as_str).collect::<Vec<_>>(), ["x-request-id"]);
     }
 
     #[test]

@@ -5,6 +5,7 @@
 //! tiers first, then to its flight, so that a key is always in one of the two.
 
 mod call;
+mod driver;
 mod lane;
 mod lessons;
 pub mod original;
@@ -29,6 +30,7 @@ use crate::request::Unity;
 use crate::tier::Tiers;
 use crate::upstream::{Permit, Ticket};
 use crate::vector::Numbers;
+pub use driver::Driver;
 use lane::{Batch, Joined, Lanes, size_of};
 use lessons::Lessons;
 use original::{Original, Outcome, Submission};
@@ -66,34 +68,38 @@ impl Batcher {
         Arc::new(Self { lanes, lessons, tiers, clock, metrics, tasks })
     }
 
-    /// Takes a request's inputs on. Returns at once; the flights tell what came of them.
-    pub fn submit(self: &Arc<Self>, mut submission: Submission) {
+    /// Takes a request's inputs on. Returns at once; the flights tell what came of them. Whoever is the first in a
+    /// lane may drive it meanwhile.
+    pub fn submit(self: &Arc<Self>, mut submission: Submission) -> Option<Driver> {
         let upstream = Arc::clone(&submission.original.upstream);
         submission.room = upstream.room(size_of(&submission).bytes);
         if submission.room.is_none() {
             let message = format!("too much waits for {} already", upstream.name);
-            return fail(submission, &Error::new(Kind::Overloaded, message));
+            fail(submission, &Error::new(Kind::Overloaded, message));
+            return None;
         }
         match &self.tiers.shared {
             // What goes out as it came, whatever is in the cache, is nothing to wait for in part.
             Some(redis) if redis.is_well() && submission.original.unity == Unity::Free => {
                 self.spawn(share::share(Arc::clone(self), Arc::clone(redis), submission));
+                None
             }
             _ => self.dispatch(submission),
         }
     }
 
     /// Sends a request's inputs to the provider, with others' where that may be.
-    fn dispatch(self: &Arc<Self>, submission: Submission) {
+    fn dispatch(self: &Arc<Self>, submission: Submission) -> Option<Driver> {
         let upstream = &submission.original.upstream;
         let limit = self.call_limit(&submission.original);
         match (submission.original.unity, size_of(&submission).over(&limit)) {
-            (Unity::Free, None) => self.join(submission),
+            (Unity::Free, None) => return self.join(submission),
             (Unity::Free, Some(_)) if upstream.settings.oversize == Oversize::Split => {
                 self.send_cut(submission, &limit);
             }
             _ => self.spawn(call::alone(Arc::clone(self), submission)),
         }
+        None
     }
 
     /// How the provider prints the vectors of a subject, as far as has been seen.
@@ -101,11 +107,10 @@ impl Batcher {
         self.lessons.of(subject).numbers.unwrap_or(Numbers::Unseen)
     }
 
-    fn join(self: &Arc<Self>, submission: Submission) {
+    fn join(self: &Arc<Self>, submission: Submission) -> Option<Driver> {
         let original = Arc::clone(&submission.original);
-        if let Joined::Opened(told) = self.lanes.join(submission) {
-            self.spawn(Arc::clone(self).drive(original, told));
-        }
+        let Joined::Opened(told) = self.lanes.join(submission) else { return None };
+        Some(Driver::new(Arc::clone(self).drive(original, told), &self.tasks))
     }
 
     /// Drives one lane until a gap brings nobody.
@@ -177,23 +182,29 @@ impl Batcher {
         let ticket = Ticket { until: None, ..original.ticket };
         let mut turn = pin!(upstream.permit(&ticket));
         loop {
-            // Who would wait in vain is told at once.
-            let now = Instant::now();
-            let before = upstream.no_turn_before(&ticket.line).map_or(now, |end| end.max(now));
-            let expired = self.lanes.expired(&original.lane, before);
-            if !expired.is_empty() {
-                let error = upstream.busy(&ticket.line);
-                for submission in expired {
-                    fail(submission, &error);
-                }
-            }
             tokio::select! {
                 // In this order, since most have their turn at once and need no timer.
                 biased;
                 permit = turn.as_mut() => return permit,
-                () = sleep(LOOK) => {}
+                () = self.wait_a_little(original) => {}
             }
         }
+    }
+
+    /// Waits until it is to be looked again who in a lane has no more patience. Who would wait in vain is told at
+    /// once.
+    async fn wait_a_little(&self, original: &Original) {
+        let (upstream, line) = (&original.upstream, &original.ticket.line);
+        let now = Instant::now();
+        let before = upstream.no_turn_before(line).map_or(now, |end| end.max(now));
+        let expired = self.lanes.expired(&original.lane, before);
+        if !expired.is_empty() {
+            let error = upstream.busy(line);
+            for submission in expired {
+                fail(submission, &error);
+            }
+        }
+        sleep(LOOK).await;
     }
 
     /// Sends the parts of a request that is larger than a call may be, side by side.
@@ -212,7 +223,7 @@ impl Batcher {
         let settings = &original.upstream.settings;
         let or = |setting: usize, known: usize| if setting == 0 { known } else { setting };
         let inputs = or(settings.max_inputs as usize, known.inputs);
-        let learned = self.lessons.of(&original.allowance).max_inputs.unwrap_or(usize::MAX);
+        let learned = self.lessons.of(&original.ticket.line).max_inputs.unwrap_or(usize::MAX);
         Size {
             inputs: inputs.min(learned),
             tokens: or(settings.max_tokens as usize, known.tokens),

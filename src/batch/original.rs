@@ -11,7 +11,7 @@ use crate::clock::Moment;
 use crate::dialect::{EmbedCall, EmbedShape};
 use crate::error::Error;
 use crate::flight::Lead;
-use crate::key::{CacheKey, Digest};
+use crate::key::{CacheKey, Digest, Framer};
 use crate::ledger::Account;
 use crate::metrics::Operation;
 use crate::request::{Encoding, Input, Unity};
@@ -48,15 +48,12 @@ pub struct Original {
     pub weights: Vec<u64>,
     /// Dimensions that it asks for.
     pub dimensions: Option<usize>,
-    /// The same for requests that are the same in everything.
-    pub fingerprint: Digest,
+    /// What its answer depends on beside the body.
+    pub envelope: Digest,
     /// The same for requests whose inputs may travel in one call.
     pub lane: Digest,
     /// The same for requests whose vectors can be compared.
     pub subject: Digest,
-    /// The same for requests that one limit of the provider's holds for: of one subject, with one
-    /// credential.
-    pub allowance: Digest,
     /// How long its answers are good; `None` is for ever.
     pub ttl: Option<Duration>,
     /// What its answers are purged with.
@@ -68,6 +65,15 @@ pub struct Original {
 }
 
 impl Original {
+    /// The same for requests that are the same in everything. Made when it is wanted, since most calls go well.
+    pub fn fingerprint(&self) -> Digest {
+        Framer::new("larder request")
+            .field(b'l', self.lane.as_bytes())
+            .field(b'e', self.envelope.as_bytes())
+            .field(b'b', &self.body)
+            .finish()
+    }
+
     /// The call that the caller would have made itself.
     pub fn as_call(&self) -> Call {
         let path_and_query = self.path_and_query.clone();
@@ -194,13 +200,29 @@ pub struct Arrival {
     pub vector: Vector,
     /// When it was stored.
     pub stored: Moment,
-    /// The provider's headers that may go with an answer that larder writes; `None` for a vector
-    /// that was in the cache after all.
-    pub headers: Option<Arc<HeaderMap>>,
+    /// What the provider said with it; `None` for a vector that was in the cache after all.
+    pub said: Option<Arc<Said>>,
     /// How long the provider's call took.
     pub took: Duration,
     /// That call, where it was traced.
     pub call: Option<Served>,
+}
+
+/// What a provider says to a call.
+#[derive(Debug)]
+pub struct Said {
+    /// The headers that may go with an answer that larder writes.
+    pub headers: Arc<HeaderMap>,
+    /// The body, and the request that it answers, where the call was made in that one's own bytes.
+    pub own: Option<(Arc<Original>, Bytes)>,
+}
+
+impl Said {
+    /// The provider's own answer to a request, if it is one to just that.
+    pub fn to(&self, original: &Arc<Original>) -> Option<Bytes> {
+        let (asked, body) = self.own.as_ref()?;
+        Arc::ptr_eq(asked, original).then(|| body.clone())
+    }
 }
 
 /// An answer of the provider that is no vector.

@@ -9,17 +9,17 @@ use std::sync::Arc;
 
 use super::call::{self, Body};
 use super::lane::Batch;
-use super::original::{Arrival, Original, Outcome, Refused, Submission};
+use super::original::{Arrival, Original, Outcome, Refused, Said, Submission};
 use super::plan::{self, ClosedBy, Size};
 use super::{Batcher, fail};
 use crate::clock::Moment;
 use crate::config::words::Oversize;
 use crate::dialect::{Asked, EmbedReply, Invalid, Item, Refusal};
 use crate::error::{Error, Kind};
-use crate::headers::{beside_new_body, is_json};
+use crate::headers::{is_json, keep_beside_new_body};
 use crate::key::{CacheKey, Digest};
 use crate::ledger::Tokens;
-use crate::request::Unity;
+use crate::request::{Encoding, Unity};
 use crate::tier::Stored;
 use crate::upstream::Answer;
 use crate::vector::{Numbers, Parts, Vector};
@@ -43,7 +43,7 @@ pub(super) async fn settle(
     let Some(first) = batch.submissions.first() else { return };
     let inputs = weights(&batch, body).len();
     match read(&first.original, body, inputs, &answer).await {
-        Ok(reply) => batcher.land(batch, body, &Good { reply, answer }),
+        Ok(reply) => batcher.land(batch, body, Good { reply, answer, is_own: body == Body::Own }),
         Err(Invalid(reason)) => invalid(batcher, batch, body, (answer, reason)),
     }
 }
@@ -80,6 +80,8 @@ async fn read(
 struct Good {
     reply: EmbedReply,
     answer: Answer,
+    /// Whether it answers one request in its own bytes.
+    is_own: bool,
 }
 
 /// The vectors of an answer, and whether they may be kept.
@@ -119,20 +121,20 @@ impl Batcher {
         }
         let inputs = original.weights.len();
         let reply = read(original, Body::Own, inputs, answer).await.ok()?;
-        let good = Good { reply, answer: answer.clone() };
-        Some(self.unpack(original, &good, &original.weights))
+        let good = Good { reply, answer: answer.clone(), is_own: true };
+        Some(self.unpack(original, good, &original.weights))
     }
 
     /// Every vector into the tiers, then to whoever waits for it.
-    fn land(&self, batch: Batch, body: Body, good: &Good) {
+    fn land(&self, batch: Batch, body: Body, good: Good) {
         let Some(first) = batch.submissions.first() else { return };
-        let unpacked = self.unpack(&first.original, good, &weights(&batch, body));
+        let mut unpacked = self.unpack(&first.original, good, &weights(&batch, body));
         let mut nth = 0;
         for submission in batch.submissions {
             for seat in submission.seats {
                 let at = if body == Body::Own { seat.position } else { nth };
                 nth += 1;
-                let Some(arrival) = unpacked.arrivals.get(at).cloned().flatten() else {
+                let Some(arrival) = unpacked.arrivals.get_mut(at).and_then(Option::take) else {
                     let error = Error::new(Kind::UpstreamInvalid, "a vector cannot be kept");
                     seat.lead.land(Outcome::Failed(error));
                     continue;
@@ -151,19 +153,22 @@ impl Batcher {
         self.tiers.put(key, Stored { value, stored: arrival.stored, expires, mark });
     }
 
-    fn unpack(&self, original: &Original, good: &Good, weights: &[u64]) -> Unpacked {
-        let Good { reply, answer } = good;
+    fn unpack(&self, original: &Arc<Original>, good: Good, weights: &[u64]) -> Unpacked {
+        let Good { reply, mut answer, is_own } = good;
         let billed = Tokens { input: reply.tokens, output: 0 };
         original.account().called(billed, answer.took);
         let tokens = plan::share(reply.tokens, weights);
-        let numbers = self.learn(original, reply);
+        let numbers = self.learn(original, &reply);
         let dimensions = reply.items.first().map_or(0, Item::dimensions);
         let keep = self.lessons.expects(original.subject, dimensions);
-        let headers = Some(Arc::new(beside_new_body(&answer.headers)));
+        keep_beside_new_body(&mut answer.headers);
+        let is_right = is_own && is_as_asked(&reply, original.encoding);
+        let own = is_right.then(|| (Arc::clone(original), answer.body));
+        let said = Some(Arc::new(Said { headers: Arc::new(answer.headers), own }));
         let (stored, took, call) = (self.clock.now(), answer.took, answer.call);
         let arrivals = reply.items.iter().zip(tokens).map(|(item, tokens)| {
-            let vector = pack(reply, item, tokens, numbers)?;
-            Some(Arrival { vector, stored, headers: headers.clone(), took, call })
+            let vector = pack(&reply, item, tokens, numbers)?;
+            Some(Arrival { vector, stored, said: said.clone(), took, call })
         });
         Unpacked { arrivals: arrivals.collect(), keep }
     }
@@ -183,6 +188,13 @@ impl Batcher {
         }
         self.numbers(&original.subject)
     }
+}
+
+/// Whether an answer's vectors are in the order of the inputs and as they were asked for, so that its own bytes are
+/// what a caller is to have.
+fn is_as_asked(reply: &EmbedReply, encoding: Encoding) -> bool {
+    let is_text = |item: &Item| item.numbers.is_none();
+    reply.in_order && reply.items.iter().all(|item| is_text(item) == (encoding == Encoding::Base64))
 }
 
 fn weights(batch: &Batch, body: Body) -> Vec<u64> {
@@ -223,13 +235,13 @@ fn refused(batcher: &Arc<Batcher>, batch: Batch, body: Body, answer: Answer) {
     match upstream.dialect.classify(answer.status, &answer.body) {
         // Whoever says more than was sent speaks of something else.
         Refusal::TooManyInputs(said) if may_cut && said.is_none_or(|cap| cap < sent) => {
-            let cap = batcher.lessons.learn_cap(original.allowance, sent, said);
+            let cap = batcher.lessons.learn_cap(original.ticket.line, sent, said);
             cut(batcher, batch, cap);
         }
         Refusal::TooLarge if may_cut => cut(batcher, batch, seats.div_ceil(2)),
         Refusal::Shared => verdict(batch, answer, None),
         _ if body == Body::Own || is_part(&batch) => {
-            verdict(batch, answer, Some(original.fingerprint));
+            verdict(batch, answer, Some(original.fingerprint()));
         }
         _ => {
             upstream.metrics.isolated_input.inc();
@@ -246,7 +258,7 @@ fn invalid(batcher: &Arc<Batcher>, batch: Batch, body: Body, (answer, reason): (
     upstream.metrics.invalid_replies.inc();
     tracing::warn!(upstream = upstream.name, reason, "an answer did not pass the checks");
     if body == Body::Own {
-        return verdict(batch, answer, Some(original.fingerprint));
+        return verdict(batch, answer, Some(original.fingerprint()));
     }
     if is_part(&batch) {
         let message = format!("{} gave {reason}", upstream.name);

@@ -33,7 +33,7 @@ pub(super) async fn share(batcher: Arc<Batcher>, redis: Arc<Redis>, submission: 
         // Whoever had the lease before may have stored what it was for.
         let own = batcher.land_stored(own).await;
         if let Some(own) = own.map(|own| Submission { lease: Some(Arc::new(lease)), ..own }) {
-            batcher.dispatch(own);
+            drop(batcher.dispatch(own));
         }
         if others.seats.is_empty() {
             return;
@@ -44,7 +44,7 @@ pub(super) async fn share(batcher: Arc<Batcher>, redis: Arc<Redis>, submission: 
             break;
         }
     }
-    batcher.dispatch(waiting);
+    drop(batcher.dispatch(waiting));
 }
 
 impl Batcher {
@@ -95,7 +95,7 @@ impl Batcher {
 
 fn arrival(deep: Deep) -> Option<Arrival> {
     let (vector, stored) = (Vector::view(deep.stored.value)?, deep.stored.stored);
-    Some(Arrival { vector, stored, headers: None, took: Duration::ZERO, call: None })
+    Some(Arrival { vector, stored, said: None, took: Duration::ZERO, call: None })
 }
 
 fn keys_of(submission: &Submission) -> Vec<CacheKey> {

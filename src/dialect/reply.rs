@@ -26,6 +26,8 @@ pub struct EmbedReply {
     pub usage: UsageText,
     /// One for each input of the call, all of the same dimensions.
     pub items: Vec<Item>,
+    /// Whether they came in that order.
+    pub in_order: bool,
 }
 
 /// One vector of an answer.
@@ -54,11 +56,13 @@ pub(super) fn read(member: &str, body: &[u8], asked: Asked) -> Result<EmbedReply
     let parts = str::from_utf8(body).ok().and_then(|body| serde_json::from_str(body).ok());
     let Parts { items, members } =
         parts.ok_or(Invalid("not a JSON object, or its data no list of them"))?;
+    let (items, in_order) = read_items(member, &items, asked)?;
     let mut reply = EmbedReply {
         envelope: String::new(),
         tokens: 0,
         usage: UsageText::default(),
-        items: read_items(member, &items, asked)?,
+        items,
+        in_order,
     };
     for (name, value) in &members {
         match (name.as_ref(), first_byte(value)) {
@@ -105,22 +109,26 @@ pub(super) fn check(reply: &EmbedReply, inputs: usize) -> Result<(), Invalid> {
 }
 
 /// The items in the order of the inputs: by their `index` where they have one, which must then be
-/// a permutation.
-fn read_items(member: &str, raw: &[Members<'_>], asked: Asked) -> Result<Vec<Item>, Invalid> {
+/// a permutation. And whether that is how they came.
+fn read_items(
+    member: &str,
+    raw: &[Members<'_>],
+    asked: Asked,
+) -> Result<(Vec<Item>, bool), Invalid> {
+    let mut in_order = true;
     let mut places: Vec<Option<Item>> = Vec::new();
     places.resize_with(asked.inputs.max(raw.len()), || None);
     for (position, Members(members)) in raw.iter().enumerate() {
         let (index, item) = read_item(member, members, asked.encoding)?;
-        let place = places.get_mut(index.unwrap_or(position));
-        match place {
+        let index = index.unwrap_or(position);
+        in_order &= index == position;
+        match places.get_mut(index) {
             Some(free @ None) => *free = Some(item),
             _ => return Err(Invalid("indexes that are no permutation")),
         }
     }
-    places
-        .into_iter()
-        .collect::<Option<_>>()
-        .ok_or(Invalid("another number of vectors than inputs"))
+    let items = places.into_iter().collect::<Option<_>>();
+    Ok((items.ok_or(Invalid("another number of vectors than inputs"))?, in_order))
 }
 
 fn read_item(

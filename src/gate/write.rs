@@ -150,7 +150,7 @@ fn whole(voice: &Voice<'_>, content: Content) -> Response<Body> {
         Content::Written(body, beside) => {
             let mut response = Response::new(Either::Left(Full::new(body)));
             *response.headers_mut() = match beside {
-                Some(beside) => HeaderMap::clone(&beside),
+                Some(beside) => Arc::unwrap_or_clone(beside),
                 None => HeaderMap::with_capacity(OWN_HEADERS),
             };
             response.headers_mut().insert(header::CONTENT_TYPE, JSON);

@@ -13,7 +13,7 @@ use crate::config::sharers::Sharers;
 use crate::credential;
 use crate::dialect::Endpoint;
 use crate::dialect::store::namespace;
-use crate::explain::{Explanation, Identity};
+use crate::explain::{Explanation, Identity, Place};
 use crate::ledger;
 use crate::metrics::Outcome;
 
@@ -43,7 +43,8 @@ impl Service {
         }
         let mut explanation = explanation(ask, &reply.verdict);
         let is_new = matches!(outcome, Outcome::Miss | Outcome::Partial | Outcome::Collapsed);
-        let place = is_new.then(|| self.explained.remember(self.identity(ask)));
+        let noted = reply.verdict.place;
+        let place = is_new.then(|| noted.unwrap_or_else(|| self.remember(ask)));
         if asked {
             explanation.nearest = place.and_then(|place| self.explained.nearest(place).0);
             reply.verdict.explained = Some(explanation.why().into());
@@ -51,6 +52,11 @@ impl Service {
         if outcome != Outcome::Hit {
             self.explained.tell(explanation, place);
         }
+    }
+
+    /// Notes what a request asks, for those that come later.
+    pub(super) fn remember(&self, ask: &Ask) -> Place {
+        self.explained.remember(self.identity(ask))
     }
 
     /// A request in digests that nobody can guess from.

@@ -9,6 +9,7 @@ use super::original::original;
 use super::reply::{Content, Reply, Verdict};
 use super::table::{End, Table};
 use super::{Ask, Service};
+use crate::batch::original::Original;
 
 pub(super) async fn answer(
     service: &Arc<Service>,
@@ -21,16 +22,14 @@ pub(super) async fn answer(
     // Who shares with nobody else has flights of its own already.
     let apart = (caller != question.how.envelope).then_some(caller);
     let original = Arc::new(original(service, ask, (&question, caller)));
-    if let Some(reply) = service.refused(&question.how.directives, &original.fingerprint) {
+    if let Some(reply) = service.refused(&question.how.directives, || original.fingerprint()) {
         return reply;
     }
     let mut table = Table::new(&question, found, apart);
     table.trace.clone_from(&ask.target.trace);
-    let end = if question.how.directives.no_cache {
-        table.ask_alone(service, &original, &question).await
-    } else {
-        table.ask(service, &original, &question).await
-    };
+    let asking = fill(&mut table, service, (&original, &question));
+    // In this order: it is noted when the call is under way, and there is nothing to do but to wait for it.
+    let (end, place) = tokio::join!(biased; asking, async { service.remember(ask) });
     if end.is_failure()
         && let Some(reply) = service.stale(ask, &question).await
     {
@@ -42,6 +41,7 @@ pub(super) async fn answer(
         bypass,
         queue: started.elapsed().saturating_sub(table.took),
         upstream: table.took,
+        place: Some(place),
         ..Verdict::default()
     };
     let content = match end {
@@ -50,13 +50,26 @@ pub(super) async fn answer(
             table.count(service);
             table.tell();
             verdict.credit = Some(credit(ask, &question.request.model, table.tokens()));
-            table.write(service, ask, &question).await
+            table.write(service, ask, (&original, &question)).await
         }
         End::Refused(answer) => {
-            service.refusals.note(original.fingerprint, &answer);
+            service.refusals.note(original.fingerprint(), &answer);
             Content::Passed(answer)
         }
         End::Failed(error) => Content::Failed(error),
     };
     Reply { content, verdict }
+}
+
+/// Asks for what is not there yet.
+async fn fill(
+    table: &mut Table,
+    service: &Arc<Service>,
+    (original, question): (&Arc<Original>, &Question<'_>),
+) -> End {
+    if question.how.directives.no_cache {
+        table.ask_alone(service, original, question).await
+    } else {
+        table.ask(service, original, question).await
+    }
 }

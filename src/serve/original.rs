@@ -7,7 +7,6 @@ use super::identity::subject;
 use super::ticket::ticket;
 use super::{Ask, Service};
 use crate::batch::original::Original;
-use crate::credential;
 use crate::headers::to_provider;
 use crate::key::{Digest, Framer};
 use crate::request::Input;
@@ -20,11 +19,6 @@ pub(super) fn original(
 ) -> Original {
     let (request, subject) = (&question.request, subject(ask, &question.request));
     let target = &ask.target;
-    let who = credential::digest(&service.secret, &ask.headers, &target.path_and_query);
-    let allowance = Framer::new("larder allowance")
-        .field(b's', subject.as_bytes())
-        .field(b'w', who.as_bytes())
-        .finish();
     let user = request.user.as_deref().map(str::to_owned);
     // Providers take lists of one kind.
     let kind = match request.inputs.first() {
@@ -41,11 +35,6 @@ pub(super) fn original(
         .field(b'k', &[kind])
         .field(b'c', caller.as_bytes())
         .finish();
-    let fingerprint = Framer::new("larder request")
-        .field(b'l', lane.as_bytes())
-        .field(b'e', question.how.envelope.as_bytes())
-        .field(b'b', &ask.body)
-        .finish();
     Original {
         upstream: Arc::clone(&target.upstream),
         shape: question.how.shape,
@@ -59,10 +48,9 @@ pub(super) fn original(
         unity: request.unity,
         weights: request.inputs.iter().map(Input::weight).collect(),
         dimensions: request.dimensions,
-        fingerprint,
+        envelope: question.how.envelope,
         lane,
         subject,
-        allowance,
         ttl: question.how.directives.ttl.or(service.ttl),
         scope: question.scope,
         ticket,

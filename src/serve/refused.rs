@@ -37,6 +37,10 @@ struct Refusal {
 }
 
 impl Refusals {
+    fn are_none(&self) -> bool {
+        self.lock().by_question.is_empty()
+    }
+
     /// The refusal of a question, if it is no older.
     fn of(&self, question: &Digest, ttl: Duration) -> Option<Refusal> {
         if ttl.is_zero() {
@@ -77,12 +81,17 @@ impl Refusals {
 }
 
 impl Service {
-    /// The no that a question got a moment ago, unless its caller wants it asked anew.
-    pub(super) fn refused(&self, directives: &Directives, question: &Digest) -> Option<Reply> {
-        if directives.no_cache || directives.max_age.is_some() {
+    /// The no that a question got a moment ago, unless its caller wants it asked anew. Which question it is is only
+    /// asked where there are any.
+    pub(super) fn refused(
+        &self,
+        directives: &Directives,
+        question: impl FnOnce() -> Digest,
+    ) -> Option<Reply> {
+        if directives.no_cache || directives.max_age.is_some() || self.refusals.are_none() {
             return None;
         }
-        let refusal = self.refusals.of(question, self.negative_ttl)?;
+        let refusal = self.refusals.of(&question(), self.negative_ttl)?;
         let (age, rest) = refusal.age_and_rest(self.negative_ttl);
         let items = Items { hit: 1, ..Items::default() };
         let mut verdict =

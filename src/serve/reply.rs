@@ -11,6 +11,7 @@ use super::{Change, Rule};
 use crate::broadcast::{Head, Reader};
 use crate::clock::Moment;
 use crate::error::Error;
+use crate::explain::Place;
 use crate::ledger::{Credit, Inputs};
 use crate::metrics::{Layer, Outcome};
 use crate::transcript::Transcript;
@@ -44,7 +45,7 @@ impl Reply {
 /// The answer itself.
 #[derive(Debug)]
 pub enum Content {
-    /// JSON that larder wrote, with the provider's headers that may go with it.
+    /// JSON that larder wrote or read to its end, with the provider's headers that may go with it.
     Written(Bytes, Option<Arc<HeaderMap>>),
     /// A provider's own answer, whole.
     Passed(Arc<Answer>),
@@ -122,6 +123,8 @@ pub struct Verdict {
     pub upstream: Duration,
     /// What it is to be credited with, if anything.
     pub credit: Option<Credit>,
+    /// Where the request stands among those of late, where that was noted.
+    pub place: Option<Place>,
     /// Why it is so, where the request asks.
     pub explained: Option<Box<str>>,
     /// The operator's rule that was carried out for it, if any was.

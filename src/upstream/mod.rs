@@ -201,10 +201,10 @@ impl Upstream {
     /// what providers have limits for.
     pub fn line(&self, headers: &HeaderMap, path_and_query: &str, model: &str) -> Digest {
         let mut line = Framer::new("larder line");
+        line.field(b'u', self.identity.as_bytes());
         if !self.has_own_key() {
             // It stays in this process, so there is nothing to key it with.
-            let who = credential::digest(&[0; 32], headers, path_and_query);
-            line.field(b'c', who.as_bytes());
+            credential::add_to(&mut line, headers, path_and_query);
         }
         let path = path_and_query.split('?').next().unwrap_or_default();
         line.field(b'p', path.as_bytes()).field(b'm', model.as_bytes()).finish()

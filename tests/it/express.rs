@@ -78,8 +78,8 @@ async fn an_answer_is_the_same_however_it_is_come_by() {
             ask.check(&answer);
             // The first one on a connection is always hyper's.
             let first = asked(&mut Raw::connect(sidecar.proxy).await, &ask).await;
-            assert_eq!(answer.body, first.body);
             if answer.header("cache-status").starts_with("larder; hit") {
+                assert_eq!(answer.body, first.body);
                 assert_eq!(said(&answer), said(&first));
                 compared += 1;
             }

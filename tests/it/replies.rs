@@ -1,6 +1,7 @@
 //! Odd answers: what cannot be trusted is passed to whoever asked for just that, never stored, and
 //! never wrong for anybody else.
 
+use base64_simd::STANDARD;
 use serde_json::{Value, json as value};
 
 use crate::harness::{Ask, Asked, Say, Scripted, Sidecar, answer, json, texts};
@@ -109,6 +110,44 @@ async fn vectors_go_by_their_index_in_whatever_order_they_come() {
         Scripted::start(|asked| async move { changed(&asked, |body| list(body).reverse()) });
     let sidecar = Sidecar::before(provider.address);
     let ask = ask("back to front");
+    sidecar.client().right(&ask).await;
+    sidecar.client().right(&ask).await;
+    assert_eq!(provider.calls().len(), 1);
+}
+
+#[tokio::test]
+async fn a_request_that_is_a_call_of_its_own_gets_the_provider_s_own_bytes() {
+    let provider = Scripted::start(|asked| async move {
+        let pretty = serde_json::to_vec_pretty(&answer(&asked)).unwrap();
+        Some(json(200, &Value::Null).map(|_| pretty.into()))
+    });
+    let sidecar = Sidecar::before(provider.address);
+    let (client, direct) = (sidecar.client(), provider.client());
+    for ask in [ask("own"), Ask::scalar("one"), ask("text").base64()] {
+        let own = client.right(&ask).await;
+        assert_eq!(own.body, direct.embed(&ask).await.body);
+        let kept = client.right(&ask).await;
+        assert_eq!(kept.header("cache-status"), "larder; hit; detail=memory");
+    }
+    // Of these the provider was asked for other inputs than the request has.
+    client.right(&Ask::of(["one", "two"])).await;
+    client.right(&Ask::of(["three", "three"])).await;
+}
+
+#[tokio::test]
+async fn what_was_asked_for_as_base64_and_came_as_numbers_is_given_as_base64() {
+    let provider = Scripted::start(|asked| async move {
+        changed(&asked, |body| {
+            for item in list(body) {
+                let bytes = STANDARD.decode_to_vec(item["embedding"].as_str().unwrap()).unwrap();
+                let floats =
+                    bytes.chunks(4).map(|four| f32::from_le_bytes(four.try_into().unwrap()));
+                item["embedding"] = value!(floats.collect::<Vec<_>>());
+            }
+        })
+    });
+    let sidecar = Sidecar::before(provider.address);
+    let ask = ask("text").base64();
     sidecar.client().right(&ask).await;
     sidecar.client().right(&ask).await;
     assert_eq!(provider.calls().len(), 1);

@@ -57,6 +57,7 @@ pub(super) fn read(form: &Form, body: &[u8], asked: Asked) -> Result<EmbedReply,
     let columns = columns.ok_or(Invalid("no vectors"))?;
     let reply = EmbedReply {
         items: columns.items(form, asked)?,
+        in_order: true,
         envelope: rest.envelope,
         tokens: rest.tokens.unwrap_or(0),
         usage: UsageText { counts: Usage::default(), rest: columns.template },

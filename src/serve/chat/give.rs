@@ -86,7 +86,7 @@ impl Service {
         directives: &Directives,
         (wanted, fresh): (&Wanted, &Freshness),
     ) -> Reply {
-        if let Some(reply) = self.refused(directives, &pump.question.digest()) {
+        if let Some(reply) = self.refused(directives, || pump.question.digest()) {
             return reply;
         }
         let (bound, account) = (self.chat.max_transcript, Arc::clone(&pump.account));

@@ -1,19 +1,22 @@
 //! The vectors of a request for embeddings as they come in: what is missing is claimed, asked for and
 //! waited for.
 
+mod claim;
+
 use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use http::HeaderMap;
+use claim::Claimed;
 
 use super::embed::{Found, Question, is_even, tokens};
 use super::reply::{Content, Items};
 use super::{Ask, Service};
-use crate::batch::original::{Arrival, Original, Outcome, Refused, Seat, Submission};
+use crate::batch::Driver;
+use crate::batch::original::{Arrival, Original, Outcome, Refused, Said};
 use crate::clock::Moment;
 use crate::error::Error;
-use crate::flight::{Claim, Follow};
+use crate::flight::Follow;
 use crate::key::{CacheKey, Digest};
 use crate::metrics::Layer;
 use crate::tier::Freshness;
@@ -33,7 +36,7 @@ pub(super) struct Table {
     found: Vec<Option<Found>>,
     /// Where each key stands.
     places: HashMap<CacheKey, Vec<usize>>,
-    headers: Option<Arc<HeaderMap>>,
+    said: Option<Arc<Said>>,
     pub(super) took: Duration,
     pub(super) items: Items,
     /// The tokens of what was there before, and where the inputs stand that it asked for itself.
@@ -44,9 +47,6 @@ pub(super) struct Table {
     /// The span of the request, where it is traced.
     pub(super) trace: Option<Arc<Span>>,
 }
-
-/// What is waited for, how the inputs come, and where those stand that are asked for.
-type Claimed = (Vec<(CacheKey, Follow<Outcome>)>, Items, Vec<usize>);
 
 /// How a wait for vectors ended.
 pub(super) enum End {
@@ -94,7 +94,7 @@ impl Table {
             fresh,
             found,
             places,
-            headers: None,
+            said: None,
             took,
             items,
             tokens_hit,
@@ -113,87 +113,29 @@ impl Table {
         question: &Question<'_>,
     ) -> End {
         for round in 0..ROUNDS {
-            let (waits, items, led) = self.claim(service, original, question);
+            let Claimed { waits, driver, items, asked } = self.claim(service, original, question);
             if round == 0 {
-                (self.items, self.led) = (items, led);
+                (self.items, self.led) = (items, asked);
             }
-            if let Some(end) = self.wait(waits, &original.fingerprint).await {
+            if let Some(end) = Driver::beside(driver, self.wait(waits, original)).await {
                 return end;
             }
         }
         self.ask_alone(service, original, question).await
     }
 
-    /// All claims are taken, and all that is led is submitted, before anything is awaited.
-    fn claim(
-        &self,
-        service: &Arc<Service>,
-        original: &Arc<Original>,
-        question: &Question<'_>,
-    ) -> Claimed {
-        let (mut waits, mut asked) = (Vec::new(), Vec::new());
-        let mut seats = Vec::new();
-        let mut items = self.items;
-        let missing: Vec<(usize, CacheKey)> = self.missing().collect();
-        let open = self.found.iter().filter(|found| found.is_none()).count();
-        items.collapsed += open - missing.len();
-        let flights =
-            missing.iter().map(|(_, key)| self.apart.map_or(*key, |caller| key.called(&caller)));
-        let claims = service.flights.claim_all(flights);
-        for ((position, key), claim) in missing.into_iter().zip(claims) {
-            let (lead, follow) = match claim {
-                Claim::Lead(lead, follow) => (Some(lead), follow),
-                Claim::Follow(follow) => (None, follow),
-            };
-            waits.push((key, follow));
-            let Some(lead) = lead else {
-                items.collapsed += 1;
-                continue;
-            };
-            // A flight may have landed between the look-up and the claim: its vector is in the
-            // tier since before it landed, so one more look cannot miss it. Somebody else's call
-            // brought it.
-            if let Some(found) =
-                service.tiers.memory.get(&key, &question.how.fresh).and_then(Found::in_memory)
-            {
-                items.collapsed += 1;
-                let (vector, stored) = (found.vector, found.stored);
-                let took = Duration::ZERO;
-                let (headers, call) = (None, None);
-                lead.land(Outcome::Arrived(Arrival { vector, stored, headers, took, call }));
-                continue;
-            }
-            items.miss += 1;
-            asked.push(position);
-            if let Some(input) = question.request.inputs.get(position) {
-                let input = input.clone().into_owned();
-                seats.push(Seat { lead, key, input, position });
-            }
-        }
-        if !seats.is_empty() {
-            let original = Arc::clone(original);
-            service.batcher.submit(Submission::new(original, seats));
-        }
-        (waits, items, asked)
-    }
-
-    /// What is not there, each key once, where it stands first.
-    fn missing(&self) -> impl Iterator<Item = (usize, CacheKey)> + '_ {
-        let open = self.found.iter().enumerate().filter(|(_, found)| found.is_none());
-        open.filter_map(|(position, _)| {
-            let key = self.keys.get(position)?;
-            (self.places.get(key)?.first() == Some(&position)).then_some((position, *key))
-        })
-    }
-
     /// `None` where some flights ended without a vector, for reasons that are not this request's.
-    async fn wait(&mut self, waits: Vec<(CacheKey, Follow<Outcome>)>, own: &Digest) -> Option<End> {
+    async fn wait(
+        &mut self,
+        waits: Vec<(CacheKey, Follow<Outcome>)>,
+        original: &Original,
+    ) -> Option<End> {
         let mut is_complete = true;
         for (key, follow) in waits {
             match follow.landed().await {
                 Ok(Outcome::Arrived(arrival)) if self.accepts(&arrival) => self.seat(&key, arrival),
                 Ok(Outcome::Refused(Refused { answer, only }))
-                    if only.is_none_or(|only| only == *own) =>
+                    if only.is_none_or(|only| only == original.fingerprint()) =>
                 {
                     return Some(End::Refused(answer));
                 }
@@ -238,8 +180,8 @@ impl Table {
 
     /// Puts a vector wherever its input stands.
     fn seat(&mut self, key: &CacheKey, arrival: Arrival) {
-        if arrival.headers.is_some() {
-            self.headers = arrival.headers;
+        if arrival.said.is_some() {
+            self.said = arrival.said;
         }
         self.took = self.took.max(arrival.took);
         if let Some(span) = &self.trace {
@@ -281,13 +223,19 @@ impl Table {
         self,
         service: &Service,
         ask: &Ask,
-        question: &Question<'_>,
+        (original, question): (&Arc<Original>, &Question<'_>),
     ) -> Content {
+        let headers = self.said.as_ref().map(|said| Arc::clone(&said.headers));
+        // Nobody can say better what the provider said to just this request. A recording has the vectors.
+        let own = self.said.and_then(|said| said.to(original));
+        if let Some(body) = own.filter(|_| ask.taping.is_none()) {
+            return Content::Written(body, headers);
+        }
         let vectors: Vec<Vector> =
             self.found.into_iter().flatten().map(|found| found.vector).collect();
         let asked = (question.how.shape, &question.request);
         match service.write(ask, asked, vectors).await {
-            Ok(body) => Content::Written(body, self.headers),
+            Ok(body) => Content::Written(body, headers),
             Err(error) => Content::Failed(error),
         }
     }
