@@ -139,6 +139,7 @@ impl Pump {
                 Some(Err(_)) => return ("cut", End::Cut),
                 None => {
                     let result = self.keep(headers, source.whole());
+                    source.close();
                     self.enter(source, &body);
                     return (result, End::Complete);
                 }
@@ -154,11 +155,9 @@ impl Pump {
                 whole
             });
             let result = self.keep(headers, whole);
+            // Who comes now finds what is kept, or asks anew: nobody reads along who is not entered.
+            source.close();
             self.enter(source, &body);
-            if result != "stored" {
-                // Nor may it then read along what is not kept.
-                source.close();
-            }
             source.push(bytes);
             return (result, End::Complete);
         }
