@@ -4,7 +4,7 @@
 //! share one, whoever tries. Hash maps over keys use XXH3, for speed only.
 
 use std::fmt;
-use std::hash::{BuildHasher, Hash, Hasher};
+use std::hash::{BuildHasher, Hash, Hasher, RandomState};
 
 use base64_simd::URL_SAFE_NO_PAD;
 use xxhash_rust::xxh3::xxh3_64_with_seed;
@@ -199,6 +199,13 @@ impl KeyHasher {
     /// A hasher under the process's secret.
     pub fn new(secret: &[u8; 32]) -> Self {
         Self { seed: secret.iter().take(8).fold(0, |seed, byte| seed << 8 | u64::from(*byte)) }
+    }
+}
+
+impl Default for KeyHasher {
+    /// Under a seed of its own.
+    fn default() -> Self {
+        Self { seed: RandomState::new().hash_one(0) }
     }
 }
 

@@ -15,7 +15,7 @@ use tokio::sync::Notify;
 
 use super::original::Submission;
 use super::plan::{self, ClosedBy, Size};
-use crate::key::Digest;
+use crate::key::{Digest, KeyHasher};
 
 /// How long those who were answered together are waited for, at the most.
 const RETURN: Duration = Duration::from_millis(5);
@@ -26,7 +26,7 @@ pub(super) struct Lanes(Mutex<State>);
 
 #[derive(Debug, Default)]
 struct State {
-    lanes: HashMap<Digest, Lane>,
+    lanes: HashMap<Digest, Lane, KeyHasher>,
     /// Lanes that nobody drove when their last call came back, and until when they are remembered.
     resting: VecDeque<(Instant, Digest)>,
 }

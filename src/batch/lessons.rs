@@ -4,7 +4,7 @@
 use std::collections::HashMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use crate::key::Digest;
+use crate::key::{Digest, KeyHasher};
 use crate::vector::Numbers;
 
 /// Model names are the client's to choose, so there must be a bound on how many are remembered.
@@ -24,7 +24,7 @@ pub(super) struct Lesson {
 
 /// The lessons by subject.
 #[derive(Debug, Default)]
-pub(super) struct Lessons(Mutex<HashMap<Digest, Lesson>>);
+pub(super) struct Lessons(Mutex<HashMap<Digest, Lesson, KeyHasher>>);
 
 impl Lessons {
     pub(super) fn of(&self, subject: &Digest) -> Lesson {
@@ -67,7 +67,7 @@ impl Lessons {
         change(lessons.entry(subject).or_default());
     }
 
-    fn lock(&self) -> MutexGuard<'_, HashMap<Digest, Lesson>> {
+    fn lock(&self) -> MutexGuard<'_, HashMap<Digest, Lesson, KeyHasher>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

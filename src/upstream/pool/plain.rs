@@ -10,18 +10,19 @@ use super::BoxError;
 use super::arriving::Arriving;
 use super::connect::Connector;
 use super::idle::Idle;
-use super::line::{Asked, Line};
+use super::line::{Asked, Line, Names};
 use crate::config::Provider;
 
 /// The client of one provider that speaks HTTP/1.1 without TLS.
 pub(super) struct Plain {
     pub(super) connector: Connector,
     pub(super) idle: Arc<Idle<Line>>,
+    names: Arc<Names>,
 }
 
 impl Plain {
     pub(super) fn new(connector: Connector, provider: &Provider) -> Self {
-        Self { connector, idle: Idle::new(provider) }
+        Self { connector, idle: Idle::new(provider), names: Arc::default() }
     }
 
     /// Sends a request whose body is all there. One that found its connection closed before it left takes
@@ -32,7 +33,7 @@ impl Plain {
         headers: &HeaderMap,
         body: Bytes,
     ) -> Result<Response<Arriving>, BoxError> {
-        let asked = Asked::new((method, to), headers, body);
+        let asked = Asked::new((method, to), headers, body, &self.names);
         loop {
             let waiting = self.idle.take();
             let is_new = waiting.is_none();

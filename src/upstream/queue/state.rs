@@ -7,7 +7,7 @@ use tokio::sync::oneshot;
 
 use super::super::pace::{Not, Pace};
 use super::super::ticket::{Each, Priority};
-use crate::key::Digest;
+use crate::key::{Digest, KeyHasher};
 
 /// How many calls for people may be made in a row while bulk waits.
 const IN_A_ROW: u32 = 7;
@@ -20,7 +20,7 @@ const OF_LATE: Duration = Duration::from_secs(10);
 
 #[derive(Default)]
 pub(super) struct State {
-    pub(super) lines: HashMap<Digest, Line>,
+    pub(super) lines: HashMap<Digest, Line, KeyHasher>,
     /// The lines that somebody waits in, the next one first.
     pub(super) order: VecDeque<Digest>,
     pub(super) under_way: u32,

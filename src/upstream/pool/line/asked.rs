@@ -2,11 +2,14 @@
 
 use std::io::{self, IoSlice};
 use std::pin::Pin;
+use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 
 use bytes::Bytes;
 use http::{HeaderMap, Method, Uri, header};
 use hyper::rt::Write;
+
+use super::Names;
 
 /// What is copied behind its head, so that both are one piece for the kernel.
 const SMALL: usize = 16 << 10;
@@ -18,6 +21,8 @@ pub(in crate::upstream::pool) struct Asked {
     /// With the body, where that is small.
     head: Bytes,
     body: Bytes,
+    /// Those of the answers that may come.
+    pub(super) names: Arc<Names>,
 }
 
 impl Asked {
@@ -25,6 +30,7 @@ impl Asked {
         (method, uri): (&Method, &Uri),
         headers: &HeaderMap,
         mut body: Bytes,
+        names: &Arc<Names>,
     ) -> Self {
         let is_small = body.len() <= SMALL;
         let fields: usize =
@@ -53,7 +59,7 @@ impl Asked {
             head.extend(&body);
             body = Bytes::new();
         }
-        Self { method: method.clone(), head: head.into(), body }
+        Self { method: method.clone(), head: head.into(), body, names: Arc::clone(names) }
     }
 
     pub(super) fn is_sent(&self, sent: usize) -> bool {

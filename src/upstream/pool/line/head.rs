@@ -4,10 +4,11 @@ use std::io;
 use std::mem::MaybeUninit;
 
 use bytes::Bytes;
-use http::{HeaderMap, HeaderName, HeaderValue, Method, Response, StatusCode, Version};
+use http::{HeaderMap, Response, StatusCode, Version};
 use httparse::{Header, ParserConfig, Status};
 use memchr::memchr_iter;
 
+use super::Asked;
 use super::framing::Framing;
 use super::wrong;
 use crate::headers::connection_options;
@@ -44,7 +45,7 @@ pub(super) fn end(bytes: &[u8], seen: usize) -> io::Result<Option<usize>> {
 }
 
 /// Reads a head; `None` where it is one of those before an answer's own (RFC 9110, section 15.2).
-pub(super) fn read(bytes: &[u8], asked: &Method) -> io::Result<Option<Head>> {
+pub(super) fn read(bytes: &[u8], asked: &Asked) -> io::Result<Option<Head>> {
     // What the fields say is shared with it.
     let shared = Bytes::copy_from_slice(bytes);
     let mut fields = [const { MaybeUninit::<Header<'_>>::uninit() }; FIELDS];
@@ -62,26 +63,13 @@ pub(super) fn read(bytes: &[u8], asked: &Method) -> io::Result<Option<Head>> {
         _ => {}
     }
     let version = if head.version == Some(1) { Version::HTTP_11 } else { Version::HTTP_10 };
-    let mut headers = headers(&shared, head.headers)?;
-    let framing = Framing::of((version, status), &mut headers, asked)?;
+    let mut headers = asked.names.headers(&shared, head.headers)?;
+    let framing = Framing::of((version, status), &mut headers, &asked.method)?;
     let is_kept = is_kept(version, &headers) && !matches!(framing, Framing::Close);
     let mut response = Response::new(());
     (*response.version_mut(), *response.status_mut()) = (version, status);
     *response.headers_mut() = headers;
     Ok(Some(Head { response, framing, is_kept }))
-}
-
-fn headers(head: &Bytes, fields: &[Header<'_>]) -> io::Result<HeaderMap> {
-    let mut headers = HeaderMap::with_capacity(fields.len());
-    for field in fields {
-        let value = HeaderValue::from_maybe_shared(head.slice_ref(field.value));
-        let name = HeaderName::from_bytes(field.name.as_bytes());
-        let (Ok(name), Ok(value)) = (name, value) else {
-            return Err(wrong("a field of the answer is not as HTTP/1.1 has them"));
-        };
-        headers.append(name, value);
-    }
-    Ok(headers)
 }
 
 fn is_kept(version: Version, headers: &HeaderMap) -> bool {

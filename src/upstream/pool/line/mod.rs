@@ -9,6 +9,7 @@ mod asked;
 mod chunks;
 mod framing;
 mod head;
+mod names;
 #[cfg(test)]
 mod tests;
 
@@ -27,6 +28,7 @@ pub(super) use asked::Asked;
 use chunks::Found;
 use framing::Framing;
 use head::Head;
+pub(super) use names::Names;
 
 use super::counted::InClear;
 use super::idle::Reusable;
@@ -267,7 +269,7 @@ fn take_head(bytes: &mut &[u8], mut seen: usize, asked: &Asked) -> io::Result<Op
         let Some(end) = head::end(bytes, seen)? else { return Ok(None) };
         let (head, rest) = bytes.split_at(end);
         (*bytes, seen) = (rest, 0);
-        if let Some(head) = head::read(head, &asked.method)? {
+        if let Some(head) = head::read(head, asked)? {
             return Ok(Some(head));
         }
     }

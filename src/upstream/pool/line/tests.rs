@@ -1,6 +1,7 @@
 //! Held against hyper: what hyper takes for an answer is what is taken for one here.
 
 use std::future::poll_fn;
+use std::sync::{Arc, LazyLock};
 
 use bytes::Bytes;
 use http::{HeaderMap, Method, StatusCode, Uri, header};
@@ -102,7 +103,10 @@ async fn says(mut server: DuplexStream, bytes: &[u8], size: usize) {
 }
 
 fn asked(method: &Method) -> Asked {
-    Asked::new((method, &Uri::from_static("http://a:80/b?c")), &HeaderMap::new(), Bytes::new())
+    // Of all tests the same, so that most heads have names that are known.
+    static NAMES: LazyLock<Arc<Names>> = LazyLock::new(Arc::default);
+    let to = (method, &Uri::from_static("http://a:80/b?c"));
+    Asked::new(to, &HeaderMap::new(), Bytes::new(), &NAMES)
 }
 
 async fn here(method: &Method, bytes: &[u8], size: usize) -> Taken {
@@ -199,6 +203,7 @@ async fn the_rest_of_a_request_goes_out_while_its_answer_comes() {
         (&Method::POST, &Uri::from_static("http://a/b")),
         &HeaderMap::new(),
         body.clone(),
+        &Arc::default(),
     );
     let asking = async move {
         let response = line.exchange(&asked).await.ok().unwrap();
