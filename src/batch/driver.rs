@@ -3,6 +3,7 @@
 
 use std::fmt;
 use std::future::poll_fn;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::{Pin, pin};
 use std::task::{Context, Poll};
 
@@ -35,11 +36,11 @@ impl Driver {
         both.await
     }
 
+    /// Goes on with the work. If it panics that is its end, as it would be a task's, and takes nobody else with it.
     fn drive(&mut self, context: &mut Context<'_>) {
-        // Taken, so that work that panics is not gone on with.
-        if let Some(mut work) = self.work.take()
-            && let Poll::Pending = work.as_mut().poll(context)
-        {
+        let Some(mut work) = self.work.take() else { return };
+        let went_on = catch_unwind(AssertUnwindSafe(|| work.as_mut().poll(context)));
+        if let Ok(Poll::Pending) = went_on {
             self.work = Some(work);
         }
     }
@@ -56,5 +57,35 @@ impl Drop for Driver {
 impl fmt::Debug for Driver {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Driver").finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::future::ready;
+
+    use tokio::sync::oneshot::channel;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn work_goes_on_when_whoever_did_it_has_left() {
+        let ((go, went), (end, ended)) = (channel(), channel());
+        let work = async move { end.send(went.await).unwrap() };
+        let driver = Driver::new(work, &TaskTracker::new());
+        Driver::beside(Some(driver), ready(())).await;
+        go.send(7).unwrap();
+        assert_eq!(ended.await, Ok(Ok(7)));
+    }
+
+    #[tokio::test]
+    async fn work_that_panics_takes_only_itself() {
+        let (held, lost) = channel::<()>();
+        let work = async move {
+            let _held = held;
+            panic!("as it is to be");
+        };
+        let driver = Driver::new(work, &TaskTracker::new());
+        assert!(Driver::beside(Some(driver), lost).await.is_err());
     }
 }
