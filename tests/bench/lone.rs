@@ -1,8 +1,8 @@
 //! What larder adds to a lone request that misses: `cargo bench --bench lone`.
 //!
 //! One text after another, each new, is asked for of the simulated provider directly, through larder, and
-//! through nginx (`proxy_pass`, where it is there), in turn, over one kept connection each. Printed are the
-//! times, and what is added to the direct ones.
+//! through nginx (`proxy_pass`, where it is there), in turn, over one kept connection each; nginx with kept
+//! connections to the provider too, and plain. Printed are the times, and what is added to the direct ones.
 
 #![expect(clippy::print_stdout, clippy::indexing_slicing, reason = "a bench prints its figures")]
 
@@ -25,9 +25,11 @@ fn main() {
     let larder = Server::larder(&base_url);
     let through = Client::of(&format!("http://{}/v1", larder.address));
     let nginx = Server::nginx_proxy(&address.to_string());
+    let plain = Server::nginx_plain(&address.to_string());
     let mut targets = vec![("direct", Client::of(&base_url)), ("through larder", through)];
     let base = |nginx: &Server| Client::of(&format!("http://{}/v1", nginx.address));
     targets.extend(nginx.as_ref().map(|nginx| ("through nginx", base(nginx))));
+    targets.extend(plain.as_ref().map(|nginx| ("plain nginx", base(nginx))));
     runtime.block_on(compare(&targets));
 }
 

@@ -184,6 +184,11 @@ impl Server {
         Self::start_nginx(&upstream, location)
     }
 
+    /// The same with `proxy_pass` and nothing else, which is a connection for each call.
+    pub fn nginx_plain(upstream: &str) -> Option<Self> {
+        Self::start_nginx("", &format!("location / {{ proxy_pass http://{upstream}; }}"))
+    }
+
     fn start_nginx(http: &str, server: &str) -> Option<Self> {
         let folder = scratch();
         let port = std::net::TcpListener::bind("127.0.0.1:0").ok()?.local_addr().ok()?.port();
