@@ -96,6 +96,8 @@ pub enum Manner {
     Fallback,
     /// It is one that was recorded.
     Recorded,
+    /// It is not there, and the request wants nobody to be asked.
+    Unasked,
 }
 
 /// What the cache did for a request.
@@ -209,6 +211,9 @@ impl Verdict {
                 (layer, None) => format!("larder; hit; detail={layer}"),
                 (layer, Some(ttl)) => format!("larder; hit; ttl={ttl}; detail={layer}"),
             },
+            (_, _) if self.manner == Manner::Unasked => {
+                return "larder; detail=only-if-cached".into();
+            }
             (Outcome::Stale, _) => "larder; hit; detail=stale-if-error".to_owned(),
             (Outcome::Partial, _) => format!("larder; fwd=partial{stored}"),
             (Outcome::Collapsed, _) => "larder; fwd=miss; collapsed".to_owned(),

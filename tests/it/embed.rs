@@ -197,6 +197,8 @@ async fn only_if_cached_makes_no_call() {
     let none = pair.client.embed(&ask).await;
     assert!(none.is_own_error(504, "not_cached"), "{none:?}");
     assert_eq!(none.header("x-should-retry"), "false");
+    // What did not go forward has no `fwd` (RFC 9211, section 2.2).
+    assert_eq!(none.header("cache-status"), "larder; detail=only-if-cached");
     assert_eq!(pair.asked().await.0, 0);
     pair.client.right(&Ask::of(texts("only", 2))).await;
     pair.client.right(&ask).await;

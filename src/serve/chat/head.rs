@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use super::super::reply::{Content, Items, Reply, Verdict};
+use super::super::reply::{Content, Items, Manner, Reply, Verdict};
 use crate::broadcast::Reader;
 use crate::error::{Error, Kind};
 use crate::ledger::{Account, Credit, Spared};
@@ -40,7 +40,10 @@ pub(super) async fn await_head(
 /// It is not in the cache, and only that was asked for.
 pub(super) fn not_cached() -> Reply {
     let message = "not in the cache, and only-if-cached was asked";
-    failed(Error::new(Kind::NotCached, message), Items { miss: 1, ..Items::default() })
+    let mut reply =
+        failed(Error::new(Kind::NotCached, message), Items { miss: 1, ..Items::default() });
+    reply.verdict.manner = Manner::Unasked;
+    reply
 }
 
 fn failed(error: Error, items: Items) -> Reply {
