@@ -44,6 +44,17 @@ const OF_ACCOUNTS: &[&str] = &[
 /// Answer headers that would mislead a plain-HTTP hop or bind a connection to a user.
 const NOT_ANSWERED: &[&str] = &["alt-svc", "set-cookie", "strict-transport-security"];
 
+/// Answer headers that describe the provider's own bytes.
+const OF_BODY: &[&str] = &[
+    "cache-control",
+    "content-encoding",
+    "content-length",
+    "content-type",
+    "date",
+    "etag",
+    "vary",
+];
+
 /// Counts of a provider's call (Text Embeddings Inference, Cohere), which may have been made for
 /// other inputs than those of an answer.
 const COUNTS: &[&str] = &["num_chars", "num_tokens", "x-compute-characters", "x-compute-tokens"];
@@ -198,23 +209,9 @@ pub fn to_caller(headers: &mut HeaderMap) {
 /// Leaves of a provider's answer the headers that may go with an answer that larder writes anew: not those that
 /// describe the provider's own bytes, or count what its call was for.
 pub fn keep_beside_new_body(headers: &mut HeaderMap) {
-    let of_body = [
-        header::CONTENT_LENGTH,
-        header::CONTENT_ENCODING,
-        header::CONTENT_TYPE,
-        header::DATE,
-        header::ETAG,
-        header::CACHE_CONTROL,
-        header::VARY,
-    ];
-    let is_unwanted = |name: &&HeaderName| {
-        let is_untold = NOT_ANSWERED.contains(&name.as_str()) || COUNTS.contains(&name.as_str());
-        is_untold || is_hop_by_hop(name) || of_body.contains(name)
-    };
-    let mut unwanted = named(headers);
-    unwanted.extend(headers.keys().filter(is_unwanted).cloned());
-    for name in unwanted {
-        headers.remove(name);
+    to_caller(headers);
+    for name in OF_BODY.iter().chain(COUNTS) {
+        headers.remove(*name);
     }
 }
 
