@@ -3,10 +3,11 @@
 
 use std::fmt;
 use std::future::poll_fn;
-use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::panic::AssertUnwindSafe;
 use std::pin::{Pin, pin};
-use std::task::{Context, Poll};
+use std::task::Context;
 
+use futures_util::FutureExt;
 use tokio::runtime::Handle;
 use tokio_util::task::TaskTracker;
 
@@ -21,6 +22,8 @@ impl Driver {
         work: impl Future<Output = ()> + Send + 'static,
         tasks: &TaskTracker,
     ) -> Self {
+        // If it panics that is its end, as it would be a task's, and takes nobody else with it.
+        let work = AssertUnwindSafe(work).catch_unwind().map(drop);
         Self { work: Some(Box::pin(work)), tasks: tasks.clone() }
     }
 
@@ -36,13 +39,8 @@ impl Driver {
         both.await
     }
 
-    /// Goes on with the work. If it panics that is its end, as it would be a task's, and takes nobody else with it.
     fn drive(&mut self, context: &mut Context<'_>) {
-        let Some(mut work) = self.work.take() else { return };
-        let went_on = catch_unwind(AssertUnwindSafe(|| work.as_mut().poll(context)));
-        if let Ok(Poll::Pending) = went_on {
-            self.work = Some(work);
-        }
+        self.work.take_if(|work| work.as_mut().poll(context).is_ready());
     }
 }
 
