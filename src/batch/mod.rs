@@ -10,6 +10,7 @@ mod lane;
 mod lessons;
 pub mod original;
 mod plan;
+mod refused;
 mod settle;
 mod share;
 
