@@ -8,7 +8,7 @@ use bytes::Bytes;
 
 use super::explain::EXPLAIN;
 use super::identity::{beginning, exact, family, keys, subject};
-use super::reply::{Content, Items, Kept, Manner, Reply, Verdict};
+use super::reply::{Content, Items, Kept, Reply, Verdict};
 use super::{Ask, Directives, Service, miss};
 use crate::clock::Moment;
 use crate::dialect::EmbedShape;
@@ -136,11 +136,7 @@ impl Service {
             return Ok(self.hit(ask, &question, &found).await);
         }
         if question.how.directives.only_if_cached {
-            let error =
-                Error::new(Kind::NotCached, "not in the cache, and only-if-cached was asked");
-            let items = Some(items_of(&found));
-            let verdict = Verdict { items, manner: Manner::Unasked, ..Verdict::default() };
-            return Ok(Reply { content: Content::Failed(error), verdict });
+            return Ok(Reply::not_cached(items_of(&found)));
         }
         Ok(miss::answer(self, ask, question, found).await)
     }

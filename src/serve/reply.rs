@@ -10,7 +10,7 @@ use http::{HeaderMap, Response, StatusCode};
 use super::{Change, Rule};
 use crate::broadcast::{Head, Reader};
 use crate::clock::Moment;
-use crate::error::Error;
+use crate::error::{Error, Kind};
 use crate::explain::Place;
 use crate::ledger::{Credit, Inputs};
 use crate::metrics::{Layer, Outcome};
@@ -27,6 +27,13 @@ pub struct Reply {
 }
 
 impl Reply {
+    /// The answer to a request for what is in the cache only, and is not.
+    pub(super) fn not_cached(items: Items) -> Self {
+        let error = Error::new(Kind::NotCached, "not in the cache, and only-if-cached was asked");
+        let verdict = Verdict { items: Some(items), manner: Manner::Unasked, ..Verdict::default() };
+        Self { content: Content::Failed(error), verdict }
+    }
+
     /// Whether it is not the request that is at fault: the provider failed, or has no time.
     pub fn is_providers_failure(&self) -> bool {
         let fails = |status: StatusCode| {
@@ -211,9 +218,7 @@ impl Verdict {
                 (layer, None) => format!("larder; hit; detail={layer}"),
                 (layer, Some(ttl)) => format!("larder; hit; ttl={ttl}; detail={layer}"),
             },
-            (_, _) if self.manner == Manner::Unasked => {
-                return "larder; detail=only-if-cached".into();
-            }
+            _ if self.manner == Manner::Unasked => return "larder; detail=only-if-cached".into(),
             (Outcome::Stale, _) => "larder; hit; detail=stale-if-error".to_owned(),
             (Outcome::Partial, _) => format!("larder; fwd=partial{stored}"),
             (Outcome::Collapsed, _) => "larder; fwd=miss; collapsed".to_owned(),

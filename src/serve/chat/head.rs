@@ -3,9 +3,9 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use super::super::reply::{Content, Items, Manner, Reply, Verdict};
+use super::super::reply::{Content, Items, Reply, Verdict};
 use crate::broadcast::Reader;
-use crate::error::{Error, Kind};
+use crate::error::Error;
 use crate::ledger::{Account, Credit, Spared};
 
 /// Waits for the head of an answer; the rest goes to the client as it comes.
@@ -39,10 +39,8 @@ pub(super) async fn await_head(
 
 /// It is not in the cache, and only that was asked for.
 pub(super) fn not_cached() -> Reply {
-    let message = "not in the cache, and only-if-cached was asked";
-    let mut reply =
-        failed(Error::new(Kind::NotCached, message), Items { miss: 1, ..Items::default() });
-    reply.verdict.manner = Manner::Unasked;
+    let mut reply = Reply::not_cached(Items { miss: 1, ..Items::default() });
+    reply.verdict.undivided = true;
     reply
 }
 

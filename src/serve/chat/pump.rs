@@ -139,7 +139,6 @@ impl Pump {
                 Some(Err(_)) => return ("cut", End::Cut),
                 None => {
                     let result = self.keep(headers, source.whole());
-                    source.close();
                     self.enter(source, &body);
                     return (result, End::Complete);
                 }
@@ -155,8 +154,6 @@ impl Pump {
                 whole
             });
             let result = self.keep(headers, whole);
-            // Who comes now finds what is kept, or asks anew: nobody reads along who is not entered.
-            source.close();
             self.enter(source, &body);
             source.push(bytes);
             return (result, End::Complete);
@@ -165,6 +162,8 @@ impl Pump {
 
     /// Enters the call, and what was spared for those who only read along.
     fn enter(&self, source: &Source, body: &Coming) {
+        // Who comes now finds what is kept, or asks anew: nobody reads along who is not entered.
+        source.close();
         if self.watcher.unfit() == Some("status") {
             return;
         }
