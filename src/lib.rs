@@ -11,8 +11,8 @@
 //! | floor | modules |
 //! | --: | --- |
 //! | 9 | `main`, [`cli`] |
-//! | 8 | [`server`]: pingora's process, listeners and hand-over |
-//! | 7 | [`gate`]: hyper's side of the streams that pingora accepts |
+//! | 8 | [`server`]: the process, its listeners and their hand-over |
+//! | 7 | [`gate`]: HTTP on the connections that the server accepts |
 //! | 6 | [`serve`]: the use cases |
 //! | 5 | [`batch`], [`export`] |
 //! | 4 | [`tier`], [`flight`], [`broadcast`], [`upstream`], [`explain`], [`recording`] |

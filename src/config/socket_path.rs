@@ -30,7 +30,7 @@ impl Setting for SocketPath {
                 "is {length} bytes long, and a socket's path may have {LONGEST}: {text:?}"
             ));
         }
-        // pingora puts spaces between the addresses that it hands over.
+        // The start line has it between spaces.
         if text.chars().any(|c| c.is_whitespace() || c.is_control()) {
             return Err(format!("must not hold white space or control characters: {text:?}"));
         }

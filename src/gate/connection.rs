@@ -1,4 +1,4 @@
-//! One connection: hyper's side of a stream that pingora accepted.
+//! One connection: HTTP on a stream that the server accepted.
 //!
 //! hyper's own time-out for heads also covers the idle time between requests, which must be longer
 //! than any SDK keeps a connection, and sets a timer for each request; so both times are kept here,

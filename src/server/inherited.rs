@@ -22,7 +22,8 @@ const PLACES: usize = 3;
 pub struct Inherited {
     pub(super) proxy: Option<TcpListener>,
     pub(super) admin: Option<TcpListener>,
-    pub(super) unix: Option<UnixListener>,
+    /// With whether its file belongs to the program that passed it.
+    pub(super) unix: Option<(UnixListener, bool)>,
 }
 
 impl Inherited {
@@ -60,18 +61,29 @@ impl Inherited {
         match name {
             Some("proxy") => put(&mut self.proxy, sockets.take_tcp_listener(index)?),
             Some("admin") => put(&mut self.admin, sockets.take_tcp_listener(index)?),
-            Some("unix") => put(&mut self.unix, sockets.take_unix_listener(index)?),
+            Some("unix") => self.place_unix(sockets.take_unix_listener(index)?),
             Some(_) => Err(invalid("it must be called proxy, admin or unix")),
             None => {
                 // One that is of another kind stays where it is.
                 if let Ok(unix @ Some(_)) = sockets.take_unix_listener(index) {
-                    return put(&mut self.unix, unix);
+                    return self.place_unix(unix);
                 }
                 let first = self.proxy.is_none();
                 let place = if first { &mut self.proxy } else { &mut self.admin };
                 put(place, sockets.take_tcp_listener(index)?)
             }
         }
+    }
+
+    fn place_unix(&mut self, socket: Option<UnixListener>) -> io::Result<()> {
+        let mut place = None;
+        put(&mut place, socket)?;
+        let socket = place.map(|socket| (socket, true));
+        if self.unix.is_some() {
+            return Err(invalid("another one has its place"));
+        }
+        self.unix = socket;
+        Ok(())
     }
 }
 
@@ -104,11 +116,9 @@ fn put<S: AsFd>(place: &mut Option<S>, socket: Option<S>) -> io::Result<()> {
         return Err(invalid("another one has its place"));
     }
     let socket = socket.ok_or_else(|| invalid("it is not there"))?;
-    // pingora would make it listen, and panic where it cannot.
     if !socket_acceptconn(&socket)? {
         return Err(invalid("it does not listen"));
     }
-    // pingora takes a socket over as it is, and would block a thread in accept.
     ioctl_fionbio(&socket, true)?;
     *place = Some(socket);
     Ok(())

@@ -1,56 +1,43 @@
-//! What is listened on: opened before pingora runs, so that an address that is taken is an error rather
-//! than a retry, and port 0 has a number; or there already, from who started the process or from one
-//! that hands over.
+//! The listening sockets of a process.
+//!
+//! Owns how they are opened: bound as configured, or passed in by systemd or by the process before. All are
+//! open before the first request is served, so that an address in use is an error at the start, and port 0
+//! has a number. Does not know what is served on them.
 
-use std::collections::HashSet;
 use std::io;
 use std::net::{SocketAddr, TcpListener};
-use std::os::fd::{IntoRawFd, OwnedFd};
-use std::sync::Arc;
 
-use pingora_core::listeners::{L4BufferSettings, ListenerConfig};
-use pingora_core::server::ListenFds;
-
+use super::Failure;
 use super::inherited::Inherited;
-use super::socket_file::SocketFile;
-use super::{Failure, Source, socket};
+use super::unix_socket::{SocketFile, UnixSocket};
 use crate::config::Server;
 use crate::config::units::is_loopback;
 
 /// The real addresses of a running sidecar.
 #[derive(Debug, Clone)]
 pub struct Addresses {
-    /// Where applications connect.
+    /// The proxy's listener, for applications.
     pub proxy: SocketAddr,
-    /// Where metrics and health are.
+    /// The admin listener: status page, metrics, health.
     pub admin: SocketAddr,
-    /// Where applications on this machine connect, if they have a socket of their own.
+    /// The proxy's Unix socket, where one is configured.
     pub unix: Option<String>,
 }
 
-/// Every listener, and where they are.
+/// Every listening socket of a process.
+#[derive(Debug)]
 pub(super) struct Listeners {
-    pub(super) proxy: Vec<Listener>,
-    pub(super) admin: Vec<Listener>,
-    pub(super) file: Option<Arc<SocketFile>>,
-    pub(super) addresses: Addresses,
+    pub(super) proxy: TcpListener,
+    pub(super) admin: TcpListener,
+    pub(super) unix: Option<UnixSocket>,
 }
 
 impl Listeners {
-    /// Those of a source.
-    pub(super) async fn of(server: &Server, source: Source) -> Result<Self, Failure> {
-        match source {
-            Source::Opened(inherited) => Self::open(server, inherited).await,
-            Source::HandedOver => Self::handed_over(server),
-        }
-    }
-
-    /// Opens what is configured and not inherited. The socket file comes last: who cannot have the
-    /// addresses has not touched it.
-    async fn open(server: &Server, inherited: Inherited) -> Result<Self, Failure> {
-        let open = |inherited: Option<_>, address| inherited.map_or_else(|| bind(address), Ok);
-        let proxy = open(inherited.proxy, server.listen)?;
-        let admin = open(inherited.admin, server.admin_listen)?;
+    /// Takes the sockets that were passed in, and binds the others as configured. The Unix socket comes last:
+    /// a process that cannot have the addresses has not touched its file.
+    pub(super) async fn open(server: &Server, passed: Inherited) -> Result<Self, Failure> {
+        let proxy = passed.proxy.map_or_else(|| bind(server.listen), Ok)?;
+        let admin = passed.admin.map_or_else(|| bind(server.admin_listen), Ok)?;
         let at = admin.local_addr().unwrap_or(server.admin_listen);
         if server.admin_token.expose().is_empty() && !is_loopback(at.ip()) {
             let message = format!(
@@ -59,93 +46,64 @@ impl Listeners {
             );
             return Err(Failure::Config(message));
         }
-        let (file, unix) = match (inherited.unix, server.unix_socket.path()) {
-            (Some(socket), _) => (Some(SocketFile::lent(&socket)?), Some(socket)),
-            (None, None) => (None, None),
-            (None, Some(path)) => {
-                let (file, bound) = (SocketFile::at(path)?, socket::bind(path).await);
-                let bound = bound.map_err(|error| Failure::Bind(path.to_owned(), error))?;
-                (Some(file), Some(bound))
+        let failed = |path: &str| {
+            let path = path.to_owned();
+            move |error| Failure::Bind(path, error)
+        };
+        let unix = match (passed.unix, server.unix_socket.path()) {
+            (Some((socket, is_lent)), _) => {
+                let socket = UnixSocket::passed(socket, is_lent);
+                Some(socket.map_err(failed("the Unix socket of LISTEN_FDS"))?)
             }
+            (None, None) => None,
+            (None, Some(path)) => Some(UnixSocket::bind(path).await.map_err(failed(path))?),
         };
-        let addresses = Addresses {
-            proxy: proxy.local_addr().unwrap_or(server.listen),
-            admin: at,
-            unix: file.as_ref().map(|file| file.path().to_owned()),
-        };
-        let sockets = [Some(proxy.into()), Some(admin.into()), unix.map(Into::into)];
-        Ok(Self::at(addresses, file, sockets))
+        Ok(Self { proxy, admin, unix })
     }
 
-    /// Those that a running process hands over.
-    fn handed_over(server: &Server) -> Result<Self, Failure> {
-        let path = server.unix_socket.path();
-        let addresses = Addresses {
-            proxy: server.listen,
-            admin: server.admin_listen,
-            unix: path.map(str::to_owned),
+    /// The real addresses.
+    pub(super) fn addresses(&self) -> Result<Addresses, Failure> {
+        let address = |listener: &TcpListener| {
+            listener.local_addr().map_err(|error| Failure::Start(error.to_string()))
         };
-        let file = path.map(SocketFile::at).transpose()?;
-        Ok(Self::at(addresses, file, [None, None, None]))
+        let unix = self.unix_file().map(|file| file.path);
+        Ok(Addresses { proxy: address(&self.proxy)?, admin: address(&self.admin)?, unix })
     }
 
-    fn at(
-        addresses: Addresses,
-        file: Option<SocketFile>,
-        [proxy, admin, unix]: [Option<OwnedFd>; 3],
-    ) -> Self {
-        let tcp = |address: SocketAddr, open| Listener { place: Place::Address(address), open };
-        let file = file.map(Arc::new);
-        let unix = file.clone().map(|file| Listener { place: Place::File(file), open: unix });
-        let proxy = [tcp(addresses.proxy, proxy)].into_iter().chain(unix).collect();
-        Self { proxy, admin: vec![tcp(addresses.admin, admin)], file, addresses }
+    pub(super) fn unix_file(&self) -> Option<SocketFile> {
+        self.unix.as_ref().map(|socket| socket.file.clone())
     }
 
-    /// The names that they may be handed over by.
-    pub(super) fn names(&self) -> HashSet<String> {
-        let tcp = [self.addresses.proxy, self.addresses.admin].map(|address| address.to_string());
-        let file = self.file.iter().flat_map(|file| file.names());
-        tcp.into_iter().chain(file).collect()
-    }
-}
-
-/// One listener, and its socket where it is open already.
-pub(super) struct Listener {
-    place: Place,
-    open: Option<OwnedFd>,
-}
-
-enum Place {
-    Address(SocketAddr),
-    File(Arc<SocketFile>),
-}
-
-impl Listener {
-    /// Puts it where pingora looks for it, and says how pingora is to take it; `None` where it cannot
-    /// be had.
-    pub(super) async fn ready(&mut self, fds: &ListenFds) -> Option<ListenerConfig> {
-        let open = self.open.take();
-        let config = match &self.place {
-            Place::Address(address) => {
-                let name = address.to_string();
-                if let Some(open) = open {
-                    fds.lock().add(name.clone(), open.into_raw_fd());
-                }
-                ListenerConfig::tcp(name)
-            }
-            Place::File(file) => file.ready(open, fds).await?,
+    /// The same sockets under descriptors of their own, for a process that takes them over.
+    pub(super) fn try_clone(&self) -> Result<Self, Failure> {
+        let clone = || {
+            let unix = self.unix.as_ref().map(|socket| {
+                let listener = socket.listener.try_clone()?;
+                io::Result::Ok(UnixSocket { listener, file: socket.file.clone() })
+            });
+            Ok(Self {
+                proxy: self.proxy.try_clone()?,
+                admin: self.admin.try_clone()?,
+                unix: unix.transpose()?,
+            })
         };
-        // hyper has buffers of its own.
-        Some(config.l4_buffer(L4BufferSettings::unbuffered()))
+        clone().map_err(|error: io::Error| Failure::Start(error.to_string()))
     }
 }
 
 fn bind(address: SocketAddr) -> Result<TcpListener, Failure> {
     let open = || -> io::Result<TcpListener> {
         let listener = TcpListener::bind(address)?;
-        // pingora takes a socket over as it is, and would block a thread in accept.
         listener.set_nonblocking(true)?;
         Ok(listener)
     };
     open().map_err(|error| Failure::Bind(address.to_string(), error))
+}
+
+/// Whether a socket that was handed over is the one that the configuration asks for; port 0 is any port.
+pub(super) fn is_configured(listener: &TcpListener, configured: SocketAddr) -> bool {
+    let is_same = |address: SocketAddr| {
+        address == configured || (configured.port() == 0 && configured.ip() == address.ip())
+    };
+    listener.local_addr().is_ok_and(is_same)
 }

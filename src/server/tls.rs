@@ -5,19 +5,19 @@ use std::future::pending;
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
-use pingora_core::protocols::Stream;
-use pingora_core::server::ShutdownWatch;
 use rustls::ServerConfig;
 use rustls::crypto::ring;
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::sign::{CertifiedKey, SingleCertAndKey};
 use rustls::{Error, InconsistentKeys};
+use tokio::sync::watch;
 use tokio::time::{sleep, timeout};
 use tokio_rustls::TlsAcceptor;
 use tokio_rustls::server::TlsStream;
 
 use super::Failure;
+use super::accept::Stream;
 use crate::config::Server;
 use crate::gate::connection::LAST_CALL;
 
@@ -41,43 +41,47 @@ impl Tls {
         self.now.read().unwrap_or_else(PoisonError::into_inner).is_some()
     }
 
-    /// How a new connection is encrypted. The socket file is this machine's own, and never is.
-    pub(super) fn of(&self, stream: &Stream) -> Encryption {
-        let now = self.now.read().unwrap_or_else(PoisonError::into_inner).clone()?;
-        let digest = stream.get_socket_digest();
-        let local = digest.as_deref().and_then(|digest| digest.local_addr());
-        local.is_none_or(|address| address.as_unix().is_none()).then_some(now)
+    /// The handshake for a new connection; `None` where connections are not encrypted.
+    pub(super) fn handshake(&self) -> Option<Handshake> {
+        let acceptor = self.now.read().unwrap_or_else(PoisonError::into_inner).clone()?;
+        Some(Handshake { acceptor, timeout: self.patience })
     }
 
     /// From now on for all new connections; those that are open go on as they began.
     pub(super) fn set(&self, encryption: Encryption) {
         *self.now.write().unwrap_or_else(PoisonError::into_inner) = encryption;
     }
+}
 
-    /// Shakes hands. Who takes too long is left, and so is, soon, who has not done when the server
-    /// drains: there is no request yet that could be lost.
-    pub(super) async fn shake(
-        &self,
-        acceptor: TlsAcceptor,
+/// The handshake of one connection.
+pub(super) struct Handshake {
+    acceptor: TlsAcceptor,
+    timeout: Duration,
+}
+
+impl Handshake {
+    /// The encrypted stream. `None` after a failure, a time-out, or soon after a drain has begun: there is no
+    /// request yet that could be lost.
+    pub(super) async fn accept(
+        self,
         stream: Stream,
-        mut draining: ShutdownWatch,
+        mut draining: watch::Receiver<bool>,
     ) -> Option<TlsStream<Stream>> {
         let last_call = async {
             if draining.wait_for(|draining| *draining).await.is_err() {
-                // Nobody is left who could ask for it.
                 pending::<()>().await;
             }
             sleep(LAST_CALL).await;
         };
         tokio::select! {
-            shaken = timeout(self.patience, acceptor.accept(stream)) => match shaken {
+            shaken = timeout(self.timeout, self.acceptor.accept(stream)) => match shaken {
                 Ok(Ok(stream)) => Some(stream),
                 Ok(Err(error)) => {
                     tracing::debug!(%error, "a TLS handshake failed");
                     None
                 }
                 Err(_) => {
-                    tracing::debug!("a TLS handshake took too long");
+                    tracing::debug!("a TLS handshake took longer than head_timeout");
                     None
                 }
             },

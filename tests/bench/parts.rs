@@ -1,8 +1,7 @@
 //! What the parts of a hit and of a call cost: `cargo bench --bench parts`.
 //!
 //! All of it is in this process and on one thread. A hit is an exchange over a pipe in memory, through
-//! the gate's door and a proxy of what the server builds: without the kernel, and without pingora, whose
-//! part ends with accepting. A call goes to the simulated provider on loopback, which answers at once
+//! the gate's door and a proxy of what the server builds: without the kernel. A call goes to the simulated provider on loopback, which answers at once
 //! and computes its vectors on the same thread; the call by itself stands beside it. The digests of a
 //! family and of an envelope are made in private: the first is built here of fields like its own, the
 //! second is taken with what `Service::familiar` puts around it. Texts have 500 bytes, vectors 1,536

@@ -12,7 +12,7 @@ const ROOMS: &[(&str, &[&str])] = &[
     ("rustls", &["upstream/", "server/tls.rs"]),
     ("tokio_rustls", &["server/tls.rs"]),
     ("rustls_native_certs", &["upstream/"]),
-    ("pingora_core", &["server/"]),
+    ("pingora_pool", &["upstream/pool/idle.rs"]),
     ("quick_cache", &["tier/memory/mod.rs", "tier/recall.rs"]),
     ("prometheus", &["metrics/"]),
     ("redis", &["tier/redis/"]),
@@ -22,13 +22,12 @@ const ROOMS: &[(&str, &[&str])] = &[
     ("toml", &["config/"]),
     ("regex", &["config/rules/patterns.rs"]),
     ("unicode_segmentation", &["serve/rules/"]),
-    ("chrono", &["dialect/chat/write/"]),
     ("strsim", &["config/"]),
     ("clap", &["cli/", "simulate/settings.rs", "simulate/faults.rs"]),
     ("clap_complete", &["cli/"]),
     ("clap_mangen", &["cli/"]),
     ("listenfd", &["server/"]),
-    ("rustix", &["cli/run/", "server/inherited.rs"]),
+    ("rustix", &["cli/run/", "server/handover/", "server/inherited.rs"]),
 ];
 
 /// Stands apart: uses nothing of larder, and only the command line uses it.

@@ -34,6 +34,7 @@ mod fuzz;
 mod gate;
 mod generated;
 mod greedy;
+mod handover;
 mod harness;
 mod hostile;
 mod isolate;

@@ -1,102 +1,131 @@
-//! Open connections that nobody uses now.
+//! Idle connections to one provider, in pingora's pool.
 //!
-//! Nobody looks at one meanwhile. That the provider has closed it is seen when it is taken, and it is closed
-//! when its time has passed.
+//! The pool holds them without watching them: a connection that the provider has closed is noticed when it is
+//! taken, and one that has been idle for too long is closed by a sweep. The refused alternative is the pool's own
+//! watcher, a task for each idle connection, which would be started and stopped with every call.
 
-use std::collections::VecDeque;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::sync::atomic::{AtomicBool, AtomicI32, Ordering};
+use std::sync::{Arc, Weak};
 use std::time::{Duration, Instant};
 
+use pingora_pool::{ConnectionMeta, ConnectionPool};
 use tokio::runtime::Handle;
 use tokio::time::sleep;
 
 use crate::config::Provider;
 
-/// A connection that the next call may take.
+/// The pool's group. A pool has the connections of one provider, all alike.
+const GROUP: u64 = 0;
+
+/// A connection that another call may take.
 pub(super) trait Reusable: Send + 'static {
     /// Whether it can carry a request now.
     fn is_free(&mut self) -> bool;
 }
 
-/// The connections that nobody uses now, the latest last.
+/// The idle connections of one provider. Beyond `most` the oldest are closed.
 pub(super) struct Idle<T> {
-    waiting: Mutex<Waiting<T>>,
+    pool: ConnectionPool<Parked<T>>,
+    next_id: AtomicI32,
     most: usize,
     timeout: Duration,
+    is_swept: AtomicBool,
 }
 
-struct Waiting<T> {
-    connections: VecDeque<(Instant, Box<T>)>,
-    is_watched: bool,
+/// An idle connection, and the time from which it is.
+struct Parked<T> {
+    connection: Box<T>,
+    since: Instant,
 }
 
 impl<T: Reusable> Idle<T> {
-    /// As many as the settings say, for as long.
+    /// At most `idle_connections`, each for `idle_timeout`.
     pub(super) fn new(provider: &Provider) -> Arc<Self> {
-        let (most, timeout) = (provider.idle_connections as usize, provider.idle_timeout);
-        let waiting = Waiting { connections: VecDeque::new(), is_watched: false };
-        Arc::new(Self { waiting: Mutex::new(waiting), most, timeout })
+        let most = provider.idle_connections as usize;
+        Arc::new(Self {
+            pool: ConnectionPool::new(most),
+            next_id: AtomicI32::new(0),
+            most,
+            timeout: provider.idle_timeout,
+            is_swept: AtomicBool::new(false),
+        })
     }
 
-    /// The one that was used last, since it is the least likely to be closed.
+    /// A connection that is open and has not been idle for too long.
     pub(super) fn take(&self) -> Option<Box<T>> {
         loop {
-            let (since, mut connection) = self.lock().connections.pop_back()?;
-            if since.elapsed() < self.timeout && connection.is_free() {
-                return Some(connection);
+            let mut parked = self.pool.get(&GROUP)?;
+            if !self.is_expired(&parked) && parked.connection.is_free() {
+                return Some(parked.connection);
             }
         }
     }
 
-    /// Keeps a connection for the next call, if it can carry one.
+    /// Keeps a connection for another call, if it can carry one.
     pub(super) fn put(self: &Arc<Self>, mut connection: Box<T>) {
         if self.most == 0 || !connection.is_free() {
             return;
         }
-        let mut waiting = self.lock();
-        let is_full = waiting.connections.len() >= self.most;
-        let oldest = is_full.then(|| waiting.connections.pop_front());
-        waiting.connections.push_back((Instant::now(), connection));
-        if !waiting.is_watched
-            && let Ok(runtime) = Handle::try_current()
-        {
-            waiting.is_watched = true;
-            runtime.spawn(watch(Arc::downgrade(self), self.timeout));
+        self.park(Parked { connection, since: Instant::now() });
+        self.sweep_later();
+    }
+
+    /// Closes those that the provider has closed.
+    pub(super) fn close_closed(&self) {
+        self.retain(|parked| parked.connection.is_free());
+    }
+
+    /// Parks a connection under a number of its own; the pool needs one to find the oldest.
+    fn park(&self, parked: Parked<T>) {
+        let id = self.next_id.fetch_add(1, Ordering::Relaxed);
+        drop(self.pool.put(&ConnectionMeta::new(GROUP, id), parked));
+    }
+
+    /// Takes all out, and puts back those that are to stay. A call that comes meanwhile may open a connection.
+    fn retain(&self, mut stays: impl FnMut(&mut Parked<T>) -> bool) {
+        let mut all: Vec<Parked<T>> = std::iter::from_fn(|| self.pool.get(&GROUP)).collect();
+        all.retain_mut(&mut stays);
+        for parked in all {
+            self.park(parked);
         }
-        drop(waiting);
-        drop(oldest);
     }
 
-    /// Looks at all of them now, and lets go of those that the provider has closed.
-    pub(super) fn look_through(&self) {
-        self.lock().connections.retain_mut(|(_, connection)| connection.is_free());
+    fn is_expired(&self, parked: &Parked<T>) -> bool {
+        parked.since.elapsed() >= self.timeout
     }
 
-    /// Closes those whose time has passed; when to look again, if there are others.
-    fn close(&self) -> Option<Duration> {
-        let mut waiting = self.lock();
-        let is_old = |(since, _): &mut (Instant, Box<T>)| since.elapsed() >= self.timeout;
-        let mut old = Vec::new();
-        while let Some(connection) = waiting.connections.pop_front_if(is_old) {
-            old.push(connection);
+    fn sweep_later(self: &Arc<Self>) {
+        // Read first: a call seldom finds it false, and need not write to a line that all cores share.
+        if self.is_swept.load(Ordering::Relaxed) || self.is_swept.swap(true, Ordering::Relaxed) {
+            return;
         }
-        let first = waiting.connections.front();
-        let next = first.map(|(since, _)| self.timeout.saturating_sub(since.elapsed()));
-        waiting.is_watched = next.is_some();
-        drop(waiting);
-        next
+        match Handle::try_current() {
+            Ok(runtime) => drop(runtime.spawn(sweep(Arc::downgrade(self), self.timeout))),
+            Err(_) => self.is_swept.store(false, Ordering::Relaxed),
+        }
     }
 
-    fn lock(&self) -> MutexGuard<'_, Waiting<T>> {
-        self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
+    /// Closes the expired ones. Returns the time until the next one expires, if there are others.
+    fn close_expired(&self) -> Option<Duration> {
+        self.is_swept.store(false, Ordering::Relaxed);
+        let mut next: Option<Duration> = None;
+        self.retain(|parked| {
+            let left = self.timeout.saturating_sub(parked.since.elapsed());
+            if !left.is_zero() {
+                next = Some(next.map_or(left, |next| next.min(left)));
+            }
+            !left.is_zero()
+        });
+        // A call may have started another sweep meanwhile; one is enough.
+        next.filter(|_| !self.is_swept.swap(true, Ordering::Relaxed))
     }
 }
 
-/// Holds nothing, and ends by itself: nothing that a drain has to wait for.
-async fn watch<T: Reusable>(idle: Weak<Idle<T>>, timeout: Duration) {
+/// Sweeps until nothing is idle. Holds nothing, so that a drain need not wait for it.
+async fn sweep<T: Reusable>(idle: Weak<Idle<T>>, timeout: Duration) {
     let mut next = Some(timeout);
     while let Some(wait) = next {
         sleep(wait).await;
-        next = idle.upgrade().and_then(|idle| idle.close());
+        next = idle.upgrade().and_then(|idle| idle.close_expired());
     }
 }

@@ -24,7 +24,7 @@ impl Pools {
         wanted: usize,
     ) -> Result<usize, BoxError> {
         let opened = &**self.0;
-        opened.look_through();
+        opened.close_closed();
         let missing = opened.missing(wanted);
         if missing > 0 {
             opened.open_one(to).await?;
@@ -35,11 +35,11 @@ impl Pools {
 }
 
 impl Opened {
-    /// Lets go of those that the provider has closed, which nobody would notice before a call.
-    fn look_through(&self) {
+    /// Closes those that the provider has closed: no call has looked at them yet.
+    fn close_closed(&self) {
         match &self.plain {
-            Some(plain) => plain.idle.look_through(),
-            None => self.connector.ready.look_through(),
+            Some(plain) => plain.idle.close_closed(),
+            None => self.connector.ready.close_closed(),
         }
     }
 
@@ -48,7 +48,7 @@ impl Opened {
         connector.enough(wanted).saturating_sub(connector.count())
     }
 
-    /// Of one that calls have made too many meanwhile, it is left.
+    /// Calls may have opened connections meanwhile: one too many is closed.
     async fn open_one(&self, to: &Uri) -> Result<(), BoxError> {
         if let Some(plain) = &self.plain {
             let line = plain.open(to).await?;

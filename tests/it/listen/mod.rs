@@ -37,7 +37,8 @@ fn ask_on(socket: &Path) -> (Aside<usize>, Arc<AtomicBool>) {
     let stopping = Arc::clone(&stop);
     let asking = Aside::start(async move {
         let mut asked = 0;
-        while !stopping.load(Ordering::Relaxed) {
+        // Also where the hand-over is over before so many were asked.
+        while !stopping.load(Ordering::Relaxed) || asked <= 100 {
             asked += ask_twice_on(Raw::unix(&place).await, asked).await;
         }
         asked

@@ -197,12 +197,15 @@ async fn a_hand_over_may_bring_a_socket_or_take_it_away() {
 }
 
 #[tokio::test]
-async fn a_hand_over_to_nobody_removes_the_socket() {
+async fn a_hand_over_without_a_successor_leaves_the_socket_open() {
     let provider = Simulated::instant();
     let (socket, config) = socket();
     let mut sidecar = Sidecar::with(provider.address, &with_hand_over(&config));
     sidecar.signal("QUIT");
-    sidecar.ended().await;
+    until("it says so", || async { sidecar.log().contains("not handed over") }).await;
+    answers(&socket, &Ask::of(["still there"])).await;
+    sidecar.signal("TERM");
+    assert_eq!(sidecar.ended().await.code(), Some(0));
     assert_eq!(UnixStream::connect(&socket).unwrap_err().kind(), ErrorKind::NotFound);
 }
 

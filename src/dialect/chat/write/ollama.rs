@@ -1,7 +1,8 @@
 //! Ollama's own `/api/chat` and `/api/generate`.
 
-use chrono::{DateTime, SecondsFormat};
 use serde_json::{Map, Value, json};
+use time::OffsetDateTime;
+use time::format_description::well_known::Rfc3339;
 
 use super::{Answering, Written};
 
@@ -41,10 +42,10 @@ fn last(answering: &Answering<'_>, said: (&str, Value)) -> Option<Map<String, Va
 }
 
 fn line(answering: &Answering<'_>, (name, said): (&str, Value)) -> Option<Map<String, Value>> {
-    let created = DateTime::from_timestamp(i64::from(answering.created), 0)?;
+    let created = OffsetDateTime::from_unix_timestamp(i64::from(answering.created)).ok()?;
     let mut line = Map::new();
     line.insert("model".to_owned(), json!(answering.request.model));
-    line.insert("created_at".to_owned(), json!(created.to_rfc3339_opts(SecondsFormat::Secs, true)));
+    line.insert("created_at".to_owned(), json!(created.format(&Rfc3339).ok()?));
     line.insert(name.to_owned(), said);
     Some(line)
 }
