@@ -43,7 +43,7 @@ def test_links_lead_somewhere(page):
 
 @each_page
 def test_settings_are_those_of_the_reference(page):
-    reference = (ROOT / "config/REFERENCE.md").read_text()
+    reference = (ROOT / "docs/REFERENCE.md").read_text()
     known = set()
     for section in re.split(r"^## ", reference, flags=re.M)[1:]:
         title = re.match(r"`\[(.*)\]`", section)[1]
@@ -91,7 +91,7 @@ def statuses():
 
 
 def test_every_code_has_a_section_with_its_status():
-    page = (ROOT / "config/TROUBLESHOOTING.md").read_text()
+    page = (ROOT / "docs/TROUBLESHOOTING.md").read_text()
     codes = page.split("\n## Codes\n")[1].split("\n## ")[0]
     sections = dict(re.findall(r"^### (\w+)\n\n(\d{3})\b", codes, re.M))
     assert {code: str(status) for code, status in statuses().items()} == sections
@@ -102,7 +102,7 @@ def test_every_code_has_a_section_with_its_status():
 
 
 def test_a_vector_is_counted_as_the_page_on_operations_says(stage):
-    page = (ROOT / "config/OPERATIONS.md").read_text()
+    page = (ROOT / "docs/OPERATIONS.md").read_text()
     factor, beside = map(int, re.search(r"counted as (\d) × \*d\* \+ (\d+) bytes", page).groups())
     with sidecar("--admin-listen", "127.0.0.1:0", "--upstream", f"http://{stage.provider}/v1") as (proxy, admin):
         for dimensions in (384, 1536):

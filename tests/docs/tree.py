@@ -12,8 +12,8 @@ TOOLS = CACHE / "venv-docs" / "bin"
 
 
 def documents():
-    """Every page for people: the README, those of config and of the boards."""
-    return [ROOT / "README.md", *sorted(ROOT.glob("config/*.md")), ROOT / "dashboards" / "README.md"]
+    """Every page for people: the README, those of docs and of the boards."""
+    return [ROOT / "README.md", *sorted(ROOT.glob("docs/*.md")), ROOT / "dashboards" / "README.md"]
 
 
 def name(path):
