@@ -66,7 +66,7 @@ def test_of_several_licences_larder_s_own_comes_first(expression, chosen):
 
 @pytest.fixture(scope="module")
 def says(tmp_path_factory):
-    """What build.rs makes of a folder."""
+    """The revision that build.rs derives for a folder."""
     program = tmp_path_factory.mktemp("build") / "build"
     passes("rustc", "--edition", "2024", "-o", program, ROOT / "build.rs")
 
