@@ -76,6 +76,7 @@ def test_settings_are_taken(block, tmp_path):
     text = block.text.replace("/var/lib/larder", str(tmp_path))
     for path in re.findall(r'"/etc/larder/([\w.]+)"', text):
         (tmp_path / path).write_text("sk-one\n")
+        (tmp_path / path).chmod(0o600)
     file = tmp_path / "larder.toml"
     file.write_text(text.replace("/etc/larder", str(tmp_path)))
     keys = dict.fromkeys(re.findall(r'api_key_env = "(\w+)"', text), "sk-docs")
