@@ -1,15 +1,12 @@
 # syntax=docker/dockerfile:1
-# larder alone, on a base without a shell, as a user without rights:
+# An image of larder alone: no shell, an unprivileged user. Build it with:
 #   docker build --build-arg LARDER_REVISION="$(git rev-parse --short=12 HEAD)" --tag larder .
-# The image changes no default: larder listens on loopback, as a sidecar in a pod wants it. Where others are to
-# reach it, set LARDER_LISTEN=0.0.0.0:5273.
+# The image changes no default: larder listens on loopback, which suits a sidecar in a pod. To accept connections from
+# other hosts, set LARDER_LISTEN=0.0.0.0:5273.
 
-FROM rust:1.95-bookworm AS build
-# The version of cmake is the release's; it makes no part of the binary.
-# hadolint ignore=DL3008
-RUN apt-get update \
-    && apt-get install --yes --no-install-recommends cmake \
-    && rm -rf /var/lib/apt/lists/*
+FROM rust:1.95-bookworm AS rust
+
+FROM rust AS build
 WORKDIR /larder
 COPY . .
 ARG LARDER_REVISION=unknown
@@ -17,19 +14,30 @@ RUN --mount=type=cache,target=/usr/local/cargo/registry \
     --mount=type=cache,target=/larder/target \
     cargo build --locked --release --bin larder \
     && install -D target/release/larder /image/larder \
-    && install -D -m 0644 -t /image/doc LICENSE config/LICENSES.md \
     && install -d -m 0700 /image/answers
 
-# glibc, as all tests and figures have it, and not static musl, whose allocator serves threads one by one. libc,
-# libm, libgcc_s and the roots of the web's certificates are all that larder needs.
+# The licences of the crates in the binary, with the notices that must be distributed with it. cargo is the one above.
+FROM python:3.13-slim-bookworm AS licences
+ENV CARGO_HOME=/usr/local/cargo RUSTUP_HOME=/usr/local/rustup PATH=/usr/local/cargo/bin:/usr/local/bin:/usr/bin:/bin
+WORKDIR /larder
+COPY . .
+RUN --mount=type=bind,from=rust,source=/usr/local/rustup,target=/usr/local/rustup \
+    --mount=type=bind,from=rust,source=/usr/local/cargo/bin,target=/usr/local/cargo/bin \
+    --mount=type=cache,target=/usr/local/cargo/registry \
+    cargo fetch --locked \
+    && python3 tests/docs/licences.py /image/doc/LICENSES.md \
+    && install -m 0644 -t /image/doc LICENSE
+
+# glibc, as in all tests and measurements. The allocator of static musl serves one thread at a time. larder needs libc,
+# libm, libgcc_s and root certificates.
 FROM gcr.io/distroless/cc-debian12:nonroot
 COPY --from=build /image/larder /usr/local/bin/larder
-COPY --from=build /image/doc /usr/share/doc/larder
+COPY --from=licences /image/doc /usr/share/doc/larder
 # For LARDER_CACHE_DIR: a volume that is mounted here belongs to larder's user.
 COPY --from=build --chown=65532:65532 /image/answers /var/lib/larder
 EXPOSE 5273 5274
-# It asks the admin listener where the settings say it is, with their token; there is no shell and no curl. It sees
-# variables only, so a file of settings is named by LARDER_CONFIG.
+# The health check calls the configured admin listener with its token. The image has no shell and no curl. The check
+# reads environment variables: name a configuration file with LARDER_CONFIG.
 HEALTHCHECK --interval=10s --timeout=3s --start-period=5s --start-interval=1s \
     CMD ["larder", "stats", "--json"]
 ENTRYPOINT ["larder"]

@@ -1,4 +1,4 @@
-"""The blocks of code in a document, and which of them are left out of the tests."""
+"""The blocks of code in the documents, and the exceptions from the tests."""
 
 import dataclasses
 import pathlib
@@ -8,14 +8,14 @@ import tomllib
 from tree import documents, name
 
 FENCE = re.compile(r"^(?P<indent> *)```(?P<language>\w*)\n(?P<text>.*?)^(?P=indent)```$", re.M | re.S)
-# What a block without a language is: something that a program said, or a picture.
+# A block without a language: a program's output, or a diagram.
 OUTPUT = ""
 LANGUAGES = {OUTPUT, "js", "python", "rust", "sh", "toml", "yaml"}
 
 
 @dataclasses.dataclass(frozen=True)
 class Block:
-    """One of them: where it is, what it is in, what it says."""
+    """A block of code: its place, its language, its text."""
 
     document: pathlib.Path
     line: int
@@ -30,7 +30,7 @@ class Block:
 
 
 def every():
-    """Of all documents, in order."""
+    """Yields the blocks of all documents, in order."""
     for document in documents():
         said = document.read_text()
         for found in FENCE.finditer(said):
@@ -39,7 +39,7 @@ def every():
 
 
 class Exceptions:
-    """What exceptions.toml says: blocks that are not run, and commands that stand for others."""
+    """exceptions.toml: blocks that are not run, and commands that are replaced by stubs."""
 
     def __init__(self):
         said = tomllib.loads((pathlib.Path(__file__).parent / "exceptions.toml").read_text())
@@ -47,7 +47,7 @@ class Exceptions:
         self.stubs = said.get("stubs", {})
 
     def reason(self, block):
-        """Why a block is not run, if it is not."""
+        """The reason for not running a block, if there is one."""
         for entry in self.left_out:
             if entry["file"] == name(block.document) and entry["begins"] == block.begins():
                 return entry["because"]

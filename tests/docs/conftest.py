@@ -1,4 +1,4 @@
-"""The stage, once for all tests."""
+"""The stage, once per session."""
 
 import pytest
 from stage import Stage

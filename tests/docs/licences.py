@@ -1,17 +1,19 @@
 #!/usr/bin/env python3
-"""The page of what larder is built of, from Cargo.lock and the crates' own files, without a network:
+"""Writes the licences of the crates that larder is built from, without a network:
 
-    python3 tests/docs/licences.py >config/LICENSES.md
+    python3 tests/docs/licences.py target/LICENSES.md
 
-It lists what is linked into the release's binaries: neither macros, nor what builds or tests it. Where a crate
-leaves the choice, larder takes the Apache licence, which is its own; the notices of all others, which want to
-travel with a binary, follow in full, and so do those of C code that a crate brings along.
+Sources are Cargo.lock and the crates' own files. The list holds the crates that are linked into the release's
+binaries. Procedural macros, build dependencies and test dependencies are not in it. If a crate offers a choice, larder
+uses it under the Apache licence, its own. The notices of all other licences must be distributed with a binary: they
+follow in full, with those of C code that a crate contains.
 """
 
 import json
 import pathlib
 import re
 import subprocess
+import sys
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 TARGETS = ("x86_64-unknown-linux-gnu", "aarch64-unknown-linux-gnu")
@@ -30,7 +32,7 @@ SAYS = {
     "Unicode-3.0": r"UNICODE LICENSE V3",
     "CC0-1.0": r"CC0 1\.0 Universal",
 }
-# Crates with C code, and the notices of what is not their own.
+# Crates with C code, and the notices of third-party code in them.
 BROUGHT = {
     "blake3": (),
     "brotli-decompressor": (),
@@ -41,8 +43,8 @@ BROUGHT = {
 }
 HEAD = """# Licences
 
-larder is licensed under the Apache License 2.0 ([LICENSE](../LICENSE)). This is what its binaries are built of, with
-the licence that each part is used under. The page is made by `tests/docs/licences.py`; a test holds it to `Cargo.lock`.
+larder is licensed under the Apache License 2.0. Its binaries contain the crates below, each with the licence that it is
+used under. `tests/docs/licences.py` writes this list from `Cargo.lock`.
 
 | crate | version | licence | used under | source |
 | --- | --- | --- | --- | --- |
@@ -50,7 +52,7 @@ the licence that each part is used under. The page is made by `tests/docs/licenc
 NOTICES = """
 ## Notices
 
-The texts that have to travel with a binary, and whom they are of.
+These texts must be distributed with a binary. Each follows the crates that it belongs to.
 """
 
 
@@ -69,7 +71,7 @@ def linked():
 
 
 def packages():
-    """What cargo knows of them, by name and version."""
+    """Cargo's metadata of the linked crates, by name and version."""
     known = {}
     for target in TARGETS:
         told = json.loads(cargo("metadata", "--format-version", "1", "--filter-platform", target))
@@ -116,7 +118,7 @@ def folder(package):
 
 
 def notices(package):
-    """The texts of a crate that are to be told."""
+    """The texts of a crate that must be distributed."""
     root = folder(package)
     files = [file for file in sorted(root.iterdir()) if re.match(r"(licen[cs]e|copying|unlicense)", file.name, re.I)]
     texts = [file.read_text(errors="replace") for file in files if file.is_file()]
@@ -129,7 +131,7 @@ def notices(package):
 
 
 def missing(package, licence):
-    """What stands for a notice that a crate does not bring: whose it is, and under which terms."""
+    """The replacement for a notice that a crate does not contain: its authors and its terms."""
     authors = ", ".join(package["authors"]) or "the authors of " + package["name"]
     return f"By {authors}, without a notice in the crate. The terms are those of {licence}, as others have them here."
 
@@ -152,4 +154,8 @@ def plain(text):
 
 
 if __name__ == "__main__":
-    print(page(), end="")
+    if len(sys.argv) != 2:
+        sys.exit("usage: licences.py FILE")
+    target = pathlib.Path(sys.argv[1])
+    target.parent.mkdir(parents=True, exist_ok=True)
+    target.write_text(page())

@@ -1,5 +1,5 @@
-"""Runs programs one after the other in one process, since SDKs take seconds to load: says of each, as a line of
-JSON, what it failed with. In the SDKs' environments, with nothing of these tests."""
+"""Runs programs one after the other in one process, because SDKs take seconds to load. Prints a line of JSON for each:
+its path and its error. Runs in the SDKs' environments, without modules of these tests."""
 
 import contextlib
 import json

@@ -1,5 +1,5 @@
-"""A shell that blocks run in. Its `larder` leaves a sidecar running once it listens, as a second terminal would;
-whatever a block has started ends with it."""
+"""A shell that runs blocks. Its `larder` returns when the sidecar listens, as if it ran in a second terminal.
+Processes that a block has started end with it."""
 
 import contextlib
 import os
@@ -20,9 +20,9 @@ case ${1-} in
     simulate) kind=provider ;;
     demo) exec @LARDER@ "$@" --once ;;
     run) exec env -u LARDER_LISTEN -u LARDER_ADMIN_LISTEN @LARDER@ "$@" ;;
-    env|check|analyze|stats|warm|purge|export|import|config|completions|man|help|-h|--help|-V|--version) exec @LARDER@ "$@" ;;
+    check|analyze|completions|config|doctor|env|export|import|man|purge|stats|tail|version|warm|help|-h|--help|-V|--version) exec @LARDER@ "$@" ;;
 esac
-# The one before was another way to say it.
+# A second sidecar in one block replaces the first.
 if [ -e @WORK@/$kind ]; then kill "$(cat @WORK@/$kind)"; tail --pid="$(cat @WORK@/$kind)" -f /dev/null; fi
 log=$(mktemp -p @WORK@)
 @LARDER@ "$@" >"$log" 2>&1 </dev/null &
@@ -38,7 +38,7 @@ exit 1
 
 
 class Shell:
-    """One for each block, in a folder of its own."""
+    """A shell for one block, in a folder of its own."""
 
     def __init__(self, stage, folder):
         self._stage, self._folder = stage, pathlib.Path(folder)
@@ -47,13 +47,13 @@ class Shell:
         self._command("larder", serves)
         os.symlink(pathlib.Path(LARDER).parent / "larder-bench", self._folder / "bin/larder-bench")
         self._command("redis-cli", f'#!/bin/sh\nexec {shutil.which("redis-cli")} -p {stage.redis} "$@"\n')
-        # Debian alone has no command of this name.
+        # Debian has no command of this name.
         self._command("python", f'#!/bin/sh\nexec {sys.executable} "$@"\n')
         for stub in Exceptions().stubs:
             self._command(stub, "#!/bin/sh\nexit 0\n")
 
     def run(self, text, files):
-        """Runs a block; `files` are what it finds in its folder."""
+        """Runs a block in a folder with `files`."""
         for name, content in files.items():
             (self._folder / name).write_bytes(content)
         command = ["bash", "-euo", "pipefail", "-c", self._here(text)]
@@ -77,7 +77,7 @@ class Shell:
         return self._stage.here(text)
 
     def _environment(self, text):
-        """Whoever starts a sidecar has it on ports that are free here; all others find the stage's."""
+        """A block that starts a sidecar gets free ports; the others use the stage's."""
         named = self._stage.variables() | {"LARDER_UPSTREAM": f"http://{self._stage.provider}/v1"}
         proxy, admin = self._stage.proxy, self._stage.admin
         if _starts(text):
@@ -95,5 +95,5 @@ class Shell:
 
 
 def _starts(text):
-    """Whether a block starts a sidecar or a provider of its own."""
+    """True if a block starts a sidecar or a provider of its own."""
     return re.search(r"^(?:\w+=\S+ )*larder(?: serve| simulate| -|\s*#|\s*&|\s*$)", text, re.M) is not None

@@ -1,4 +1,4 @@
-"""What the blocks are run against: the simulated provider, larder before it, and a Redis."""
+"""The environment of the blocks: the simulated provider, larder in front of it, and a Redis."""
 
 import contextlib
 import json
@@ -12,7 +12,7 @@ import tempfile
 from tree import LARDER, plain_environment
 
 LISTENING = re.compile(r"listening (?:provider|proxy)=(\S+)(?: admin=(\S+))?")
-# Where the simulated provider speaks for each, below its address.
+# Path prefixes of the simulated provider's dialects.
 PLACES = {"mistral": "/mistral", "tei": "/tei", "together": "/together/v1", "voyage": "/voyage/v1"}
 NAMES = ("anthropic", "azure", "cohere", "gemini", "mistral", "ollama", "tei", "vllm", "voyage")
 
@@ -24,7 +24,7 @@ def free_port():
 
 
 def started(*arguments, **variables):
-    """A process of larder's, and the addresses that it says it listens on."""
+    """Starts larder. Returns the process and the addresses of its start-up line."""
     command = [LARDER, *arguments]
     process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True, env=plain_environment() | variables)
     for line in process.stderr:
@@ -34,7 +34,7 @@ def started(*arguments, **variables):
 
 
 def end(process):
-    """Some SDKs keep their connections open; a second signal does not wait for those."""
+    """Ends a process. The second signal does not wait for connections that SDKs keep open."""
     process.send_signal(signal.SIGTERM)
     process.send_signal(signal.SIGINT)
     process.communicate(timeout=10)
@@ -42,7 +42,7 @@ def end(process):
 
 @contextlib.contextmanager
 def sidecar(*arguments, **variables):
-    """A sidecar of a test's own, for as long as it is looked at: where its proxy and its admin listener are."""
+    """A sidecar for one test: the addresses of its proxy and its admin listener."""
     process, proxy, admin = started("--listen", "127.0.0.1:0", *arguments, **variables)
     try:
         yield proxy, admin
@@ -51,8 +51,8 @@ def sidecar(*arguments, **variables):
 
 
 class Stage:
-    """The simulated provider, and larder before it, which knows it by the names of all providers; and a Redis that
-    larder knows nothing of."""
+    """The simulated provider, larder in front of it with an entry for each provider name, and a Redis that larder does
+    not use."""
 
     def __init__(self):
         self._folder = tempfile.TemporaryDirectory()
@@ -66,12 +66,12 @@ class Stage:
         self.proxy, self.admin = self._start("--config", config, *listen, "--upstream", f"http://{self.provider}/v1")
 
     def variables(self):
-        """What an application's environment says: where SDKs call, and with which key."""
+        """An application's environment: base URLs and a key."""
         told = subprocess.run([LARDER, "env", "--json", "--admin-listen", self.admin], capture_output=True, check=True)
         return json.loads(told.stdout) | {"OPENAI_API_KEY": "sk-docs"}
 
     def here(self, text):
-        """A document's text with the addresses of this stage."""
+        """A document's text, with the addresses of this stage."""
         for documented, here in (("5273", self.proxy), ("5274", self.admin), ("9000", self.provider)):
             text = re.sub(rf"(?:127\.0\.0\.1|localhost):{documented}\b", here, text)
         return text.replace("https://api.openai.com/v1", f"http://{self.provider}/v1")

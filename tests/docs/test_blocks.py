@@ -1,5 +1,5 @@
-"""Every block of code in the documents is what it is said to be: commands run, settings are taken, programs end
-well. What is left out says why, in exceptions.toml."""
+"""Every block of code in the documents works: commands run, settings are valid, programs succeed. exceptions.toml has the
+others, with reasons."""
 
 import gzip
 import json
@@ -17,7 +17,7 @@ from tree import CACHE, LARDER, ROOT, passes, plain_environment
 EVERY = list(blocks.every())
 EXCEPTIONS = blocks.Exceptions()
 NODE = ROOT / "tests/sdk/node"
-# Where SDKs look for keys.
+# Variables with the keys of SDKs.
 KEYS = ("ANTHROPIC_API_KEY", "AZURE_OPENAI_API_KEY", "CO_API_KEY", "GEMINI_API_KEY", "VOYAGE_API_KEY")
 
 
@@ -33,7 +33,7 @@ def each(language, left_out=False):
 def test_every_block_says_what_it_is_in():
     for block in EVERY:
         assert block.language in blocks.LANGUAGES, f"{block} is in {block.language}"
-        looks_like_a_command = block.begins().startswith(("larder", "curl", "$", "cargo", "docker"))
+        looks_like_a_command = block.begins().startswith(("larder ", "larder-", "curl ", "$", "cargo ", "docker "))
         assert block.language or not looks_like_a_command, f"{block} looks like commands"
 
 
@@ -76,6 +76,7 @@ def test_settings_are_taken(block, tmp_path):
     text = block.text.replace("/var/lib/larder", str(tmp_path))
     for path in re.findall(r'"/etc/larder/([\w.]+)"', text):
         (tmp_path / path).write_text("sk-one\n")
+        (tmp_path / path).chmod(0o600)
     file = tmp_path / "larder.toml"
     file.write_text(text.replace("/etc/larder", str(tmp_path)))
     keys = dict.fromkeys(re.findall(r'api_key_env = "(\w+)"', text), "sk-docs")
@@ -100,14 +101,14 @@ def test_manifests_are_valid(block, tmp_path):
 
 
 def environment(stage):
-    """What a program finds: where to call, and keys. No figures from the net."""
+    """A program's environment: base URLs and keys. LiteLLM fetches no prices."""
     named = stage.variables() | dict.fromkeys(KEYS, "sk-docs") | {"LITELLM_LOCAL_MODEL_COST_MAP": "True"}
     return plain_environment() | named
 
 
 @pytest.fixture(scope="session")
 def programs(request, stage, tmp_path_factory):
-    """The programs in Python that are wanted, at work in one process for each environment while other tests run."""
+    """Runs the selected Python programs, in one process per environment, while other tests run."""
     wanted = [item.callspec.params["block"] for item in request.session.items if "test_python_runs" in item.name]
     folder = tmp_path_factory.mktemp("programs")
     files = {block: folder / f"{at}.py" for at, block in enumerate(wanted)}
@@ -133,13 +134,13 @@ def programs(request, stage, tmp_path_factory):
 
 
 def venv(block):
-    """The environment of tests/sdk that has what a program imports."""
+    """The virtual environment of tests/sdk with the program's imports."""
     return "current" if re.search(r"^(?:from|import) (?:openai|langchain)", block.text, re.M) else "providers"
 
 
 @pytest.fixture(scope="session", autouse=True)
 def early(request):
-    """Begins with the programs, if there are any among the tests."""
+    """Starts the programs first, if any is selected."""
     if any("test_python_runs" in item.name for item in request.session.items):
         request.getfixturevalue("programs")
 
@@ -156,7 +157,7 @@ def test_javascript_runs(block, stage, tmp_path):
 
 @each("rust")
 def test_pieces_of_the_code_are_there(block):
-    """A block names its file in its first line; what follows is in it, line by line."""
+    """A block names its file in its first line. The file contains the other lines."""
     place, _, piece = block.text.partition("\n")
     file = ROOT / place.removeprefix("// ")
     assert piece.strip() in file.read_text(), f"{place} does not have it"
@@ -168,7 +169,7 @@ def test_python_runs(block, programs):
     assert wrong is None, wrong
 
 
-# --- what blocks find in their folder ---
+# --- files in a block's folder ---
 
 LINE = json.dumps({"model": "text-embedding-3-small", "input": ["a text", "another"]}).encode() + b"\n"
 FILES = {

@@ -1,18 +1,41 @@
-"""What is said to those who build larder: what it is built of, which commit it is, and its manual."""
+"""Builds: the licences of the crates, the commit in the version, the manual and the completions."""
 
+import json
 import os
 import re
 import shutil
 import subprocess
+import sys
+import tomllib
 
 import licences
 import pytest
 from tree import LARDER, ROOT, passes
 
 
-def test_the_licences_are_those_of_what_is_built():
-    said = (ROOT / "config/LICENSES.md").read_text()
-    assert said == licences.page(), "write it anew: python3 tests/docs/licences.py >config/LICENSES.md"
+def test_the_list_of_licences_covers_every_crate_that_is_linked(tmp_path):
+    file = tmp_path / "made" / "LICENSES.md"
+    passes(sys.executable, ROOT / "tests/docs/licences.py", file)
+    table, notices = file.read_text().split("\n## Notices\n")
+    rows = re.findall(r"^\| ([\w-]+) \| (\d\S*) \| [^|]+ \| ([^|]+) \| ", table, re.M)
+    listed = {(name, version) for name, version, _ in rows}
+    assert listed == licences.linked() and len(rows) == len(listed) > 100
+    lock = tomllib.loads((ROOT / "Cargo.lock").read_text())["package"]
+    assert listed <= {(package["name"], package["version"]) for package in lock}
+    assert direct_dependencies() <= {name for name, _ in listed}
+    for name, version, under in rows:
+        has_notice = re.search(rf"(?:^|, ){re.escape(name)} {re.escape(version)}[,:]", notices, re.M)
+        assert under == licences.OWN or has_notice, f"{name} {version} is under {under}, without a notice"
+
+
+def direct_dependencies():
+    """The libraries of Cargo.toml. Procedural macros are not linked."""
+    told = json.loads(licences.cargo("metadata", "--format-version", "1"))
+    macros = {package["name"] for package in told["packages"] for target in package["targets"]
+              if "proc-macro" in target["kind"]}
+    (larder,) = (package for package in told["packages"] if package["name"] == "larder")
+    named = {each["name"] for each in larder["dependencies"] if each["kind"] is None and not each["target"]}
+    return named - macros
 
 
 def test_every_licence_that_is_used_is_one_that_cargo_deny_allows():
@@ -43,7 +66,7 @@ def test_of_several_licences_larder_s_own_comes_first(expression, chosen):
 
 @pytest.fixture(scope="module")
 def says(tmp_path_factory):
-    """What build.rs makes of a folder."""
+    """The revision that build.rs derives for a folder."""
     program = tmp_path_factory.mktemp("build") / "build"
     passes("rustc", "--edition", "2024", "-o", program, ROOT / "build.rs")
 

@@ -1,4 +1,4 @@
-"""The deployment files, as far as they can be checked without an engine, a cluster and an init."""
+"""The deployment files, checked without a container engine, a cluster and an init."""
 
 import re
 import shutil
@@ -30,7 +30,7 @@ def kubernetes_settings():
 
 
 def size(text):
-    """Bytes of a quantity, in Kubernetes' words or larder's."""
+    """Bytes of a quantity, in Kubernetes' notation or larder's."""
     number, unit = re.fullmatch(r"(\d+)(Mi|Gi)B?", text).groups()
     return int(number) * {"Mi": 1 << 20, "Gi": 1 << 30}[unit]
 
@@ -129,7 +129,7 @@ def test_prometheus_takes_its_configuration(tmp_path):
 
 
 def manifests():
-    """What the base lists, and where kubectl is, what it makes of it."""
+    """The base's manifests, and if kubectl is installed, its output."""
     (base,) = read(KUBERNETES / "kustomization.yaml")
     for resource in base["resources"]:
         yield from read(KUBERNETES / resource)
@@ -138,7 +138,7 @@ def manifests():
 
 
 def test_the_manifests_are_of_kubernetes_and_of_the_operator():
-    # Here, since it takes seconds.
+    # Imported here, because it takes seconds.
     import cloudcoil.models.prometheus_operator.v1 as operator
 
     seen = set()
@@ -146,10 +146,10 @@ def test_the_manifests_are_of_kubernetes_and_of_the_operator():
         seen.add(manifest["kind"])
         if manifest["kind"] == "ServiceMonitor":
             model = operator.ServiceMonitor.model_validate(manifest)
-            # The model keeps what it knows, and no more.
+            # The model drops unknown fields.
             assert model.model_dump(by_alias=True, exclude_unset=True, mode="json") == manifest
         else:
-            # The oldest of these with native sidecars on by default, and the newest that is known.
+            # The oldest version with native sidecars by default, and the newest known.
             for version in ("1.29", kubernetes_validate.latest_version()):
                 kubernetes_validate.validate(manifest, version, strict=True)
     assert {"Deployment", "Service", "ServiceMonitor"} <= seen
@@ -191,7 +191,7 @@ def test_the_probes_and_the_monitor_ask_where_the_sidecar_answers(stage):
 
 
 def units(tmp_path):
-    """The units, with the binary where it is here."""
+    """The units, with the path of this binary."""
     for name in ("larder.service", "larder.socket"):
         said = (DEPLOY / name).read_text().replace("/usr/local/bin/larder", LARDER)
         (tmp_path / name).write_text(said)
@@ -214,8 +214,8 @@ def test_larder_listens_where_it_does_without_systemd_s_sockets():
 
 
 @pytest.mark.parametrize("names", [None, "proxy:admin:unix"])
-def test_larder_is_started_by_who_connects(names, stage, tmp_path):
-    """As systemd passes the sockets, in the order of the unit and by names."""
+def test_a_connection_starts_larder(names, stage, tmp_path):
+    """Sockets are passed in the order of the unit, and by names."""
     proxy, admin = (f"127.0.0.1:{free_port()}" for _ in range(2))
     file = tmp_path / "larder.sock"
     listens = [f"--listen={place}" for place in (proxy, admin, file)]

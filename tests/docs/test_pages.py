@@ -1,8 +1,9 @@
-"""What the pages say is so: links lead somewhere, codes, keys, series and variables are larder's own."""
+"""The pages are correct: links resolve; codes, keys, series and variables exist; the README keeps its limits."""
 
 import http
 import json
 import re
+import tomllib
 import urllib.request
 
 import pytest
@@ -18,12 +19,12 @@ each_page = pytest.mark.parametrize("page", documents(), ids=name)
 
 
 def prose(page):
-    """A page without its blocks."""
+    """A page without its blocks of code."""
     return re.sub(r"^```.*?^```$", "", page.read_text(), flags=re.M | re.S)
 
 
 def slug(heading):
-    """What a heading is linked to by."""
+    """The anchor of a heading."""
     return re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-")
 
 
@@ -41,13 +42,18 @@ def test_links_lead_somewhere(page):
             assert place in map(slug, headings), f"{path} has no {place}"
 
 
+def settings():
+    """Every key of the reference, with its section."""
+    reference = (ROOT / "docs/REFERENCE.md").read_text()
+    for section in re.split(r"^## ", reference, flags=re.M)[1:]:
+        if title := re.match(r"`\[(.*)\]`", section):
+            yield from (f"{title[1]}.{key}" for key in re.findall(r"^\| `(\w+)` \|", section, re.M))
+
+
 @each_page
 def test_settings_are_those_of_the_reference(page):
-    reference = (ROOT / "config/REFERENCE.md").read_text()
-    known = set()
-    for section in re.split(r"^## ", reference, flags=re.M)[1:]:
-        title = re.match(r"`\[(.*)\]`", section)[1]
-        known |= {f"{title}.{key}" for key in re.findall(r"^\| `(\w+)` \|", section, re.M)}
+    known = set(settings())
+    assert len(known) > 50
     for setting in SETTING.findall(prose(page)):
         assert re.sub(r"^providers\.\w+", "providers.openai", setting) in known, setting
 
@@ -60,14 +66,16 @@ def test_series_are_larder_s(page):
 
 
 @each_page
-def test_variables_are_read_by_somebody(page):
+def test_variables_are_read(page):
     read = passes(LARDER, "--help") + "".join(path.read_text() for path in readers())
+    # Every key of the configuration has one.
+    read += " ".join("LARDER_" + re.sub(r"\W", "_", setting).upper() for setting in settings())
     for variable in re.findall(r"\bLARDER_[A-Z_]+", page.read_text()):
         assert variable in read, variable
 
 
 def readers():
-    """What may read a variable beside the command line: the build, the code, the tests' scripts."""
+    """Files that may read a variable besides the command line: the build, the code, the tests' scripts."""
     yield from (ROOT / "build.rs", *ROOT.glob("src/**/*.rs"))
     for path in ROOT.glob("tests/**/*"):
         made = {"node_modules", "target"} & set(path.parts)
@@ -75,11 +83,54 @@ def readers():
             yield path
 
 
+# --- the README, the index and the comparison ---
+
+
+def test_every_page_is_in_the_index():
+    index = (ROOT / "docs/README.md").read_text()
+    for page in ROOT.glob("docs/*.md"):
+        assert page.name == "README.md" or f"({page.name})" in index, f"docs/README.md does not link {page.name}"
+
+
+def test_the_readme_is_short():
+    readme = (ROOT / "README.md").read_text()
+    assert len(readme.splitlines()) <= 180
+    assert len(readme.split()) <= 1300
+
+
+def test_the_first_hit_is_six_typed_lines_away():
+    readme = (ROOT / "README.md").read_text()
+    before, run, _ = readme.partition("larder run -- python app.py\n")
+    assert run and "cargo install --locked --path ." in before
+    typed = "".join(re.findall(r"^```sh\n(.*?)(?:^```$|\Z)", before + run, re.M | re.S))
+    assert len(typed.splitlines()) <= 6
+
+
+def test_the_readme_names_what_the_build_needs_before_the_command():
+    needs, command, _ = (ROOT / "README.md").read_text().partition("cargo install")
+    rust = tomllib.loads((ROOT / "Cargo.toml").read_text())["package"]["rust-version"]
+    assert command and f"Rust {rust}" in needs and "C compiler" in needs
+
+
+def test_every_compared_system_has_a_version_and_a_date():
+    page = (ROOT / "docs/COMPARISON.md").read_text()
+    header = re.search(r"^\| \| larder \| (.*) \|$", page, re.M)[1]
+    read = dict(re.findall(r"^\| ([^|]+) \| ([^|]*\b20\d\d-\d\d[^|]*) \|$", page, re.M))
+    for system in header.split(" | "):
+        found = [told for name, told in read.items() if name.split(",")[0].split()[0] == system]
+        assert len(found) == 1, f"{system} has no date"
+        assert re.search(r"\b[0-9a-f]{7}\b", found[0]), f"{system} has no version"
+    compared = (ROOT / "README.md").read_text().split("\n## Comparison\n")[1].split("\n## ")[0]
+    assert re.search(r"\b20\d\d-\d\d-\d\d\b", compared)
+    for system in re.search(r"^\| \| larder \| (.*) \|$", compared, re.M)[1].split(" | "):
+        assert system in header.split(" | "), f"{system} is in the README alone"
+
+
 # --- codes of errors ---
 
 
 def statuses():
-    """Each code, and the number of its status."""
+    """The status of each code."""
     codes = dict(re.findall(r'Self::(\w+) => "(\w+)"', ERRORS))
     found = {}
     for kinds, status in re.findall(r"^ +((?:Self::\w+(?: \| )?)+) => StatusCode::(\w+)", ERRORS, re.M):
@@ -91,7 +142,7 @@ def statuses():
 
 
 def test_every_code_has_a_section_with_its_status():
-    page = (ROOT / "config/TROUBLESHOOTING.md").read_text()
+    page = (ROOT / "docs/TROUBLESHOOTING.md").read_text()
     codes = page.split("\n## Codes\n")[1].split("\n## ")[0]
     sections = dict(re.findall(r"^### (\w+)\n\n(\d{3})\b", codes, re.M))
     assert {code: str(status) for code, status in statuses().items()} == sections
@@ -102,7 +153,7 @@ def test_every_code_has_a_section_with_its_status():
 
 
 def test_a_vector_is_counted_as_the_page_on_operations_says(stage):
-    page = (ROOT / "config/OPERATIONS.md").read_text()
+    page = (ROOT / "docs/OPERATIONS.md").read_text()
     factor, beside = map(int, re.search(r"counted as (\d) × \*d\* \+ (\d+) bytes", page).groups())
     with sidecar("--admin-listen", "127.0.0.1:0", "--upstream", f"http://{stage.provider}/v1") as (proxy, admin):
         for dimensions in (384, 1536):

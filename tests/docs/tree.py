@@ -1,4 +1,4 @@
-"""The repository, as these tests look at it."""
+"""The repository's paths, and subprocesses."""
 
 import os
 import pathlib
@@ -12,8 +12,8 @@ TOOLS = CACHE / "venv-docs" / "bin"
 
 
 def documents():
-    """Every page for people: the README, those of config and of the boards."""
-    return [ROOT / "README.md", *sorted(ROOT.glob("config/*.md")), ROOT / "dashboards" / "README.md"]
+    """All documents: the README, the pages of docs and of the dashboards."""
+    return [ROOT / "README.md", *sorted(ROOT.glob("docs/*.md")), ROOT / "dashboards" / "README.md"]
 
 
 def name(path):
@@ -22,16 +22,16 @@ def name(path):
 
 
 def plain_environment():
-    """Without what would configure larder or an SDK from outside."""
+    """The environment without variables that configure larder or an SDK."""
     mine = ("LARDER_", "OPENAI_", "ANTHROPIC_", "AZURE_", "CO_")
     return {key: value for key, value in os.environ.items() if not key.startswith(mine)}
 
 
 def passes(*command, **options):
-    """Runs a command that must succeed; its output."""
+    """Runs a command that must succeed. Returns its output."""
     environment = plain_environment() | options.pop("env", {})
     done = subprocess.run(
         [str(word) for word in command], capture_output=True, text=True, timeout=60, env=environment, **options
     )
-    assert done.returncode == 0, f"{command[0]} says {done.returncode}:\n{done.stdout}{done.stderr}"
+    assert done.returncode == 0, f"{command[0]} exits with {done.returncode}:\n{done.stdout}{done.stderr}"
     return done.stdout + done.stderr

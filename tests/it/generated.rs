@@ -24,7 +24,7 @@ fn the_default_configuration_is_as_printed() {
 
 #[test]
 fn the_reference_is_as_printed() {
-    is_generated("config/REFERENCE.md", "--reference");
+    is_generated("docs/REFERENCE.md", "--reference");
 }
 
 #[test]
