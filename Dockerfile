@@ -12,8 +12,8 @@ COPY . .
 ARG LARDER_REVISION=unknown
 RUN --mount=type=cache,target=/usr/local/cargo/registry \
     --mount=type=cache,target=/larder/target \
-    cargo build --locked --release --bin larder \
-    && install -D target/release/larder /image/larder \
+    cargo build --locked --profile dist --bin larder \
+    && install -D target/dist/larder /image/larder \
     && install -d -m 0700 /image/answers
 
 # The licences of the crates in the binary, with the notices that must be distributed with it. cargo is the one above.

@@ -23,11 +23,11 @@ mod gen_ai;
 mod handles;
 mod labels;
 mod lower;
+mod process;
 mod render;
 mod resolve;
 mod snapshot;
 
-use prometheus::process_collector::ProcessCollector;
 use prometheus::{
     Gauge, GaugeVec, HistogramOpts, HistogramVec, IntCounterVec, IntGaugeVec, Opts, Registry,
 };
@@ -41,6 +41,7 @@ pub use gen_ai::provider;
 pub use handles::{Called, ChatMetrics, Held, OperationMetrics, TierMetrics, UpstreamMetrics};
 pub use labels::{Layer, Operation, Outcome};
 pub use lower::LowerMetrics;
+use process::ProcessCollector;
 pub use snapshot::{Calls, Latency, Snapshot, TierSums};
 
 /// The media type of [`Metrics::render`].
@@ -119,7 +120,7 @@ impl Metrics {
     /// Declares every series in a registry of its own.
     pub fn new() -> Result<Self> {
         let registry = Registry::new();
-        registry.register(Box::new(ProcessCollector::for_self()))?;
+        registry.register(Box::new(ProcessCollector::new()?))?;
         let build = declare!(
             registry,
             IntGaugeVec,

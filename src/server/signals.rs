@@ -120,7 +120,7 @@ impl Signals {
             match handover::offer(&self.upgrade_socket, listeners, accepting).await {
                 Ok(()) => return,
                 Err(reason) => {
-                    tracing::warn!(reason, "not handed over; this process goes on serving")
+                    tracing::warn!(reason, "not handed over; this process goes on serving");
                 }
             }
         }

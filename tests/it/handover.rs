@@ -3,17 +3,20 @@
 use std::io::{BufRead, BufReader, Write};
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::{Path, PathBuf};
+use std::process::{Child, Stdio};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::thread;
 use std::time::{Duration, Instant};
+use std::{env, mem, thread};
 
-use crate::harness::{Aside, Ask, Raw, Sidecar, Simulated, path, until};
+use crate::harness::{
+    Aside, Ask, Config, Raw, Sidecar, Simulated, config_file, larder, path, until,
+};
 use crate::life::ask_twice;
 
 /// A sidecar whose successor the test plays at the socket.
 struct Running {
-    _provider: Simulated,
+    provider: Simulated,
     sidecar: Sidecar,
     upgrade: PathBuf,
 }
@@ -23,7 +26,7 @@ impl Running {
         let (provider, upgrade) = (Simulated::instant(), path("upgrade.sock"));
         let config = format!("[server]\ndrain = \"1s\"\nupgrade_socket = {upgrade:?}\n");
         let sidecar = Sidecar::with(provider.address, &config);
-        Self { _provider: provider, sidecar, upgrade }
+        Self { provider, sidecar, upgrade }
     }
 
     /// How often it has said that it goes on.
@@ -127,12 +130,9 @@ async fn a_successor_that_cannot_listen_says_so_to_both() {
     let mut running = Running::start();
     let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let taken = taken.local_addr().unwrap().to_string();
-    let mut new = crate::harness::larder(&["serve", "--upgrade", "--listen", &taken]);
-    new.env("LARDER_ADMIN_LISTEN", running.sidecar.admin.to_string());
-    let file =
-        crate::harness::config_file(&format!("[server]\nupgrade_socket = {:?}\n", running.upgrade));
-    let new = new.args(["--config", file.name()]).stderr(std::process::Stdio::piped()).spawn();
-    let new = new.unwrap();
+    let file = config_file(&format!("[server]\nupgrade_socket = {:?}\n", running.upgrade));
+    let mut new = larder(&["serve", "--upgrade", "--listen", &taken, "--config", file.name()]);
+    let new = new.stderr(Stdio::piped()).spawn().unwrap();
     until("it waits", || async { running.upgrade.exists() }).await;
     thread::sleep(Duration::from_millis(100));
     running.sidecar.signal("QUIT");
@@ -162,4 +162,103 @@ async fn an_idle_process_ends_at_once_after_a_hand_over() {
     assert!(!old.log().contains("ERROR") && !old.log().contains("WARN"), "{}", old.log());
     assert_eq!(ask_twice(new.proxy, 0).await, 2);
     assert!(!upgrade.exists());
+}
+
+/// Ways in which an upgrade fails. Each leaves the running process with its listeners.
+#[derive(Debug, Clone, Copy)]
+enum Failing {
+    NoSuccessor,
+    WrongFile,
+    OtherUpgradeSocket,
+    KilledWhileItWaits,
+    AddressInUse,
+    EndsMidway,
+}
+
+const FAILING: [Failing; 6] = [
+    Failing::NoSuccessor,
+    Failing::WrongFile,
+    Failing::OtherUpgradeSocket,
+    Failing::KilledWhileItWaits,
+    Failing::AddressInUse,
+    Failing::EndsMidway,
+];
+
+/// A process that is started to take over, with its own arguments.
+fn started(config: &str, arguments: &[&str]) -> (Child, Config) {
+    let file = config_file(config);
+    let mut command = larder(&["serve", "--upgrade", "--config", file.name()]);
+    (command.args(arguments).stderr(Stdio::null()).spawn().unwrap(), file)
+}
+
+async fn fails(running: &Running, config: &str, failing: Failing) {
+    let (upgrade, before) = (&running.upgrade, running.refusals());
+    let proxy = running.sidecar.proxy.to_string();
+    let at = ["--listen", &proxy, "--admin-listen", "127.0.0.1:0"];
+    let mut left = None;
+    match failing {
+        Failing::NoSuccessor => {}
+        Failing::WrongFile => {
+            let (mut process, _file) = started("[server]\nlisten = 1\n", &at);
+            assert_eq!(process.wait().unwrap().code(), Some(2));
+        }
+        Failing::OtherUpgradeSocket => {
+            let other = path("other.sock");
+            let config = format!("[server]\nupgrade_socket = {other:?}\n");
+            left = Some(started(&config, &at));
+            until("it waits", || async { other.exists() }).await;
+        }
+        Failing::KilledWhileItWaits => {
+            let (mut process, _file) = started(config, &at);
+            until("it waits", || async { UnixStream::connect(upgrade).is_ok() }).await;
+            process.kill().unwrap();
+            process.wait().unwrap();
+        }
+        Failing::AddressInUse => {
+            let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+            let taken = taken.local_addr().unwrap().to_string();
+            let (mut process, _file) = started(config, &["--listen", &taken]);
+            until("it waits", || async { UnixStream::connect(upgrade).is_ok() }).await;
+            running.sidecar.signal("QUIT");
+            assert_eq!(process.wait().unwrap().code(), Some(1));
+            return running.is_refused(before + 1).await;
+        }
+        Failing::EndsMidway => {
+            let playing = successor(upgrade, vec!["{\"message\":\"ready\"}\n"]);
+            running.sidecar.signal("QUIT");
+            playing.join().unwrap();
+            return running.is_refused(before + 1).await;
+        }
+    }
+    running.sidecar.signal("QUIT");
+    running.is_refused(before + 1).await;
+    if let Some((mut process, _file)) = left {
+        process.kill().unwrap();
+        process.wait().unwrap();
+    }
+}
+
+/// Half of them fail, in every way. `LARDER_HANDOVERS` says how many there are.
+#[tokio::test]
+async fn hand_overs_under_load_lose_no_request() {
+    let rounds = env::var("LARDER_HANDOVERS").map_or(12, |text| text.parse().unwrap());
+    let mut running = Running::start();
+    let config = format!("[server]\ndrain = \"5s\"\nupgrade_socket = {:?}\n", running.upgrade);
+    let loads: Vec<_> = (0..3).map(|_| load(&running)).collect();
+    for round in 0..rounds {
+        if round % 2 == 0 {
+            fails(&running, &config, FAILING[round / 2 % FAILING.len()]).await;
+        } else {
+            let new = running.sidecar.successor(running.provider.address, &config);
+            let mut old = mem::replace(&mut running.sidecar, new);
+            assert_eq!(old.ended().await.code(), Some(0));
+        }
+    }
+    let mut asked = 0;
+    for (asking, stop) in loads {
+        stop.store(true, Ordering::Relaxed);
+        asked += asking.done().await;
+    }
+    assert!(asked > rounds, "{asked}");
+    running.ends_at_sigterm().await;
 }
