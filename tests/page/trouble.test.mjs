@@ -76,7 +76,7 @@ test('it asks for a token, and keeps it in memory only', () => {
 
 test('a token that no header can carry is not taken', () =>
   visiting({ prepare: (mock) => Object.assign(mock, { token: 'right' }) }, async (visit) => {
-    await visit.until('#state', /asks for/);
+    await visit.until('#state', /^Admin token required$/);
     await visit.page.type('#token', 'zażółć\n');
     assert.equal(await visit.page.$eval('#token', (field) => field.validity.patternMismatch), true);
     assert.equal(await visit.text('#state'), 'Admin token required');
