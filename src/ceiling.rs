@@ -54,7 +54,8 @@ impl Room {
         let take = |left: usize| left.checked_sub(more);
         let taken = self.ceiling.left.fetch_update(Ordering::Relaxed, Ordering::Relaxed, take);
         taken.map_err(|_| {
-            Error::new(Kind::Overloaded, "too many bytes of other requests are in flight")
+            let message = "memory budget for bodies exhausted (see larder_held_bytes); retry later";
+            Error::new(Kind::Overloaded, message)
         })?;
         self.held += more;
         Ok(())

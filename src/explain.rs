@@ -219,21 +219,21 @@ impl Explanation {
         let hits = self.hits;
         let Some(Nearest { age, parts: (shared, all), differs }) = &self.nearest else {
             return match self.outcome {
-                "hit" => "it was in the cache".to_owned(),
-                _ => "nothing like it was asked of late".to_owned(),
+                "hit" => "found in the cache".to_owned(),
+                _ => format!("first time: no similar request among the last {REMEMBERED} misses"),
             };
         };
         if hits > 0 && *shared <= hits {
-            return format!("{hits} of {all} parts were in the cache, the others are new");
+            return format!("{hits} of {all} items were in the cache; the others are new");
         }
-        let what = format!("{shared} of {all} parts were asked for {age} s ago");
+        let what = format!("{shared} of {all} items were requested {age} s ago");
         if differs.is_empty() {
             return format!(
-                "{what}, and ended, gave way to others, were purged, written to or not kept, or are on their way"
+                "{what} but have since expired, been evicted, purged or invalidated, were not cacheable, or are still in flight"
             );
         }
         let names: Vec<&str> = differs.iter().map(|(name, ..)| name.as_str()).collect();
-        format!("{what}, with another {}", names.join(", "))
+        format!("{what}, with a different {}", names.join(", "))
     }
 }
 

@@ -75,7 +75,8 @@ impl Batcher {
         let upstream = Arc::clone(&submission.original.upstream);
         submission.room = upstream.room(size_of(&submission).bytes);
         if submission.room.is_none() {
-            let message = format!("too much waits for {} already", upstream.name);
+            let message =
+                format!("too many requests wait for {} (max_queued); retry later", upstream.name);
             fail(submission, &Error::new(Kind::Overloaded, message));
             return None;
         }

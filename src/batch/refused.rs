@@ -57,12 +57,12 @@ pub(super) fn invalid(
     let original = Arc::clone(&first.original);
     let upstream = &original.upstream;
     upstream.metrics.invalid_replies.inc();
-    tracing::warn!(upstream = upstream.name, reason, "an answer did not pass the checks");
+    tracing::warn!(upstream = upstream.name, reason, "provider response failed validation");
     if body == Body::Own {
         return verdict(batch, answer, Some(original.fingerprint()));
     }
     if is_part(&batch) {
-        let message = format!("{} gave {reason}", upstream.name);
+        let message = format!("invalid response from {}: {reason}", upstream.name);
         let error = Error::new(Kind::UpstreamInvalid, message);
         return batch.submissions.into_iter().for_each(|submission| fail(submission, &error));
     }

@@ -48,7 +48,7 @@ async fn read(
     answer: &Answer,
 ) -> Result<EmbedReply, Invalid> {
     if !is_json(&answer.headers) {
-        return Err(Invalid("something that does not say it is JSON"));
+        return Err(Invalid("its Content-Type is not JSON"));
     }
     let (shape, bytes) = (original.shape, answer.body.clone());
     let encoding = original.encoding;
@@ -58,13 +58,13 @@ async fn read(
     };
     let reply = if answer.body.len() > READ_APART {
         let reading = tokio::task::spawn_blocking(read).await;
-        reading.unwrap_or(Err(Invalid("an answer that could not be read")))?
+        reading.unwrap_or(Err(Invalid("it could not be parsed")))?
     } else {
         read()?
     };
     let wanted = |item: &Item| original.dimensions.is_none_or(|asked| asked == item.dimensions());
     if !reply.items.iter().all(wanted) {
-        return Err(Invalid("other dimensions than asked for"));
+        return Err(Invalid("its vectors do not have the requested dimensions"));
     }
     Ok(reply)
 }
@@ -128,7 +128,10 @@ impl Batcher {
                 let at = if body == Body::Own { seat.position } else { nth };
                 nth += 1;
                 let Some(arrival) = unpacked.arrivals.get_mut(at).and_then(Option::take) else {
-                    let error = Error::new(Kind::UpstreamInvalid, "a vector cannot be kept");
+                    let error = Error::new(
+                        Kind::UpstreamInvalid,
+                        "invalid response: no usable vector for this input",
+                    );
                     seat.lead.land(Outcome::Failed(error));
                     continue;
                 };

@@ -30,7 +30,7 @@ pub enum Broken {
 impl fmt::Display for Broken {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
-            Self::Cut => "the provider broke off",
+            Self::Cut => "the provider closed the connection before the end of its response",
             Self::Behind => "the client reads too slowly",
         })
     }
@@ -52,7 +52,7 @@ impl Reader {
         head.await.map_err(|end| match end {
             End::Failed(error) => error,
             End::Cut | End::Complete => {
-                Error::new(Kind::UpstreamInvalid, "the call ended without an answer")
+                Error::new(Kind::UpstreamInvalid, "the call ended without a response")
             }
         })
     }

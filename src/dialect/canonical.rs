@@ -79,7 +79,7 @@ impl<'de> Visitor<'de> for Items<'_> {
             separate(self.out, place);
             place += 1;
             write(self.out, item.get(), self.inside)
-                .ok_or_else(|| A::Error::custom("an item that cannot be spelt one way"))?;
+                .ok_or_else(|| A::Error::custom("an item without a canonical form"))?;
         }
         Ok(())
     }

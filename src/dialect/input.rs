@@ -17,8 +17,7 @@ pub(super) fn read_input<'a>(
     input: &'a RawValue,
     names: Option<&[&str]>,
 ) -> Result<(Vec<Input<'a>>, bool), Unreadable> {
-    const WRONG: Unreadable =
-        Unreadable("an input that is no text, no tokens, and no list of them");
+    const WRONG: Unreadable = Unreadable("input is not a string, tokens, or a list of these");
     if let Some(inputs) = names.and_then(|names| read_objects(input, names)) {
         return inputs.map(|inputs| (inputs, false));
     }
@@ -43,7 +42,7 @@ pub(super) fn read_input<'a>(
 
 /// Lists of texts, each of which is one input.
 pub(super) fn read_units(input: &RawValue) -> Result<Vec<Input<'_>>, Unreadable> {
-    const WRONG: Unreadable = Unreadable("inputs that are no lists of texts");
+    const WRONG: Unreadable = Unreadable("inputs are not lists of strings");
     let units = json::items(input.get(), &PhantomData::<Vec<Cow<'_, str>>>).ok_or(WRONG)?;
     if units.is_empty() {
         return Err(WRONG);
@@ -72,7 +71,7 @@ fn read_object<'a>(element: &'a RawValue, names: &[&str]) -> Result<Input<'a>, U
         Some(b'{') => canonical_of(names, json).map(|json| Input::Json(Cow::Owned(json))),
         _ => None,
     }
-    .ok_or(Unreadable("an input that is no text and no plain object"))
+    .ok_or(Unreadable("an input is not a string or a plain object"))
 }
 
 enum Element<'a> {

@@ -37,12 +37,12 @@ impl<'de, T: Deserialize<'de>> Visitor<'de> for Apart<'_, T> {
         while let Some(name) = map.next_key_seed(TextSeed)? {
             // A body has a handful of members; one with thousands is nothing that is served here.
             if members.len() == 64 {
-                return Err(A::Error::custom("too many members"));
+                return Err(A::Error::custom("too many fields"));
             }
             let is_apart = self.name.is_some_and(|apart| name == apart);
             if members.iter().any(|(known, _)| *known == name) || (is_apart && self.into.is_some())
             {
-                return Err(A::Error::custom("a member stands twice"));
+                return Err(A::Error::custom("repeated field"));
             }
             if is_apart {
                 *self.into = Some(map.next_value()?);

@@ -19,8 +19,8 @@ pub(super) fn read<'a>(
     path_and_query: &str,
     body: &'a [u8],
 ) -> Result<EmbedRequest<'a>, Unreadable> {
-    let Members(members) =
-        serde_json::from_slice(body).map_err(|_| Unreadable("not an object, or a member twice"))?;
+    let Members(members) = serde_json::from_slice(body)
+        .map_err(|_| Unreadable("not a JSON object, or a repeated field"))?;
     let mut fields = Fields::default();
     for (name, value) in members {
         fields.take(shape, name, value)?;
@@ -54,14 +54,14 @@ impl<'a> Fields<'a> {
             "model" if null && !shape.needs_model => {}
             "model" => {
                 let model = json::text(value.get());
-                self.model = Some(model.ok_or(Unreadable("a model that is no text"))?);
+                self.model = Some(model.ok_or(Unreadable("model is not a string"))?);
             }
             "encoding_format" if shape.encodings != Encodings::None => {
                 self.encoding = Some((read_encoding(value)?, value));
             }
             _ if field == shape.input || shape.objects.is_some_and(|(name, _)| name == field) => {
                 if self.input.replace(value).is_some() {
-                    return Err(Unreadable("two fields of inputs"));
+                    return Err(Unreadable("two fields with inputs"));
                 }
             }
             _ if field == shape.user && !field.is_empty() => {
@@ -90,7 +90,8 @@ impl<'a> Fields<'a> {
             self.params.push((name, Cow::Borrowed(value.get())));
             return Ok(());
         };
-        let form = read_form(value).ok_or(Unreadable("a form that cannot be spelt one way"))?;
+        let form =
+            read_form(value).ok_or(Unreadable("an output format without a canonical form"))?;
         self.kept |= !floats.contains(&form.as_str());
         self.params.push((name, Cow::Owned(form)));
         Ok(())
@@ -159,8 +160,8 @@ fn read_user<'a>(field: &str, value: &'a RawValue) -> Result<Cow<'a, str>, Unrea
     match text.bytes().next() {
         Some(b'"') => Ok(Cow::Borrowed(text)),
         _ if text == "null" => Ok(Cow::Borrowed(text)),
-        _ if field == "user" => Err(Unreadable("a user that is no string")),
-        _ => canonical(text).map(Cow::Owned).ok_or(Unreadable("metadata that cannot be compared")),
+        _ if field == "user" => Err(Unreadable("user is not a string")),
+        _ => canonical(text).map(Cow::Owned).ok_or(Unreadable("metadata without a canonical form")),
     }
 }
 

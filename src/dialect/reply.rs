@@ -55,7 +55,7 @@ pub(super) fn read(member: &str, body: &[u8], asked: Asked) -> Result<EmbedReply
     // UTF-8 is looked for once, and not in each part that is kept as text.
     let parts = str::from_utf8(body).ok().and_then(|body| serde_json::from_str(body).ok());
     let Parts { items, members } =
-        parts.ok_or(Invalid("not a JSON object, or its data no list of them"))?;
+        parts.ok_or(Invalid("it is not a JSON object with a list of vectors"))?;
     let (items, in_order) = read_items(member, &items, asked)?;
     let mut reply = EmbedReply {
         envelope: String::new(),
@@ -94,16 +94,16 @@ impl<'de> Deserialize<'de> for Parts<'de> {
 /// Whether there is a vector for each input, all are alike, and what goes with them is short.
 pub(super) fn check(reply: &EmbedReply, inputs: usize) -> Result<(), Invalid> {
     if reply.items.len() != inputs {
-        return Err(Invalid("another number of vectors than inputs"));
+        return Err(Invalid("the number of vectors differs from the number of inputs"));
     }
     let mut dimensions = reply.items.iter().map(Item::dimensions);
     let first = dimensions.next().unwrap_or(0);
     if first == 0 || dimensions.any(|other| other != first) {
-        return Err(Invalid("vectors of no or of different dimensions"));
+        return Err(Invalid("its vectors are empty or differ in dimensions"));
     }
     let longest_item = reply.items.iter().map(|item| item.item.len()).max().unwrap_or(0);
     if reply.envelope.len() + reply.usage.rest.len() + longest_item > MAX_PASSED_ON {
-        return Err(Invalid("members that are too long to keep"));
+        return Err(Invalid("its other fields are too long to store"));
     }
     Ok(())
 }
@@ -124,11 +124,11 @@ fn read_items(
         in_order &= index == position;
         match places.get_mut(index) {
             Some(free @ None) => *free = Some(item),
-            _ => return Err(Invalid("indexes that are no permutation")),
+            _ => return Err(Invalid("its indexes are not a permutation of the inputs")),
         }
     }
     let items = places.into_iter().collect::<Option<_>>();
-    Ok((items.ok_or(Invalid("another number of vectors than inputs"))?, in_order))
+    Ok((items.ok_or(Invalid("the number of vectors differs from the number of inputs"))?, in_order))
 }
 
 fn read_item(
@@ -143,13 +143,14 @@ fn read_item(
         match name.as_ref() {
             name if name == member => vector = Some(read_vector(value, encoding)?),
             "index" => {
-                let number = value.get().parse().map_err(|_| Invalid("an index is no number"))?;
+                let number =
+                    value.get().parse().map_err(|_| Invalid("an index is not a number"))?;
                 index = Some(number);
             }
             _ => write_member(&mut rest, name, value),
         }
     }
-    let (components, numbers) = vector.ok_or(Invalid("an item without a vector"))?;
+    let (components, numbers) = vector.ok_or(Invalid("an item has no vector"))?;
     Ok((index, Item { components, numbers, indexed: index.is_some(), item: rest }))
 }
 
@@ -159,13 +160,13 @@ pub(super) fn read_vector(
     encoding: Encoding,
 ) -> Result<(Vec<u8>, Option<Numbers>), Invalid> {
     if encoding == Encoding::Kept {
-        let bytes = keep(&[value]).ok_or(Invalid("a vector with something that is no number"))?;
+        let bytes = keep(&[value]).ok_or(Invalid("a component of a vector is not a number"))?;
         return Ok((bytes, Some(Numbers::Verbatim)));
     }
     match first_byte(value) {
         b'"' => Ok((read_base64(value)?, None)),
         b'[' => read_floats(value).map(|(bytes, numbers)| (bytes, Some(numbers))),
-        _ => Err(Invalid("a vector that is neither numbers nor base64")),
+        _ => Err(Invalid("a vector is neither numbers nor base64")),
     }
 }
 
@@ -205,7 +206,7 @@ pub(super) fn keep(values: &[&RawValue]) -> Option<Vec<u8>> {
 }
 
 fn read_base64(value: &RawValue) -> Result<Vec<u8>, Invalid> {
-    const WRONG: Invalid = Invalid("a vector that is not base64 of 32-bit floats");
+    const WRONG: Invalid = Invalid("a vector is not base64 of 32-bit floats");
     let json = value.get();
     let decode = |text: &str| STANDARD.decode_to_vec(text.as_bytes()).ok();
     // As it stands, since nothing that is escaped is base64.
@@ -222,9 +223,9 @@ fn are_finite(bytes: &[u8]) -> bool {
 
 fn read_floats(value: &RawValue) -> Result<(Vec<u8>, Numbers), Invalid> {
     let numbers: Vec<f64> = serde_json::from_str(value.get())
-        .map_err(|_| Invalid("a vector with something that is no number"))?;
+        .map_err(|_| Invalid("a component of a vector is not a number"))?;
     if !numbers.iter().all(|number| narrow(*number).is_finite()) {
-        return Err(Invalid("a vector with a number that is not finite as a 32-bit float"));
+        return Err(Invalid("a component of a vector is not finite as a 32-bit float"));
     }
     let printed = printed(&numbers);
     let bytes = match printed {

@@ -8,7 +8,7 @@ use super::json::{self, Members};
 use super::reply::write_member;
 use crate::vector::{Usage, Vector};
 
-const WRONG: Invalid = Invalid("a usage that cannot be shared out");
+const WRONG: Invalid = Invalid("its usage cannot be divided among the inputs");
 
 /// [`Usage`] with its own text.
 #[derive(Debug, Default)]

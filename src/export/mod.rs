@@ -53,7 +53,7 @@ impl Exporter {
                 tokio::select! {
                     () = sender.send_until(closed.clone()) => {}
                     () = overdue(closed) => {
-                        tracing::warn!("the last traces were not delivered in time");
+                        tracing::warn!("last traces not delivered before shutdown");
                     }
                 }
             });
@@ -66,7 +66,7 @@ impl Exporter {
     pub fn close(self) {
         self.closing.send_replace(true);
         if self.thread.join().is_err() {
-            tracing::error!("the thread that sends traces had failed");
+            tracing::error!("trace export thread failed");
         }
     }
 }
@@ -99,13 +99,16 @@ impl Sender {
     async fn send(&mut self, batch: &[Record]) {
         let error = match self.post.send(otlp::message(batch)).await {
             Ok(status) if status.is_success() => return,
-            Ok(status) => format!("it answered {status}"),
+            Ok(status) => format!("the collector returned {status}"),
             Err(error) => error,
         };
         self.tracer.lost(batch.len());
         if self.told.is_none_or(|told| told.elapsed() >= SILENCE) {
             self.told = Some(Instant::now());
-            tracing::warn!(error, "the collector takes no traces; they are dropped meanwhile");
+            tracing::warn!(
+                error,
+                "trace export failed: spans are dropped until the collector (traces.endpoint) accepts them"
+            );
         }
     }
 }

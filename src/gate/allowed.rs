@@ -27,11 +27,11 @@ impl Allowed {
     pub(super) fn refuses(&self, headers: &HeaderMap, path_and_query: &str) -> Option<Error> {
         let mut shown = credential::shown(headers, path_and_query).peekable();
         let message = if shown.peek().is_none() {
-            "a key is needed here, where the provider's would be"
+            "missing API key: send a client key of this larder in place of the provider's key"
         } else if shown.all(|key| self.has(key)) {
             return None;
         } else {
-            "this key is not one of those that larder was told of"
+            "unknown API key"
         };
         Some(Error::new(Kind::Unauthorized, message))
     }

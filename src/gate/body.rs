@@ -53,8 +53,8 @@ pub(super) async fn read(
     let collecting = whole::collect(body, bounds.size, room);
     let raw = timeout(bounds.time, collecting)
         .await
-        .map_err(|_| Error::new(Kind::RequestTimeout, "the body took too long to come"))?
-        .map_err(unread)?;
+        .map_err(|_| late(bounds.time))?
+        .map_err(|why| unread(why, bounds.size))?;
     let Some(coding) = headers.get(header::CONTENT_ENCODING) else {
         return Ok(Whole { plain: Some(raw.clone()), raw });
     };
@@ -63,18 +63,27 @@ pub(super) async fn read(
     match whole::decode(coding, &raw, bounds.size, room).await {
         Ok(plain) => Ok(Whole { raw, plain: Some(plain) }),
         Err(Unread::Undecodable) => Ok(Whole { raw, plain: None }),
-        Err(error) => Err(unread(error)),
+        Err(error) => Err(unread(error, bounds.size)),
     }
 }
 
-fn unread(why: Unread<hyper::Error>) -> Error {
+fn late(limit: Duration) -> Error {
+    let message = format!("the request body did not arrive within {limit:?} (server.body_timeout)");
+    Error::new(Kind::RequestTimeout, message)
+}
+
+fn unread(why: Unread<hyper::Error>, limit: usize) -> Error {
     match why {
         Unread::TooLarge => {
-            Error::new(Kind::BodyTooLarge, "the body is larger than server.max_body")
+            let message =
+                format!("the request body is larger than {limit} bytes (server.max_body)");
+            Error::new(Kind::BodyTooLarge, message)
         }
         Unread::NoRoom(error) => error,
-        Unread::Cut(_) => Error::new(Kind::BadRequest, "the body was cut short"),
-        Unread::Undecodable => Error::new(Kind::BadRequest, "the body does not decode"),
+        Unread::Cut(_) => Error::new(Kind::BadRequest, "the request body ended early"),
+        Unread::Undecodable => {
+            Error::new(Kind::BadRequest, "the request body does not match its Content-Encoding")
+        }
     }
 }
 

@@ -135,7 +135,7 @@ impl Door {
             let ended = ready!(past(&mut bell, serving, (&straight, &pulse), context));
             watchman.abort();
             if let Err(error) = ended {
-                tracing::debug!(error, "a connection ended early");
+                tracing::debug!(error, "client connection closed with an error");
             }
             Poll::Ready(())
         })

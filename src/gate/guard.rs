@@ -30,17 +30,18 @@ impl Guard {
         match &self.token {
             Some(token) if shows(request.headers(), token) => None,
             Some(_) => {
-                let message = "this needs the header `authorization: Bearer TOKEN`\n";
+                let message = "missing or wrong admin token: send `Authorization: Bearer TOKEN`\n";
                 let mut refusal = text(StatusCode::UNAUTHORIZED, message);
                 let scheme = HeaderValue::from_static("Bearer");
                 refusal.headers_mut().insert(header::WWW_AUTHENTICATE, scheme);
                 Some(refusal)
             }
-            None if !self.is_own_name(request) => {
-                Some(text(StatusCode::FORBIDDEN, "this listener is not called by that name\n"))
-            }
+            None if !self.is_own_name(request) => Some(text(
+                StatusCode::FORBIDDEN,
+                "unknown Host: use localhost or the IP address of this listener\n",
+            )),
             None if is_for_another_page(request) => {
-                Some(text(StatusCode::FORBIDDEN, "this is not for other web pages\n"))
+                Some(text(StatusCode::FORBIDDEN, "cross-origin request refused\n"))
             }
             None => None,
         }

@@ -33,7 +33,7 @@ fn request(target: &Target, operation: Operation, response: &Response<Body>) {
         items = text(headers, "x-larder-items"),
         error = text(headers, "x-larder-error"),
         milliseconds = u64::try_from(received.elapsed().as_millis()).unwrap_or(u64::MAX),
-        "answered"
+        "response sent"
     );
 }
 

@@ -281,7 +281,7 @@ impl Proxy {
     /// The answer to a request that larder could not cope with.
     fn broken(&self) -> Reply {
         self.panics.inc();
-        let error = Error::new(Kind::Internal, "larder failed at this request; its log says where");
+        let error = Error::new(Kind::Internal, "internal error in larder: its log has the cause");
         failed(error)
     }
 

@@ -197,7 +197,9 @@ impl Pulse {
     /// What is to become of the connection now; `last` is the last movement that was seen, and when.
     pub(super) fn order(&self, last: &mut (u32, Instant), patience: Patience) -> Option<Order> {
         if self.is_over(self.sending.stuck.load(Ordering::Relaxed), patience.write) {
-            tracing::debug!("a client took nothing of its answer for too long");
+            tracing::debug!(
+                "connection closed: client stopped reading its response (server.write_timeout)"
+            );
             return Some(Order::Leave);
         }
         if self.waits.load(Ordering::Relaxed) {
@@ -210,7 +212,7 @@ impl Pulse {
         }
         *last = (movements, Instant::now());
         if self.is_over(state, patience.head) {
-            tracing::debug!("a request head took too long to come");
+            tracing::debug!("connection closed: request head incomplete (server.head_timeout)");
             return Some(Order::Leave);
         }
         None

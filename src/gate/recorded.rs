@@ -86,11 +86,11 @@ impl Proxy {
     ) -> Reply {
         match recordings {
             Recordings::Replay(_) => {
-                let message = "not recorded: a change of protocol (WebSocket) never is";
+                let message = "not recorded: protocol upgrades (WebSocket) cannot be recorded";
                 failed(Error::new(Kind::NotRecorded, message))
             }
             Recordings::Record(recorder) => {
-                recorder.went_by("a change of protocol (WebSocket)");
+                recorder.went_by("a protocol upgrade (WebSocket)");
                 let body = body.map_err(Into::into).boxed_unsync();
                 let reply = self.pass(ask, Passing::Streamed(body), "relay").await;
                 self.tunnel(tunnel, reply)

@@ -111,7 +111,7 @@ impl Tape {
         if fits {
             self.body.extend(piece);
         } else {
-            self.taping.went_by("an answer that is larger than there is room for");
+            self.taping.went_by("a response larger than 32 MiB or than the memory budget");
         }
         fits
     }
@@ -147,7 +147,7 @@ impl Drop for Taped {
         let tasks = tape.tasks.clone();
         let reading = async move {
             if timeout(GRACE, rest(flow, tape)).await.is_err() {
-                tracing::debug!("the rest of an answer did not come, and it is not recorded");
+                tracing::debug!("response not recorded: its end did not arrive in time");
             }
         };
         tasks.spawn_on(reading, &runtime);

@@ -16,18 +16,20 @@ const LONGEST: usize = 8 << 10;
 pub(super) fn of<'u>(method: &Method, uri: &'u Uri) -> Result<&'u str, Error> {
     let bad = |message| Err(Error::new(Kind::BadRequest, message));
     if matches!(*method, Method::CONNECT | Method::TRACE) {
-        return bad("this is no proxy of that kind");
+        return bad("CONNECT and TRACE are not supported");
     }
     let target = uri.path_and_query().map_or("", PathAndQuery::as_str);
     if target.len() > LONGEST {
-        return Err(Error::new(Kind::UriTooLong, "the path and the query are too long"));
+        let message =
+            format!("the path and query have {} bytes; the limit is {LONGEST}", target.len());
+        return Err(Error::new(Kind::UriTooLong, message));
     }
     let path = uri.path();
     if !target.starts_with('/') {
-        return bad("a request needs a path");
+        return bad("the request target has no path");
     }
     if !means_one_thing(path) {
-        return bad("the path has steps up, or characters that no path has");
+        return bad("the path has dot segments (/../), a backslash, or control characters");
     }
     Ok(target)
 }

@@ -53,12 +53,12 @@ pub(super) fn head(mut headers: HeaderMap, protocol: HeaderValue) -> HeaderMap {
 /// off too. The provider's connection is held, and counted, to the end.
 pub(super) async fn carry(client: OnUpgrade, provider: OnUpgrade, held: (Passage, Held)) {
     let (Ok(client), Ok(provider)) = tokio::join!(client, provider) else {
-        tracing::debug!("one side was gone before the protocol changed");
+        tracing::debug!("protocol upgrade failed: one side disconnected");
         return;
     };
     let (mut client, mut provider) = (TokioIo::new(client), TokioIo::new(provider));
     if let Err(error) = copy_bidirectional(&mut client, &mut provider).await {
-        tracing::debug!(%error, "a tunnel broke off");
+        tracing::debug!(%error, "upgraded connection closed with an error");
     }
     drop(held);
 }

@@ -64,7 +64,7 @@ impl<I> Watched<I> {
         let passed = self.strict.look(now);
         buffer.put_slice(now.get(..passed.bytes).unwrap_or_default());
         if let Some(wrong) = passed.wrong {
-            tracing::debug!(wrong, "a request is refused");
+            tracing::debug!(reason = wrong, "malformed request rejected");
             // With nothing to give this would be the stream's end; else the next read says the rest.
             if passed.bytes == 0 {
                 return self.instead(buffer).unwrap_or(Ok(()));

@@ -170,7 +170,7 @@ fn whole(voice: &Voice<'_>, content: Content) -> Response<Body> {
             response
         }
         Content::Streamed(..) | Content::Shared(_) => {
-            failed(voice, &Error::new(Kind::UpstreamInvalid, "no body"))
+            failed(voice, &Error::new(Kind::UpstreamInvalid, "the response has no body"))
         }
     }
 }

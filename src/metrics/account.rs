@@ -26,7 +26,7 @@ impl AccountFamilies {
                 IntCounterVec,
                 Opts::new(
                     "larder_inputs_total",
-                    "Inputs of answered requests, by what came of each: what x-larder-items says, added up. hit / all is the hit rate of a model."
+                    "Inputs of successful requests, by result as in x-larder-items. Result hit divided by all results is the hit rate of a model."
                 ),
                 &["operation", "upstream", "model", "result"]
             ),
@@ -35,7 +35,7 @@ impl AccountFamilies {
                 IntCounterVec,
                 Opts::new(
                     "larder_tokens_total",
-                    "Tokens that providers counted in the answers to calls that were made: what they bill."
+                    "Tokens that providers reported for the calls made, as they bill them."
                 ),
                 &["operation", "upstream", "model", "type"]
             ),
@@ -44,7 +44,7 @@ impl AccountFamilies {
                 IntCounterVec,
                 Opts::new(
                     "larder_tokens_saved_total",
-                    "Tokens of answers that no call was made for, as the provider counted them when it was asked: hit = from the cache, collapsed = with another's call, or twice in a request."
+                    "Tokens of responses that needed no call, as the provider counted them originally: hit = from the cache, collapsed = coalesced with another input in flight or in the same request."
                 ),
                 &["operation", "upstream", "model", "by"]
             ),
@@ -53,7 +53,7 @@ impl AccountFamilies {
                 CounterVec,
                 Opts::new(
                     "larder_time_saved_seconds_total",
-                    "Time that callers did not wait: an estimate, the provider's mean time of late less the time it took. Of answers from the cache, and of those that only joined others."
+                    "Seconds of waiting saved, estimated as the provider's recent mean call time minus the actual time: hit = responses from the cache, collapsed = coalesced requests."
                 ),
                 &["operation", "upstream", "by"]
             ),
@@ -62,7 +62,7 @@ impl AccountFamilies {
                 CounterVec,
                 Opts::new(
                     "larder_cost_dollars_total",
-                    "What the tokens of larder_tokens_total cost by the table of prices; an estimate. Models without a price have no series."
+                    "US dollars that the tokens of larder_tokens_total cost, estimated from the price table. Models without a price have no series."
                 ),
                 &["upstream", "model"]
             ),
@@ -71,7 +71,7 @@ impl AccountFamilies {
                 CounterVec,
                 Opts::new(
                     "larder_cost_saved_dollars_total",
-                    "What the tokens of larder_tokens_saved_total would have cost by the table of prices; an estimate."
+                    "US dollars that the tokens of larder_tokens_saved_total would have cost, estimated from the price table."
                 ),
                 &["upstream", "model"]
             ),

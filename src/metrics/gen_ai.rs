@@ -40,11 +40,11 @@ impl GenAiFamilies {
     pub(super) fn declare(registry: &Registry) -> Result<Self> {
         let duration = HistogramOpts::new(
             "gen_ai_client_operation_duration_seconds",
-            "Calls made to a provider for embeddings or a model's words, from their start to the end of their answer (of chat: to its head). OpenTelemetry's name for larder_upstream_request_duration_seconds.",
+            "Seconds from the start of an embedding or chat call to the end of its response, and for chat to its head. OpenTelemetry's name for larder_upstream_request_duration_seconds.",
         );
         let tokens = HistogramOpts::new(
             "gen_ai_client_token_usage",
-            "Tokens of one call to a provider, as it counted them. OpenTelemetry's name for larder_tokens_total.",
+            "Tokens of one provider call, as the provider counted them. OpenTelemetry's name for larder_tokens_total.",
         );
         let of = ["gen_ai_operation_name", "gen_ai_provider_name"];
         Ok(Self {

@@ -44,7 +44,7 @@ impl Embedding {
         known(embedding.larder_recording)?;
         let bytes = STANDARD.decode_to_vec(embedding.vector.as_bytes());
         let bytes: Arc<[u8]> = bytes.map_err(|_| wrong("vector: expected base64"))?.into();
-        let vector = Vector::view(bytes).ok_or_else(|| wrong("vector: is none"))?;
+        let vector = Vector::view(bytes).ok_or_else(|| wrong("vector: not a valid vector"))?;
         Ok((embedding, vector))
     }
 

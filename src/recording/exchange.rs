@@ -92,12 +92,14 @@ impl Exchange {
 
     fn told(&self) -> io::Result<Told> {
         known(self.larder_recording)?;
-        let status = StatusCode::from_u16(self.status).map_err(|_| wrong("status: is none"))?;
+        let status = StatusCode::from_u16(self.status)
+            .map_err(|_| wrong("status: not an HTTP status code"))?;
         let mut headers = HeaderMap::new();
         for (name, value) in &self.headers {
-            let name = name.parse::<HeaderName>().map_err(|_| wrong("headers: a name is none"))?;
+            let name =
+                name.parse::<HeaderName>().map_err(|_| wrong("headers: invalid header name"))?;
             let value = value.parse::<HeaderValue>();
-            headers.append(name, value.map_err(|_| wrong("headers: a value is none"))?);
+            headers.append(name, value.map_err(|_| wrong("headers: invalid header value"))?);
         }
         let body = match &self.body {
             Body::Text(text) => text.clone().into_bytes(),
@@ -117,7 +119,7 @@ pub(super) fn written(file: &impl Serialize) -> Vec<u8> {
 }
 
 pub(super) fn known(version: u32) -> io::Result<()> {
-    if version == VERSION { Ok(()) } else { Err(wrong("larder_recording: an unknown version")) }
+    if version == VERSION { Ok(()) } else { Err(wrong("larder_recording: unknown version")) }
 }
 
 pub(super) fn wrong(what: &str) -> io::Error {

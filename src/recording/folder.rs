@@ -89,7 +89,7 @@ impl Folder {
                 continue;
             }
             let stem = path.file_stem().and_then(|stem| stem.to_str());
-            let unnamed = || at(&path, &"its name is not that of a recording");
+            let unnamed = || at(&path, &"not the file name of a recording");
             named.push(stem.and_then(&name).ok_or_else(unnamed)?);
         }
         Ok(named)
@@ -100,7 +100,7 @@ impl Folder {
 pub(super) fn read<T>(path: &Path, parse: impl Fn(&[u8]) -> io::Result<T>) -> io::Result<T> {
     let read = fs::metadata(path).and_then(|found| match found.len() {
         0..=LARGEST => parse(&fs::read(path)?),
-        _ => Err(io::Error::new(ErrorKind::InvalidData, "is too large to be a recording")),
+        _ => Err(io::Error::new(ErrorKind::InvalidData, "too large for a recording")),
     });
     read.map_err(|error| at(path, &error))
 }

@@ -63,11 +63,7 @@ impl Player {
         };
         let answers: HashMap<_, _> =
             answers.into_iter().map(|(question, all)| (question, in_order(all))).collect();
-        tracing::info!(
-            questions = answers.len(),
-            inputs = inputs.len(),
-            "replays what was recorded"
-        );
+        tracing::info!(requests = answers.len(), inputs = inputs.len(), "replaying recordings");
         let (inputs, asked) = (inputs.into_iter().collect(), Mutex::default());
         Ok(Self { folder, answers, inputs, asked, known })
     }
@@ -103,14 +99,14 @@ impl Player {
         let Question { provider, method, path, model, .. } = question;
         let place = (provider.clone(), method.to_string(), path.clone());
         let Some(models) = self.known.get(&place) else {
-            return format!("nothing was recorded for {method} {path} of {provider}");
+            return format!("{method} {path} of {provider} has no recording");
         };
         let of_model = |model: &String| {
             if model.is_empty() { String::new() } else { format!(" with model {model:?}") }
         };
         if models.contains(model) {
             return format!(
-                "{method} {path} of {provider}{} was recorded, but not with this query and body",
+                "{method} {path} of {provider}{} is recorded, but with a different query or body",
                 of_model(model)
             );
         }
@@ -118,9 +114,9 @@ impl Player {
             models.iter().take(NAMED).map(|model| format!("{model:?}")).collect();
         let more = if models.len() > NAMED { " and others" } else { "" };
         format!(
-            "{method} {path} of {provider} was recorded with model {}{more}, not{}",
+            "{method} {path} of {provider} is recorded with model {}{more}, not{}",
             others.join(", "),
-            of_model(model)
+            if model.is_empty() { " without a model".to_owned() } else { of_model(model) }
         )
     }
 }

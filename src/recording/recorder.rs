@@ -93,7 +93,7 @@ impl Recorder {
     /// Says once that something went by that no recording has.
     pub fn went_by(&self, what: &str) {
         if !self.passing_told.swap(true, Ordering::Relaxed) {
-            tracing::warn!(what, "is not recorded, and a replay will not have it");
+            tracing::warn!("not recorded: {what}; a replay answers it with not_recorded");
         }
     }
 
@@ -120,7 +120,7 @@ impl Recorder {
         };
         drop(answers);
         if answered.is_none() {
-            self.went_by("an answer beyond the bounds of a recording");
+            self.went_by("a response beyond the limits of a recording");
         }
         answered
     }
@@ -130,7 +130,7 @@ impl Recorder {
         let mut inputs = lock(&self.inputs);
         if inputs.len() >= MOST && !inputs.contains_key(&key) {
             drop(inputs);
-            self.went_by("an input beyond the bounds of a recording");
+            self.went_by("an input beyond the limits of a recording");
             return false;
         }
         inputs.insert(key, sum) != Some(sum)
@@ -162,7 +162,7 @@ impl Recorder {
         if let Err(error) = written
             && !self.failure_told.swap(true, Ordering::Relaxed)
         {
-            tracing::error!(%error, "an answer could not be recorded, and others may not be");
+            tracing::error!(%error, "cannot write a recording; more may be missing (logged once)");
         }
     }
 }

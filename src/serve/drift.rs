@@ -81,15 +81,17 @@ impl Service {
         }
         metrics.drifted.inc();
         let upstream = &original.upstream.name;
+        let model = &original.model;
         tracing::warn!(
             upstream,
+            model,
             distance,
-            "a provider's vectors are no longer those that are kept"
+            "embedding drift: the provider's vectors differ from the cached ones"
         );
         if sentinel.settings.purge {
             let reach = Reach::Model(upstream.clone(), original.model.clone());
             let entries = self.tiers.purge(&[reach]).await;
-            tracing::warn!(upstream, entries, "what is kept of the model was purged");
+            tracing::warn!(upstream, model, entries, "cached entries of the drifted model purged");
         }
     }
 }

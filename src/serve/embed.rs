@@ -239,9 +239,12 @@ impl Service {
         }
         let request = request.clone().into_owned();
         let writing = tokio::task::spawn_blocking(move || shape.write_reply(&request, &vectors));
-        let written = writing
-            .await
-            .map_err(|_| Error::new(Kind::Internal, "an answer that could not be written"))?;
+        let written = writing.await.map_err(|_| {
+            Error::new(
+                Kind::Internal,
+                "internal error in larder: the response could not be written",
+            )
+        })?;
         Ok(written.into())
     }
 

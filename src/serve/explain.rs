@@ -176,26 +176,28 @@ fn model(ask: &Ask) -> String {
 /// What a reason of `Cache-Status` means.
 fn sentence(reason: &'static str) -> &'static str {
     match reason {
-        "no-store" => "no-store: the request says Cache-Control: no-store",
-        "no-cache" => "no-cache: the request says Cache-Control: no-cache",
+        "no-store" => "no-store: the request has Cache-Control: no-store",
+        "no-cache" => "no-cache: the request has Cache-Control: no-cache",
         "idempotency-key" => {
-            "idempotency-key: a request with one is carried out once, by the provider"
+            "idempotency-key: a request with this header always goes to the provider"
         }
-        "opted-out" => "opted-out: the request says x-larder-cache: off",
+        "opted-out" => "opted-out: the request has x-larder-cache: off",
         "chat-cache-off" => "chat-cache-off: chat_cache is off for this model; see [providers]",
         "temperature" => {
-            "temperature: it is not 0, so that each answer may be another; x-larder-cache: on, or chat_cache = \"all\", keeps it all the same"
+            "temperature: it is not 0, so each response may differ; x-larder-cache: on or chat_cache = \"all\" caches it anyway"
         }
-        "n" => "n: more than one answer is asked for, drawn at random",
-        "tools" => "tools: the model may use tools, or look at the world",
-        "state" => "state: the provider keeps something, or goes on from what it kept",
-        "audio" => "audio: the answer is not text",
-        "accept" => "accept: the request takes no JSON",
-        "write" => "write: it may change what the store says",
-        "unreadable" => "unreadable: the body is not what larder understands of this endpoint",
+        "n" => "n: more than one completion is requested, and each is sampled",
+        "tools" => "tools: the model may call tools or search the web",
+        "state" => "state: the provider stores the conversation or continues a stored one",
+        "audio" => "audio: the response is not text",
+        "accept" => "accept: the Accept header excludes JSON",
+        "write" => "write: the request may change the store",
+        "unreadable" => {
+            "unreadable: larder does not understand the body for this endpoint; it is forwarded unchanged"
+        }
         "too-large" => "too-large: the body is larger than server.max_body",
-        "rule" => "rule: larder answered it itself, as the operator wants",
-        "relay" => "relay: this endpoint is passed on as it is",
+        "rule" => "rule: a rule of the configuration answered the request",
+        "relay" => "relay: this endpoint is not cached; the request is forwarded unchanged",
         other => other,
     }
 }

@@ -29,7 +29,8 @@ pub struct Reply {
 impl Reply {
     /// The answer to a request for what is in the cache only, and is not.
     pub(super) fn not_cached(items: Items) -> Self {
-        let error = Error::new(Kind::NotCached, "not in the cache, and only-if-cached was asked");
+        let error =
+            Error::new(Kind::NotCached, "not in the cache, and the request has only-if-cached");
         let verdict = Verdict { items: Some(items), manner: Manner::Unasked, ..Verdict::default() };
         Self { content: Content::Failed(error), verdict }
     }

@@ -68,7 +68,7 @@ async fn exchange(
     // Read to its end even for a call that is then refused: a connection with an unread body
     // cannot be used again, and a refusal must not look like a fault.
     let Ok(body) = Limited::new(body, MAX_BODY_BYTES).collect().await else {
-        return reply::plain(StatusCode::PAYLOAD_TOO_LARGE, "the body is too large or broken off");
+        return reply::plain(StatusCode::PAYLOAD_TOO_LARGE, "the body is too large or incomplete");
     };
     if let Some(response) = respond(provider, &head, &body.to_bytes()).await {
         return response;

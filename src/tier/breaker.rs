@@ -64,14 +64,15 @@ impl Breaker {
     pub(super) fn close(&self) {
         self.failures.store(0, Ordering::Relaxed);
         if self.turn(CLOSED) != CLOSED {
-            tracing::info!("{} is asked", self.tier.label());
+            tracing::info!("{} tier up", self.tier.label());
         }
     }
 
     /// The background's trial failed, or what it looks after is gone.
     pub(super) fn stay_open(&self, kind: &'static str) {
         if self.turn(OPEN) == CLOSED {
-            tracing::warn!(reason = kind, "{} is not asked any more", self.tier.label());
+            let tier = self.tier.label();
+            tracing::warn!("{tier} tier down: {kind}; its entries are misses until it is up again");
         }
     }
 

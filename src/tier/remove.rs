@@ -99,10 +99,10 @@ impl Tiers {
         self: &Arc<Self>,
         mut meant: impl FnMut(&CacheKey, &Stored) -> bool + Send + 'static,
     ) -> Result<mpsc::Receiver<Meant>, String> {
-        let alone = self.alone().await.ok_or("the server ends")?;
+        let alone = self.alone().await.ok_or("larder is shutting down")?;
         let disk = self.reading().await;
         if self.disk.is_some() && disk.is_none() {
-            return Err("disk: it cannot be asked now".to_owned());
+            return Err("disk: tier down".to_owned());
         }
         let (batches, taken) = mpsc::channel(1);
         let tiers = Arc::clone(self);

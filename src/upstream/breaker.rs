@@ -79,10 +79,17 @@ impl Breaker {
         });
         match next {
             State::Open { .. } if was_closed => {
-                tracing::warn!(upstream = self.name, "does not answer, and is not called any more");
+                let calls = self.most;
+                tracing::warn!(
+                    upstream = self.name,
+                    "circuit breaker opened: no response to the last {calls} calls"
+                );
             }
             State::Closed { .. } if !was_closed => {
-                tracing::info!(upstream = self.name, "answers, and is called again");
+                tracing::info!(
+                    upstream = self.name,
+                    "circuit breaker closed: the provider responds"
+                );
             }
             _ => {}
         }

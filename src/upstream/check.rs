@@ -66,7 +66,8 @@ impl Upstream {
         let (response, _permit) = self.open_in_turn(&ticket, &call, Operation::Relay).await?;
         let (head, body) = response.into_parts();
         let body = Limited::new(body, MOST).collect().await;
-        let body = body.map_err(|_| Error::new(Kind::UpstreamInvalid, "a list that has no end"))?;
+        let body =
+            body.map_err(|_| Error::new(Kind::UpstreamInvalid, "the list of models is too long"))?;
         let (status, headers) = (head.status, head.headers);
         let body = self.struck(body.to_bytes());
         Ok(Answer { status, headers, body, took: Duration::ZERO, call: None })

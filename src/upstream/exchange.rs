@@ -42,7 +42,9 @@ impl Upstream {
             }
         };
         let result = timeout(self.settings.total_timeout, calling).await;
-        let mut result = result.unwrap_or_else(|_: Elapsed| Err(self.late("a whole answer")));
+        let mut result = result.unwrap_or_else(|_: Elapsed| {
+            Err(self.late("complete response", "total_timeout", self.settings.total_timeout))
+        });
         if let Ok(answer) = &mut result {
             answer.took = started.elapsed();
             self.note(who.as_ref(), answer.status);
@@ -93,12 +95,14 @@ impl Upstream {
     }
 
     fn unread(&self, why: Unread<BoxError>) -> Error {
-        let invalid = |what| Error::new(Kind::UpstreamInvalid, format!("{}{what}", self.name));
+        let invalid = |what| {
+            Error::new(Kind::UpstreamInvalid, format!("the response of {} {what}", self.name))
+        };
         match why {
             Unread::NoRoom(error) => error,
             Unread::Cut(error) => self.cut(&*error),
-            Unread::TooLarge => invalid("'s answer is larger than max_reply"),
-            Unread::Undecodable => invalid("'s answer does not decompress"),
+            Unread::TooLarge => invalid("is larger than max_reply"),
+            Unread::Undecodable => invalid("cannot be decompressed"),
         }
     }
 
@@ -194,7 +198,8 @@ impl Upstream {
             }
             Err(Elapsed { .. }) => {
                 admission.failed(Instant::now());
-                Err(self.late("the head of an answer"))
+                let limit = self.settings.first_byte_timeout;
+                Err(self.late("response", "first_byte_timeout", limit))
             }
         }
     }
@@ -208,28 +213,36 @@ impl Upstream {
             .authority(self.authority.clone())
             .path_and_query(path)
             .build()
-            .map_err(|_| Error::new(Kind::BadRequest, "the path is not one that a URL can have"))
+            .map_err(|_| Error::new(Kind::BadRequest, "the path is not valid in a URL"))
     }
 
     pub(super) fn broken(&self, left: Duration) -> Error {
-        let message = format!("{} does not answer, and is not called for a moment", self.name);
+        let message = format!(
+            "circuit breaker open: {} did not respond to recent calls; retry later",
+            self.name
+        );
         let error = Error::new(Kind::CircuitOpen, message);
         Error { retry_after: Some(left), ..error }
     }
 
-    fn late(&self, what: &str) -> Error {
-        Error::new(Kind::UpstreamTimeout, format!("{} did not give {what} in time", self.name))
+    fn late(&self, what: &str, setting: &str, limit: Duration) -> Error {
+        let message = format!("no {what} from {} within {limit:?} ({setting})", self.name);
+        Error::new(Kind::UpstreamTimeout, message)
     }
 
     fn cut(&self, error: &(dyn std::error::Error + 'static)) -> Error {
-        tracing::warn!(upstream = self.name, error = innermost(error), "an answer was cut short");
-        Error::new(Kind::UpstreamInvalid, format!("the answer of {} was cut short", self.name))
+        tracing::warn!(
+            upstream = self.name,
+            error = innermost(error),
+            "provider response ended early"
+        );
+        Error::new(Kind::UpstreamInvalid, format!("the response of {} ended early", self.name))
     }
 
     fn unreachable(&self, error: &(dyn std::error::Error + 'static)) -> Error {
         let reason = innermost(error);
-        tracing::warn!(upstream = self.name, error = reason, "a call failed");
-        let message = format!("{} could not be reached: {reason}", self.name);
+        tracing::warn!(upstream = self.name, error = reason, "provider call failed");
+        let message = format!("cannot reach {}: {reason}", self.name);
         Error::new(Kind::UpstreamUnreachable, message)
     }
 }

@@ -226,7 +226,7 @@ impl Upstream {
 
     async fn turn(&self, ticket: &Ticket, number: Option<u64>) -> Result<Permit, Error> {
         if self.sealed {
-            let message = format!("not recorded: {} is not called in a replay", self.name);
+            let message = format!("not recorded: a replay does not call {}", self.name);
             return Err(Error::new(Kind::NotRecorded, message));
         }
         let started = Instant::now();
@@ -265,11 +265,14 @@ impl Upstream {
     /// Why there was no turn in time.
     pub fn busy(&self, line: &Digest) -> Error {
         if let Some(end) = self.queue.paused(line) {
-            let message = format!("{} takes no more calls for now", self.name);
+            let message = format!("rate limit of {} reached; retry later", self.name);
             let retry_after = Some(end.saturating_duration_since(Instant::now()));
             return Error { retry_after, ..Error::new(Kind::RateLimited, message) };
         }
-        Error::new(Kind::Overloaded, format!("all connections to {} are busy", self.name))
+        Error::new(
+            Kind::Overloaded,
+            format!("all connections to {} are in use (max_connections)", self.name),
+        )
     }
 
     /// Room for so many bytes to wait; `None` if there is none.

@@ -51,7 +51,7 @@ impl Post {
             Ok(status)
         };
         let sent = timeout(self.within, sending).await;
-        sent.unwrap_or_else(|_| Err("no answer in time".to_owned()))
+        sent.unwrap_or_else(|_| Err("no response in time".to_owned()))
     }
 }
 

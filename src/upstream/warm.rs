@@ -45,7 +45,7 @@ impl Upstream {
             if let Some(error) = error.as_deref().filter(|_| !is_told) {
                 let reason = innermost(error);
                 let upstream = self.name.as_str();
-                tracing::warn!(upstream, reason, "a connection could not be opened beforehand");
+                tracing::warn!(upstream, reason, "cannot open a warm connection to the provider");
             }
             (is_told, tried) = (error.is_some(), Instant::now());
             sleep(pause).await;

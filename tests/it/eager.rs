@@ -228,7 +228,7 @@ async fn a_provider_that_is_not_there_is_a_line_in_the_log() {
     let provider = Simulated::instant();
     let config = "[providers.nowhere]\nbase_url = \"http://127.0.0.1:1/v1\"\n";
     let sidecar = Sidecar::with(provider.address, &(EAGER.to_owned() + config));
-    let warned = || sidecar.log().matches("could not be opened beforehand").count();
+    let warned = || sidecar.log().matches("cannot open a warm connection").count();
     until("it is told", || async { warned() == 1 }).await;
     assert!(sidecar.log().contains("nowhere") && sidecar.log().contains("refused"));
     assert_eq!(sidecar.admin().get("/readyz").await.status, 200);

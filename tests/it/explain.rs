@@ -25,10 +25,10 @@ async fn a_miss_says_what_is_another_than_in_what_was_asked_of_late() {
     let sidecar = Sidecar::before(provider.address);
     let client = sidecar.client();
     let why = async |ask: Ask| client.right(&ask).await.header("x-larder-explain").to_owned();
-    let new = "nothing like it was asked of late";
+    let new = "first time: no similar request among the last 256 misses";
     assert_eq!(why(asking(&[SECRET, "two"])).await, new);
-    assert_eq!(why(asking(&[SECRET])).await, "it was in the cache");
-    let with = |what: &str| format!("1 of 1 parts were asked for 0 s ago, with another {what}");
+    assert_eq!(why(asking(&[SECRET])).await, "found in the cache");
+    let with = |what: &str| format!("1 of 1 items were requested 0 s ago, with a different {what}");
     assert_eq!(why(asking(&[SECRET]).dimensions(8)).await, with("body.dimensions"));
     let mut other = asking(&["two"]);
     "text-embedding-3-large".clone_into(&mut other.model);
@@ -37,7 +37,7 @@ async fn a_miss_says_what_is_another_than_in_what_was_asked_of_late() {
     // What others asked is not for everybody to know.
     assert_eq!(why(stranger.header("authorization", "Bearer canary-2")).await, new);
     let mixed = why(asking(&[SECRET, "three"])).await;
-    assert_eq!(mixed, "1 of 2 parts were in the cache, the others are new");
+    assert_eq!(mixed, "1 of 2 items were in the cache; the others are new");
     // Nobody is told who did not ask.
     let silent = client.right(&Ask::of(["four"])).await;
     assert_eq!(silent.header("x-larder-explain"), "");

@@ -12,7 +12,7 @@ use crate::harness::{Answer, Ask, Chance, DIMENSIONS, Raw, Sidecar, Simulated, t
 const TRACED: &str = "[log]\nlevel = \"trace\"\n";
 
 fn count(sidecar: &Sidecar) -> usize {
-    sidecar.log().matches("answered past hyper").count()
+    sidecar.log().matches("served by the fast path").count()
 }
 
 /// Asked often enough that the next answer is remembered, and the head known.

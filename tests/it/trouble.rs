@@ -48,7 +48,7 @@ async fn a_provider_that_is_down_is_told_at_once_and_found_when_it_is_back() {
         .await;
     assert!(back.elapsed() < Duration::from_secs(8), "{:?}", back.elapsed());
     client.right(&Ask::of(texts("many", 50))).await;
-    let changes = || sidecar.log().matches("is called again").count();
+    let changes = || sidecar.log().matches("circuit breaker closed").count();
     until("it says so", || async { changes() > 0 }).await;
     assert_eq!(changes(), 1, "{}", sidecar.log());
 }

@@ -60,7 +60,7 @@ test('with a token the page is open, and its figures are not', async (t) => {
   try {
     assert.equal((await fetch(`${guarded.admin}/api/stats`)).status, 401);
     await visiting(guarded.admin, async (visit) => {
-      await visit.until('#state', /^larder asks for its admin token$/);
+      await visit.until('#state', /^Admin token required$/);
       await visit.page.type('#token', `${TOKEN}\n`);
       await visit.until('#state', /^Ready$/);
     });
@@ -76,7 +76,7 @@ test('an ended larder is told', async (t) => {
     await visiting(short.admin, async (visit) => {
       await visit.until('#state', /^Ready$/);
       await short.served.stop();
-      await visit.until('#state', /^No figures from larder since/);
+      await visit.until('#state', /^No response from larder since/);
     });
   } finally {
     await short.stop();

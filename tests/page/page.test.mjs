@@ -118,7 +118,7 @@ test('savings stand beside what was billed, and estimates are marked', () =>
       ['Calls', 'N', 'N', 'N %', 'N', 'N', 'N']);
     assert.match(await written(visit, 'savings', 3), /^Money\|≈ \$\d+\.\d\d\|≈ \$\d+\.\d\d\|[\d.]+ %\|\|\|$/);
     assert.match(await written(visit, 'savings', 4), /^Waiting\|\|≈ [\d.]+ min\|\|≈ [\d.]+ min\|≈ [\d.]+ m?s\|$/);
-    assert.match(await visit.text('#savings-note'), /≈ is estimated: money, with the prices of 2026-11-01; time,/);
+    assert.match(await visit.text('#savings-note'), /≈ marks estimates: money from the prices of 2026-11-01; time from/);
     assert.match(await written(visit, 'accounts', 1), /^openai\|text-embedding-3-small\|embed\|.*\|≈ \$[\d.]+\|≈ \$[\d.]+$/);
     assert.match(await written(visit, 'accounts', 2), /^openai\|gpt-5-mini\|chat\|.*\|–\|–$/);
   }));

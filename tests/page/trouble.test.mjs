@@ -7,7 +7,7 @@ import { setTimeout as pause } from 'node:timers/promises';
 import { HOSTILE } from './mock.mjs';
 import { visiting, withBrowser } from './fixture.mjs';
 
-const UNREACHED = /^No figures from larder since \d\d:\d\d:\d\d \(.+\); trying again$/;
+const UNREACHED = /^No response from larder since \d\d:\d\d:\d\d \(.+\)\. Retrying$/;
 const hidden = (visit, selector) => visit.page.$eval(selector, (found) => found.hidden);
 
 withBrowser();
@@ -33,7 +33,7 @@ test('it says that larder is gone, and finds it again', () =>
 test('it says what else than figures it was answered', () =>
   visiting({}, async (visit, mock) => {
     mock.answering = false;
-    await visit.until('#state', /^No figures from larder since \S+ \(status 503\); trying again$/);
+    await visit.until('#state', /^No response from larder since \S+ \(status 503\)\. Retrying$/);
     mock.answering = true;
     await visit.until('#state', /^Ready$/);
   }));
@@ -50,12 +50,12 @@ test('it asks for a token, and keeps it in memory only', () => {
     mock.token = 'a token of the admin';
   };
   return visiting({ prepare }, async (visit, mock) => {
-    await visit.until('#state', /^larder asks for its admin token$/);
+    await visit.until('#state', /^Admin token required$/);
     assert.equal(await hidden(visit, '#ask'), false);
     assert.equal(await hidden(visit, '#main'), true);
     assert.equal(await visit.page.evaluate(() => document.activeElement.id), 'token');
     await visit.page.keyboard.type('not this one\n');
-    await visit.until('#state', /^That token was not accepted$/);
+    await visit.until('#state', /^The admin token was rejected$/);
     const asked = mock.asked.length;
     await pause(2_500);
     assert.equal(mock.asked.length, asked, 'it asks again without a token');
@@ -70,16 +70,16 @@ test('it asks for a token, and keeps it in memory only', () => {
     assert.deepEqual(visit.complaints.filter((text) => !text.includes('401')), []);
 
     await visit.page.reload();
-    await visit.until('#state', /^larder asks for its admin token$/);
+    await visit.until('#state', /^Admin token required$/);
   });
 });
 
 test('a token that no header can carry is not taken', () =>
   visiting({ prepare: (mock) => Object.assign(mock, { token: 'right' }) }, async (visit) => {
-    await visit.until('#state', /asks for/);
+    await visit.until('#state', /^Admin token required$/);
     await visit.page.type('#token', 'zażółć\n');
     assert.equal(await visit.page.$eval('#token', (field) => field.validity.patternMismatch), true);
-    assert.equal(await visit.text('#state'), 'larder asks for its admin token');
+    assert.equal(await visit.text('#state'), 'Admin token required');
   }));
 
 test('names that mean harm are only text', () => {

@@ -18,7 +18,7 @@ impl<'a> Fields<'a> {
     /// Reads a body. A name that stands twice makes it unreadable.
     pub(super) fn read(body: &'a [u8]) -> Result<Self, Unreadable> {
         let members: Members<'a> =
-            serde_json::from_slice(body).map_err(|_| Unreadable("not an object of JSON"))?;
+            serde_json::from_slice(body).map_err(|_| Unreadable("not a JSON object"))?;
         Ok(Self(members.0))
     }
 
@@ -36,7 +36,7 @@ impl<'a> Fields<'a> {
     /// A value of a type; none where it is absent.
     pub(super) fn value<T: Deserialize<'a>>(&self, name: &str) -> Result<Option<T>, Unreadable> {
         let value = self.raw(name).map(serde_json::from_str).transpose();
-        value.map_err(|_| Unreadable("a member is of another type"))
+        value.map_err(|_| Unreadable("a field has another type"))
     }
 
     /// Whether a member says anything: it is there, and neither false nor empty.

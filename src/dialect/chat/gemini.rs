@@ -22,14 +22,14 @@ pub(super) struct Generate;
 impl ChatShape for Generate {
     fn read(&self, path_and_query: &str, body: &[u8]) -> Result<ChatRequest, Unreadable> {
         let (path, query) = path_and_query.split_once('?').unwrap_or((path_and_query, ""));
-        let (resource, verb) = path.rsplit_once(':').ok_or(Unreadable("no verb"))?;
+        let (resource, verb) = path.rsplit_once(':').ok_or(Unreadable("no method in the path"))?;
         let fields = Fields::read(body)?;
         if fields.any(&["generation_config", "cached_content"]) {
-            return Err(Unreadable("the other spelling of a member"));
+            return Err(Unreadable("a field in the other spelling"));
         }
         let config = fields.inner("generationConfig")?;
         if config.any(&["candidate_count", "response_modalities"]) {
-            return Err(Unreadable("the other spelling of a member"));
+            return Err(Unreadable("a field in the other spelling"));
         }
         let streamed = verb == "streamGenerateContent";
         let array = streamed && !asks_for_events(query);
@@ -48,7 +48,7 @@ impl ChatShape for Generate {
         let mut spoken = Spoken::default();
         // Either spelling is taken; of both nobody knows which one counts.
         match (fields.raw("systemInstruction"), fields.raw("system_instruction")) {
-            (Some(_), Some(_)) => return Err(Unreadable("a member in both spellings")),
+            (Some(_), Some(_)) => return Err(Unreadable("a field in both spellings")),
             (Some(content), None) | (None, Some(content)) => {
                 let parts = Fields::read(content.as_bytes())?.raw("parts");
                 spoken.hear_system(parts.unwrap_or("[]"))?;

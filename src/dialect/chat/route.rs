@@ -59,7 +59,7 @@ impl ChatShape for Route {
     }
 
     fn spoken<'a>(&self, _path: &str, _body: &'a [u8]) -> Result<Spoken<'a>, Unreadable> {
-        Err(Unreadable("nothing is said"))
+        Err(Unreadable("no messages"))
     }
 
     fn write(&self, _answering: &Answering<'_>) -> Option<Written> {

@@ -8,7 +8,7 @@ use serde_json::value::RawValue;
 use super::super::Unreadable;
 use super::super::json::{self, each};
 
-const NO_TEXT: Unreadable = Unreadable("what is said is in no shape that is known");
+const NO_TEXT: Unreadable = Unreadable("the messages have an unknown shape");
 
 /// Who speaks for the system, in whatever dialect.
 const SYSTEM: &[&str] = &["system", "developer", "SYSTEM"];

@@ -33,7 +33,7 @@ pub(super) fn read_batch<'a>(path: &str, body: &'a [u8]) -> Result<EmbedRequest<
     let all: Vec<One> = requests.iter().map(read).collect::<Result<_, _>>()?;
     let first = all.first().filter(|_| name == "requests").ok_or(WRONG)?;
     if all.iter().any(|one| one.params != first.params) {
-        return Err(Unreadable("requests that differ in more than their content"));
+        return Err(Unreadable("requests differ in more than their content"));
     }
     let shared = (first.params.clone(), first.unknown, first.dimensions);
     let contents = all.into_iter().map(|one| one.content).collect();
@@ -90,7 +90,7 @@ impl One {
         for (name, value) in members {
             match name.as_ref() {
                 "model" if names(value, model) => {}
-                "model" => return Err(Unreadable("another model than the path's")),
+                "model" => return Err(Unreadable("model differs from the path")),
                 "content" => content = canonical_of(CONTENT, value.get()),
                 "title" => title = Some(spelt(value)?),
                 field => {
@@ -102,7 +102,7 @@ impl One {
                 }
             }
         }
-        let content = content.ok_or(Unreadable("no content of texts"))?;
+        let content = content.ok_or(Unreadable("content is not text"))?;
         let title = title.map(|title| format!(r#","title":{title}"#)).unwrap_or_default();
         params.sort();
         let params = params.iter().map(|(name, value)| member(name, value)).collect::<Vec<_>>();
@@ -117,7 +117,7 @@ fn names(value: &RawValue, model: &str) -> bool {
 }
 
 fn spelt(value: &RawValue) -> Result<String, Unreadable> {
-    canonical(value.get()).ok_or(Unreadable("a value that cannot be spelt one way"))
+    canonical(value.get()).ok_or(Unreadable("a value without a canonical form"))
 }
 
 fn member(name: &str, value: &str) -> String {

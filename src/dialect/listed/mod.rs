@@ -47,14 +47,14 @@ struct Columns<'a> {
 }
 
 pub(super) fn read(form: &Form, body: &[u8], asked: Asked) -> Result<EmbedReply, Invalid> {
-    let body: &RawValue = serde_json::from_slice(body).map_err(|_| Invalid("not JSON"))?;
+    let body: &RawValue = serde_json::from_slice(body).map_err(|_| Invalid("it is not JSON"))?;
     let mut rest = Rest { form, inputs: asked.inputs, envelope: String::new(), tokens: None };
     let columns = if form.vectors.is_empty() {
         Some(form.columns(body)?)
     } else {
         rest.read(body)?.map(|vectors| form.columns(vectors)).transpose()?
     };
-    let columns = columns.ok_or(Invalid("no vectors"))?;
+    let columns = columns.ok_or(Invalid("it has no vectors"))?;
     let reply = EmbedReply {
         items: columns.items(form, asked)?,
         in_order: true,
@@ -75,8 +75,8 @@ impl Form {
         if !vectors.get().starts_with('{') {
             return Ok(Columns { template: plain, lists: vec![list(vectors)?] });
         }
-        let Members(forms) =
-            serde_json::from_str(vectors.get()).map_err(|_| Invalid("a form twice"))?;
+        let Members(forms) = serde_json::from_str(vectors.get())
+            .map_err(|_| Invalid("an embedding type is repeated"))?;
         let mut columns = Columns { template: "{".to_owned(), lists: Vec::new() };
         for (name, value) in &forms {
             if columns.template.len() > 1 {
@@ -96,7 +96,7 @@ impl Form {
 }
 
 fn list(value: &RawValue) -> Result<Vec<&RawValue>, Invalid> {
-    serde_json::from_str(value.get()).map_err(|_| Invalid("no list of vectors"))
+    serde_json::from_str(value.get()).map_err(|_| Invalid("it has no list of vectors"))
 }
 
 fn push_name(out: &mut String, name: &str) {
@@ -107,7 +107,7 @@ fn push_name(out: &mut String, name: &str) {
 impl Columns<'_> {
     fn items(&self, form: &Form, asked: Asked) -> Result<Vec<Item>, Invalid> {
         if self.lists.iter().any(|list| list.len() != asked.inputs) {
-            return Err(Invalid("another number of vectors than inputs"));
+            return Err(Invalid("the number of vectors differs from the number of inputs"));
         }
         (0..asked.inputs).map(|at| self.item(form, (at, asked.encoding))).collect()
     }
@@ -117,14 +117,14 @@ impl Columns<'_> {
             self.lists.iter().filter_map(|list| list.get(at).copied()).collect();
         let mut item = String::new();
         let (components, numbers) = match row.as_slice() {
-            [] => return Err(Invalid("no vectors")),
+            [] => return Err(Invalid("it has no vectors")),
             all if encoding == Encoding::Kept => {
-                let kept = keep(all).ok_or(Invalid("a vector with something that is no number"))?;
+                let kept = keep(all).ok_or(Invalid("a component of a vector is not a number"))?;
                 (kept, Some(Numbers::Verbatim))
             }
             [vector] if form.wrap.is_empty() => read_vector(vector, encoding)?,
             [vector] => read_vector(unwrap(form, vector, &mut item)?, encoding)?,
-            _ => return Err(Invalid("more forms than were asked for")),
+            _ => return Err(Invalid("it has more embedding types than requested")),
         };
         Ok(Item { components, numbers, indexed: false, item })
     }
@@ -135,7 +135,7 @@ fn unwrap<'a>(
     vector: &'a RawValue,
     item: &mut String,
 ) -> Result<&'a RawValue, Invalid> {
-    const WRONG: Invalid = Invalid("an item without a vector");
+    const WRONG: Invalid = Invalid("an item has no vector");
     let Members(members) = serde_json::from_str(vector.get()).map_err(|_| WRONG)?;
     let mut found = None;
     for (name, value) in members {
@@ -160,7 +160,7 @@ impl Rest<'_> {
     /// Reads all members; gives the vectors.
     fn read<'a>(&mut self, body: &'a RawValue) -> Result<Option<&'a RawValue>, Invalid> {
         let Members(members) =
-            serde_json::from_str(body.get()).map_err(|_| Invalid("not an object"))?;
+            serde_json::from_str(body.get()).map_err(|_| Invalid("it is not a JSON object"))?;
         let mut vectors = None;
         let mut envelope = String::new();
         for (name, value) in members {
@@ -188,7 +188,7 @@ impl Rest<'_> {
         let text = value.get();
         if text.starts_with('{') {
             let Members(members) =
-                serde_json::from_str(text).map_err(|_| Invalid("a member twice"))?;
+                serde_json::from_str(text).map_err(|_| Invalid("a field is repeated"))?;
             out.push('{');
             for (i, (name, value)) in members.iter().enumerate() {
                 if i > 0 {
@@ -199,9 +199,9 @@ impl Rest<'_> {
             }
             out.push('}');
         } else if self.form.counts.contains(&name) && text != "null" {
-            let count = text.parse().map_err(|_| Invalid("a count that is no whole number"))?;
+            let count = text.parse().map_err(|_| Invalid("a token count is not an integer"))?;
             if self.tokens.replace(count).is_some_and(|other| other != count) {
-                return Err(Invalid("counts that cannot be shared out"));
+                return Err(Invalid("its token counts cannot be divided among the inputs"));
             }
             out.push(TOKENS);
         } else {

@@ -85,7 +85,7 @@ impl Express {
         };
         match proxy.again(familiar, body) {
             Some(answer) => {
-                tracing::trace!("answered past hyper");
+                tracing::trace!("served by the fast path");
                 Request::Answered(answer)
             }
             None => Request::Other,

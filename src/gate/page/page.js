@@ -91,18 +91,18 @@ function showSavings({ totals: { calls, tokens, dollars: money, seconds: time },
   table(byId('savings'), [
     ['', ([what]) => what],
     ['Made, billed', ([, billed]) => billed, 'number'],
-    ['Avoided', ([, , avoided]) => avoided, 'number'],
+    ['Saved', ([, , avoided]) => avoided, 'number'],
     ['Share', (row) => row.at(-1), 'number'],
-    ['by hits', why('hit'), 'number'],
-    ['by joining', why('collapsed'), 'number'],
+    ['by cache hits', why('hit'), 'number'],
+    ['by coalescing', why('collapsed'), 'number'],
     ['by batching', why('batched'), 'number'],
   ], rows);
   const notes = [
-    priced && `money, with the prices of ${prices.date}`,
-    timed && "time, by the mean time of the provider's calls",
+    priced && `money from the prices of ${prices.date}`,
+    timed && 'time from the mean duration of provider calls',
   ].filter(Boolean);
   const billed = `Tokens billed: ${count(tokens?.billed?.input)} in, ${count(tokens?.billed?.output)} out.`;
-  put(byId('savings-note'), notes.length ? `${billed} ≈ is estimated: ${notes.join('; ')}.` : billed);
+  put(byId('savings-note'), notes.length ? `${billed} ≈ marks estimates: ${notes.join('; ')}.` : billed);
 }
 
 function showAccounts({ accounts, prices }) {
@@ -116,11 +116,11 @@ function showAccounts({ accounts, prices }) {
     ['Inputs', ({ inputs }) => count(sum(inputs)), 'number'],
     ['Hit rate', ({ inputs }) => share(inputs?.hit, sum(inputs) - inputs?.hit), 'number'],
     ['Calls', ({ calls }) => count(calls.made), 'number'],
-    ['Calls avoided', ({ calls }) => count(sum(calls.saved)), 'number'],
+    ['Calls saved', ({ calls }) => count(sum(calls.saved)), 'number'],
     ['Tokens', ({ tokens }) => count(sum(tokens?.billed)), 'number'],
-    ['Tokens avoided', ({ tokens }) => count(sum(tokens?.avoided)), 'number'],
+    ['Tokens saved', ({ tokens }) => count(sum(tokens?.avoided)), 'number'],
     ['Money', money('billed'), 'number'],
-    ['Money avoided', money('avoided'), 'number'],
+    ['Money saved', money('avoided'), 'number'],
   ], accounts.toSorted((one, other) => other.requests - one.requests));
 }
 
@@ -151,7 +151,7 @@ function showProviders({ providers }) {
     ['Calls', ({ calls }) => count(calls), 'number'],
     ['Failed', failed, 'number'],
     ['Connections', ({ open }) => count(open), 'number'],
-    ['Under way', ({ active, limit }) => (limit ? `${count(active)} of ${count(limit)}` : count(active)), 'number'],
+    ['In flight', ({ active, limit }) => (limit ? `${count(active)} of ${count(limit)}` : count(active)), 'number'],
     ['Waiting', ({ waiting }) => count(waiting), 'number'],
   ], providers.filter(used));
   const idle = providers.filter((provider) => !used(provider)).map(({ name }) => name);
@@ -174,7 +174,7 @@ function show(stats) {
   byId('empty').hidden = stats.totals.requests > 0;
   put(byId('version'), stats.version);
   put(byId('life'), `up ${seconds(stats.now - stats.started)}`);
-  put(byId('state'), stats.ready ? 'Ready' : 'Draining: takes no new requests', stats.ready ? 'good' : 'bad');
+  put(byId('state'), stats.ready ? 'Ready' : 'Draining: no new requests accepted', stats.ready ? 'good' : 'bad');
   const before = history.since;
   history.add(stats);
   if (history.since !== before) for (const plot of plots) plot.show(history);
@@ -184,7 +184,7 @@ function show(stats) {
 
 /** Asks for the token, which is then in this page's memory and nowhere else. */
 function wantToken() {
-  put(byId('state'), token ? 'That token was not accepted' : 'larder asks for its admin token', 'bad');
+  put(byId('state'), token ? 'The admin token was rejected' : 'Admin token required', 'bad');
   token = '';
   byId('ask').hidden = false;
   byId('token').focus();
@@ -201,7 +201,7 @@ async function ask() {
 
 function missed(failure) {
   lost ??= Date.now() / 1000;
-  put(byId('state'), `No figures from larder since ${clock(lost)} (${failure.message}); trying again`, 'bad');
+  put(byId('state'), `No response from larder since ${clock(lost)} (${failure.message}). Retrying`, 'bad');
 }
 
 async function poll() {

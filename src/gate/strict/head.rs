@@ -44,14 +44,16 @@ impl Head {
         let (Some(_method), Some(target), Some(version), None) =
             (words.next(), words.next(), words.next(), words.next())
         else {
-            return Err("the request line is not three words");
+            return Err("request line without method, target and version");
         };
         let is_old = match version {
             b"HTTP/1.1" => false,
             b"HTTP/1.0" => true,
-            _ => return Err("the version is not one that is spoken here"),
+            _ => return Err("unsupported HTTP version"),
         };
-        is_target(target).then(|| Self { is_old, ..Self::default() }).ok_or("an odd target")
+        is_target(target)
+            .then(|| Self { is_old, ..Self::default() })
+            .ok_or("invalid request target")
     }
 
     /// With one more line.
@@ -71,11 +73,13 @@ impl Head {
     /// At its end.
     pub(super) fn end(&self) -> Result<Framing, Wrong> {
         if !self.has_host && !self.is_old {
-            return Err("there is no Host");
+            return Err("missing Host header");
         }
         match (self.in_chunks, self.length) {
-            (true, Some(_)) => Err("a length beside chunks"),
-            (true, None) if self.is_old => Err("chunks in HTTP/1.0"),
+            (true, Some(_)) => {
+                Err("Content-Length together with Transfer-Encoding (RFC 9112, 6.1)")
+            }
+            (true, None) if self.is_old => Err("chunked encoding in HTTP/1.0"),
             (true, None) => Ok(Framing::Chunks),
             (false, None | Some(0)) => Ok(Framing::None),
             (false, Some(length)) => Ok(Framing::Length(length)),
@@ -84,23 +88,23 @@ impl Head {
 
     fn host(&mut self, value: &[u8]) -> Result<(), Wrong> {
         if self.has_host || !value.iter().all(|byte| is_of_a_host(*byte)) {
-            return Err("Host stands twice, or is no host");
+            return Err("duplicate or invalid Host header");
         }
         self.has_host = true;
         Ok(())
     }
 
     fn length(&mut self, value: &[u8]) -> Result<(), Wrong> {
-        let length = number(value, 10).ok_or("the length is no number")?;
+        let length = number(value, 10).ok_or("Content-Length is not a number")?;
         match self.length.replace(length) {
             None => Ok(()),
-            Some(_) => Err("a length stands twice"),
+            Some(_) => Err("duplicate Content-Length"),
         }
     }
 
     fn coding(&mut self, value: &[u8]) -> Result<(), Wrong> {
         if self.in_chunks || !value.eq_ignore_ascii_case(b"chunked") {
-            return Err("a transfer coding that is not chunked, or stands twice");
+            return Err("Transfer-Encoding other than one \"chunked\"");
         }
         self.in_chunks = true;
         Ok(())
@@ -109,12 +113,12 @@ impl Head {
 
 /// A field's name, and its value without the white space around it.
 pub(super) fn field(line: &[u8]) -> Result<(&[u8], &[u8]), Wrong> {
-    let colon = memchr::memchr(b':', line).ok_or("a line of the head has no colon")?;
+    let colon = memchr::memchr(b':', line).ok_or("header line without a colon")?;
     let (name, value) = line.split_at(colon);
     let is_blank = |byte: &u8| matches!(byte, b' ' | b'\t');
     match (name.first(), name.last()) {
         (Some(first), Some(last)) if !is_blank(first) && !is_blank(last) => {}
-        _ => return Err("a field without a name, folded, or with space around its name"),
+        _ => return Err("header without a name, folded, or with space around its name"),
     }
     let value = value.get(1..).unwrap_or_default();
     let start = value.iter().position(|byte| !is_blank(byte)).unwrap_or(value.len());
@@ -129,9 +133,9 @@ pub(super) fn chunk_size(line: &[u8]) -> Result<u64, Wrong> {
         None => (line, &[][..]),
     };
     if extension.iter().any(|byte| byte.is_ascii_control() && *byte != b'\t') {
-        return Err("a chunk's extension has control characters");
+        return Err("control character in a chunk extension");
     }
-    number(size, 16).ok_or("the size of a chunk is no number")
+    number(size, 16).ok_or("chunk size is not a number")
 }
 
 /// Digits and nothing else. Twice as much must still be a number, for whoever adds to it.
@@ -145,7 +149,7 @@ fn number(digits: &[u8], radix: u32) -> Option<u64> {
 
 fn expect(value: &[u8]) -> Result<(), Wrong> {
     let is_known = value.eq_ignore_ascii_case(b"100-continue");
-    is_known.then_some(()).ok_or("an expectation that is not known")
+    is_known.then_some(()).ok_or("unsupported Expect header")
 }
 
 fn connection(value: &[u8]) -> Result<(), Wrong> {
@@ -154,7 +158,7 @@ fn connection(value: &[u8]) -> Result<(), Wrong> {
         NOT_OF_A_HOP.iter().any(|name| word.eq_ignore_ascii_case(name.as_bytes()))
     };
     if value.split(|byte| *byte == b',').any(takes_off) {
-        return Err("Connection names a header that is not of a hop");
+        return Err("Connection lists an end-to-end header");
     }
     Ok(())
 }

@@ -95,7 +95,7 @@ impl Strict {
         let At::Refused(rest) = self.at else { return None };
         let Some(rest) = rest else {
             self.at = At::Refused(Some(&[]));
-            return Some(Err("the body is not framed as HTTP/1 says"));
+            return Some(Err("invalid HTTP/1.1 body framing"));
         };
         let (now, later) = rest.split_at(most.min(rest.len()));
         self.at = At::Refused(Some(later));
@@ -160,7 +160,7 @@ impl Strict {
     fn gather(&mut self, bytes: &[u8]) -> Result<usize, Wrong> {
         let Some(end) = memchr(b'\n', bytes) else {
             if self.line.len() + bytes.len() > self.longest {
-                return Err("a line has no end");
+                return Err("line longer than the header limit");
             }
             self.line.extend_from_slice(bytes);
             return Ok(bytes.len());
@@ -181,9 +181,9 @@ impl Strict {
 
     /// What a line without its line feed says of what follows it.
     fn read(&mut self, line: &[u8]) -> Result<At, Wrong> {
-        let line = line.strip_suffix(b"\r").ok_or("a line ends in a bare line feed")?;
+        let line = line.strip_suffix(b"\r").ok_or("line ends with a bare LF")?;
         if memchr(b'\r', line).is_some() {
-            return Err("a carriage return stands alone");
+            return Err("bare CR in a line");
         }
         match self.at {
             At::Request | At::Trailer if line.is_empty() => Ok(At::Request),
@@ -203,7 +203,7 @@ impl Strict {
                 size => At::Chunk(size),
             }),
             At::ChunkEnd if line.is_empty() => Ok(At::ChunkSize),
-            At::ChunkEnd => Err("a chunk is longer than it says"),
+            At::ChunkEnd => Err("chunk longer than its declared size"),
             At::Trailer => head::field(line).map(|_| At::Trailer),
             other => Ok(other),
         }

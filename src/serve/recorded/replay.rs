@@ -92,14 +92,14 @@ fn not_recorded(player: &Player, question: &Question, missing: Option<(usize, us
         Some((count, inputs)) => format!("not recorded: {count} of {inputs} inputs; {differs}"),
         None => format!("not recorded: {differs}"),
     };
-    tracing::warn!(message, "a replay was asked for what it does not have");
+    tracing::warn!("{message}");
     failed(Error::new(Kind::NotRecorded, message))
 }
 
 /// A file that was good at the start, and is not any more.
 fn unreadable(error: &io::Error) -> Reply {
-    tracing::error!(%error, "a recording cannot be read");
-    failed(Error::new(Kind::NotRecorded, format!("a recording cannot be read: {error}")))
+    tracing::error!(%error, "cannot read a recording");
+    failed(Error::new(Kind::NotRecorded, format!("cannot read a recording: {error}")))
 }
 
 fn failed(error: Error) -> Reply {

@@ -26,16 +26,14 @@ impl Asked {
     /// The same of a reply of larder's, to a request that a provider of this dialect is asked with.
     pub(super) fn of(reply: Result<Reply, &'static str>, dialect: &dyn Dialect) -> Self {
         match reply {
-            Err(_) => {
-                Self::Wrong("this is no request for embeddings that is understood".to_owned())
-            }
+            Err(_) => Self::Wrong("not an embedding request that larder understands".to_owned()),
             Ok(Reply { content: Content::Written(..), verdict }) => {
                 let items = verdict.items.unwrap_or_default();
                 Self::Came(items.hit, items.miss + items.collapsed)
             }
             Ok(Reply { content: Content::Passed(answer), .. }) => Self::refused(&answer, dialect),
             Ok(Reply { content: Content::Failed(error), .. }) => Self::failed(&error),
-            Ok(_) => Self::Never("the answer is no embeddings".to_owned()),
+            Ok(_) => Self::Never("the response has no embeddings".to_owned()),
         }
     }
 

@@ -24,13 +24,13 @@ impl List {
         let mut all: BTreeMap<String, &RawValue> = serde_json::from_slice(body)
             .map_err(|error| format!("expected a JSON object: {error}"))?;
         let provider = all.remove("provider").map(|name| text("provider", name)).transpose()?;
-        let model = all.get("model").ok_or("model: is missing")?;
+        let model = all.get("model").ok_or("model: missing")?;
         text("model", model)?;
-        let inputs = all.remove("inputs").ok_or("inputs: is missing")?;
+        let inputs = all.remove("inputs").ok_or("inputs: missing")?;
         let inputs: Vec<&RawValue> = serde_json::from_str(inputs.get())
-            .map_err(|_| "inputs: expected a list of texts or of token lists")?;
+            .map_err(|_| "inputs: expected a list of strings or of token lists")?;
         if inputs.is_empty() || all.contains_key("input") {
-            return Err("inputs: expected at least one, and no `input` beside it".to_owned());
+            return Err("inputs: expected at least one, and no `input` field".to_owned());
         }
         let members = all.iter().map(|(name, value)| {
             let name = serde_json::Value::from(name.as_str());
@@ -44,7 +44,8 @@ impl List {
 
 fn text(name: &str, value: &RawValue) -> Result<String, String> {
     let text: Option<String> = serde_json::from_str(value.get()).ok();
-    text.filter(|text| !text.is_empty()).ok_or_else(|| format!("{name}: expected a text"))
+    text.filter(|text| !text.is_empty())
+        .ok_or_else(|| format!("{name}: expected a non-empty string"))
 }
 
 fn portions(inputs: &[&RawValue]) -> VecDeque<Portion> {

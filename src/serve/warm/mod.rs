@@ -59,7 +59,8 @@ impl Jobs {
     pub fn open(&self, total: usize) -> Result<Arc<Job>, Error> {
         let mut kept = self.lock();
         if kept.iter().filter(|job| job.is_open()).count() >= OPEN {
-            return Err(Error::new(Kind::Overloaded, "too many jobs go on already"));
+            let message = format!("{OPEN} jobs are running already; retry when one has ended");
+            return Err(Error::new(Kind::Overloaded, message));
         }
         if kept.len() == KEPT
             && let Some(oldest) = kept.iter().position(|job| !job.is_open())

@@ -111,7 +111,7 @@ async fn converse(
     let call = provider.admit()?;
     let asked = shape.read(path, body).filter(|asked| !asked.conversation.contains(POISON));
     let Some(asked) = asked else {
-        return Ok(error(provider, shape, (StatusCode::BAD_REQUEST, "the call is not a good one")));
+        return Ok(error(provider, shape, (StatusCode::BAD_REQUEST, "the request is invalid")));
     };
     call.survive(&asked.model).await?;
     let faults = Arc::clone(call.faults());
@@ -144,7 +144,7 @@ fn refuse(provider: &Provider, shape: &dyn Shape, denial: Denial) -> Response<Bo
         }
         Denial::Failure | Denial::Cut => (StatusCode::INTERNAL_SERVER_ERROR, None),
     };
-    let mut response = error(provider, shape, (status, "the provider cannot answer now"));
+    let mut response = error(provider, shape, (status, "the provider is unavailable"));
     if let Some(wait) = wait {
         let seconds = wait.as_millis().div_ceil(1_000);
         let seconds = HeaderValue::from(u64::try_from(seconds).unwrap_or(u64::MAX));

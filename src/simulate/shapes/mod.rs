@@ -100,7 +100,7 @@ impl Shape {
         provider.stats().embedding_request();
         let call = provider.admit()?;
         let question = Question::read(self, path, body)
-            .ok_or_else(|| Trouble::bad("the request is not understood"))?;
+            .ok_or_else(|| Trouble::bad("the request is invalid"))?;
         let most = call.faults().max_inputs;
         if question.inputs.len() > most {
             return Err(Trouble::bad(self.too_many(most)));
@@ -112,7 +112,7 @@ impl Shape {
             return Err(Trouble::bad(message));
         }
         if question.inputs.iter().any(|input| input.contains(POISON)) {
-            return Err(Trouble::bad("an input is not acceptable"));
+            return Err(Trouble::bad("an input is invalid"));
         }
         call.survive(&question.model).await?;
         let digests = question.digests(provider.dimensions());

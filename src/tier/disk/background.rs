@@ -67,19 +67,23 @@ fn open(shared: &Shared, jobs: &Receiver<Job>) -> Option<(Log, Option<Guard>)> {
             Ok(Some((log, Some(guard))))
         }
         Some(Lock::Busy | Lock::ReadOnly) => {
-            tracing::warn!("the cache directory cannot be written to; it is only read");
+            let directory = &shared.settings.dir;
+            tracing::warn!(directory, "cache directory is read-only: no entries are written to it");
             notes::read(&shared.directory, &shared.ground, &shared.records.line)?;
             Ok(Some((Log::open_read_only(shared.directory.path())?, None)))
         }
     });
     let opened = opened.inspect_err(|error| {
-        tracing::error!(%error, "running without the disk tier");
+        tracing::error!(%error, "disk tier disabled: cannot open the cache directory");
         shared.metrics.failed("io");
         shared.state.send_replace(State::Closed);
     });
     let (log, guard) = opened.ok()??;
     if log.dropped_files() > 0 {
-        tracing::warn!(files = log.dropped_files(), "files in the cache directory were of no use");
+        tracing::warn!(
+            files = log.dropped_files(),
+            "unreadable files in the cache directory ignored"
+        );
         shared.metrics.failed("corrupt");
     }
     Some((log, guard))
@@ -96,7 +100,7 @@ fn wait_for_lock(shared: &Shared, jobs: &Receiver<Job>) -> io::Result<Option<Loc
         if !told {
             tracing::warn!(
                 directory = shared.settings.dir,
-                "another process uses the cache directory; running without it until that one ends"
+                "cache directory in use by another process: disk tier disabled until that one ends"
             );
             shared.state.send_replace(State::Closed);
             told = true;
@@ -244,7 +248,7 @@ impl Shared {
         let Err(error) = done else { return };
         self.metrics.failed("io");
         if self.refusals.may(self.ground.clock.now()) {
-            tracing::warn!(%error, "the cache directory cannot be written to");
+            tracing::warn!(%error, "cannot write to the cache directory");
         }
     }
 }

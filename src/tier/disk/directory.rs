@@ -89,7 +89,7 @@ impl Directory {
         let mut bytes = Vec::new();
         file.take(SMALL + 1).read_to_end(&mut bytes).map_err(failed("read", &path))?;
         if bytes.len() as u64 > SMALL {
-            let error = io::Error::new(ErrorKind::InvalidData, "it is far too large to be ours");
+            let error = io::Error::new(ErrorKind::InvalidData, "too large for a file of larder");
             return Err(failed("read", &path)(error));
         }
         Ok(Some(bytes))
@@ -148,12 +148,12 @@ fn is_read_only(error: &io::Error) -> bool {
 
 /// Whether a folder that we find is one that we could have made.
 fn check(path: &Path) -> io::Result<()> {
-    let found = fs::symlink_metadata(path).map_err(failed("look at", path))?;
+    let found = fs::symlink_metadata(path).map_err(failed("inspect", path))?;
     if !found.is_dir() {
-        return Err(refused(path, "it is not a folder, or a link to one"));
+        return Err(refused(path, "it is not a directory, or it is a symbolic link"));
     }
     if let Some(us) = user(path).filter(|us| *us != found.uid()) {
-        let why = format!("it belongs to user {}, and this process runs as {us}", found.uid());
+        let why = format!("it belongs to user {}, but larder runs as user {us}", found.uid());
         return Err(refused(path, &why));
     }
     let others = found.mode() & 0o077;
@@ -163,7 +163,7 @@ fn check(path: &Path) -> io::Result<()> {
     match fs::set_permissions(path, Permissions::from_mode(0o700)) {
         // Nobody can change anything there, the mode included.
         Err(error) if error.kind() == ErrorKind::ReadOnlyFilesystem => Ok(()),
-        set => set.map_err(failed("close to others", path)),
+        set => set.map_err(failed("restrict the permissions of", path)),
     }
 }
 

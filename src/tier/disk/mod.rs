@@ -242,7 +242,7 @@ impl Shared {
     fn corrupt(&self) {
         self.metrics.failed("corrupt");
         if self.corruptions.may(self.ground.clock.now()) {
-            tracing::warn!("an entry on disk is damaged; it counts as a miss");
+            tracing::warn!("damaged entry on disk: counted as a miss");
         }
     }
 }

@@ -36,7 +36,8 @@ impl Disk {
     /// Removes entries, and what is queued of them, for good; how many were there.
     pub async fn remove(&self, keys: &[CacheKey]) -> io::Result<u64> {
         let (done, told) = oneshot::channel();
-        let busy = || io::Error::new(io::ErrorKind::ResourceBusy, "it takes nothing on now");
+        let busy =
+            || io::Error::new(io::ErrorKind::ResourceBusy, "tier down, or its queue is full");
         let keys = keys.iter().map(|key| *key.as_bytes()).collect();
         self.jobs.try_send(Job::Remove(keys, done)).map_err(|_| busy())?;
         timeout(REMOVAL, told).await.map_err(|_| busy())?.map_err(|_| busy())?

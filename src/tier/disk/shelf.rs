@@ -32,7 +32,7 @@ impl Shelf {
         let guard = match directory.lock()? {
             Lock::Locked(guard) => guard,
             Lock::Busy => {
-                let what = "another process uses the cache directory: end it first";
+                let what = "cache directory in use by another process: stop it first";
                 return Err(io::Error::new(io::ErrorKind::ResourceBusy, what));
             }
             Lock::ReadOnly => return Err(io::ErrorKind::ReadOnlyFilesystem.into()),

@@ -57,7 +57,9 @@ impl Address {
             "" if !hosts.contains(',') => (Kind::Single, path),
             "cluster" => (Kind::Cluster, path),
             "sentinel" if !path.is_empty() => (Kind::Sentinel(path.to_owned()), ""),
-            "sentinel" => return Err("a sentinel URL ends in /NAME, the master's".to_owned()),
+            "sentinel" => {
+                return Err("a sentinel URL ends in /NAME, the name of the master".to_owned());
+            }
             _ => return Err(expected.to_owned()),
         };
         let at = if user.is_empty() { "" } else { "@" };
@@ -147,7 +149,7 @@ fn config() -> AsyncConnectionConfig {
 }
 
 fn no_node() -> RedisError {
-    RedisError::from((redis::ErrorKind::InvalidClientConfig, "the URL names no host"))
+    RedisError::from((redis::ErrorKind::InvalidClientConfig, "the URL has no host"))
 }
 
 impl std::fmt::Debug for Address {

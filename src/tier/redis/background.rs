@@ -72,7 +72,9 @@ async fn keep_connected(shared: &Shared) {
                 shared.metrics.failed(kind);
                 shared.breaker.stay_open(kind);
                 if !told {
-                    tracing::warn!(reason = kind, "redis cannot be reached");
+                    tracing::warn!(
+                        "redis tier down: cannot connect ({kind}); retrying in the background"
+                    );
                 }
             }
         }
@@ -247,10 +249,10 @@ async fn write_one(shared: &Shared, link: Option<&Link>, job: &Job) {
 async fn remove(shared: &Shared, keys: &[CacheKey]) -> Result<u64, &'static str> {
     let mut removed = 0;
     for keys in keys.chunks(ROUND) {
-        let link = shared.link().ok_or("it cannot be reached")?;
+        let link = shared.link().ok_or("tier down")?;
         let names: Vec<String> = keys.iter().map(|key| shared.names.entry(key)).collect();
         let all = try_join_all(names.iter().map(|name| link.delete(name)));
-        let deleted = timeout(PATIENCE, all).await.map_err(|_| "it does not answer in time")?;
+        let deleted = timeout(PATIENCE, all).await.map_err(|_| "no response in time")?;
         let deleted: u64 = deleted.map_err(|error| kind_of(&error))?.into_iter().sum();
         shared.metrics.tier.purged.inc_by(deleted);
         removed += deleted;

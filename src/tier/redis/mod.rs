@@ -119,7 +119,7 @@ impl Redis {
     /// Removes entries, and what is queued of them; how many were there. An error says why not.
     pub async fn remove(&self, keys: &[CacheKey]) -> Result<u64, &'static str> {
         let (done, told) = oneshot::channel();
-        let busy = "it takes nothing on now";
+        let busy = "tier down, or its queue is full";
         self.jobs.try_send(Job::Remove(keys.to_vec(), done)).map_err(|_| busy)?;
         timeout(REMOVAL, told).await.map_err(|_| busy)?.map_err(|_| busy)?
     }
@@ -225,7 +225,7 @@ impl Shared {
         if kind != "refused" {
             self.breaker.failed(kind);
         } else if self.refusals.may(self.ground.clock.now()) {
-            tracing::warn!(code = error.code(), "redis refuses what it is asked");
+            tracing::warn!(code = error.code(), "redis rejected a command");
         }
     }
 }

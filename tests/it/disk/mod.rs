@@ -152,7 +152,7 @@ async fn a_second_process_runs_without_until_the_first_ends() {
     first.client().right(&ask).await;
     written(&first, 1.0).await;
     let second = Sidecar::with(provider.address, &directory.config(""));
-    until("it says so", || async { second.log().contains("another process uses") }).await;
+    until("it says so", || async { second.log().contains("in use by another process") }).await;
     second.client().right(&Ask::of(["of the second"])).await;
     assert!(second.client().right(&ask).await.header("cache-status").contains("fwd=miss"));
     ended(first).await;
@@ -175,7 +175,7 @@ fn a_directory_that_cannot_be_used_is_told_at_once() {
         symlink(env::temp_dir(), path.join("v1")).unwrap();
     });
     assert_eq!(code, Some(2), "{said}");
-    assert!(said.contains("not a folder"), "{said}");
+    assert!(said.contains("not a directory"), "{said}");
 }
 
 fn check_of(directory: &PathBuf, prepare: impl Fn(&PathBuf)) -> (Option<i32>, String) {

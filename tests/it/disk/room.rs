@@ -85,7 +85,7 @@ async fn a_full_disk_costs_no_request_and_is_used_again_when_there_is_room() {
     load.goes_on(50).await;
     load.ends().await;
     let log = sidecar.log();
-    assert_eq!(log.matches("the cache directory cannot be written to").count(), 1, "{log}");
+    assert_eq!(log.matches("cannot write to the cache directory").count(), 1, "{log}");
     assert!(log.lines().filter(|line| line.contains("WARN")).count() <= 2, "{log}");
     // And it ends in order, full as it may be.
     ended(sidecar).await;
@@ -152,7 +152,7 @@ async fn a_directory_that_nobody_can_write_to_is_read() {
     assert!(second.metric("larder_cache_rejected_total", unavailable).await > 40.0);
     assert!(insertions(&second).await < 0.5);
     assert!(second.metric("larder_cache_errors_total", "tier=\"disk\"").await < 0.5);
-    assert_eq!(second.log().matches("it is only read").count(), 1, "{}", second.log());
+    assert_eq!(second.log().matches("is read-only").count(), 1, "{}", second.log());
     ended(second).await;
 }
 

@@ -79,18 +79,18 @@ async fn what_was_not_recorded_says_what_differs_and_never_what_was_asked() {
         (
             Ask::of(["a", "Canary", "b"]),
             format!(
-                "1 of 3 inputs; POST /v1/embeddings of openai with model \"{small}\" was recorded, but not with this query and body"
+                "1 of 3 inputs; POST /v1/embeddings of openai with model \"{small}\" is recorded, but with a different query or body"
             ),
         ),
         (
             Ask { model: "other".to_owned(), ..Ask::of(["a"]) },
             format!(
-                "1 of 1 inputs; POST /v1/embeddings of openai was recorded with model \"{small}\", not with model \"other\""
+                "1 of 1 inputs; POST /v1/embeddings of openai is recorded with model \"{small}\", not with model \"other\""
             ),
         ),
         (
             Ask::of(["a"]).path("/mistral/v1/embeddings"),
-            "nothing was recorded for POST /v1/embeddings of mistral".to_owned(),
+            "POST /v1/embeddings of mistral has no recording".to_owned(),
         ),
     ] {
         let answer = replay.client().embed(&ask).await;
@@ -104,9 +104,7 @@ async fn what_was_not_recorded_says_what_differs_and_never_what_was_asked() {
     }
     replay.called_nobody();
     let log = replay.sidecar.log();
-    assert!(
-        log.contains("a replay was asked for what it does not have") && !log.contains("Canary")
-    );
+    assert!(log.contains("not recorded: ") && !log.contains("Canary"));
 }
 
 #[tokio::test]

@@ -74,7 +74,7 @@ async fn a_change_of_protocol_passes_unrecorded_and_is_refused_in_a_replay() {
         assert_eq!(client.answer().await.status, 101);
         client.until(b"hello").await;
     }
-    assert_eq!(sidecar.log().matches("is not recorded, and a replay").count(), 1);
+    assert_eq!(sidecar.log().matches("not recorded: a protocol upgrade").count(), 1);
     finish(sidecar).await;
     let replay = recording.replay();
     let mut client = Raw::connect(replay.sidecar.proxy).await;

@@ -142,7 +142,7 @@ async fn what_is_not_recorded_fails_in_the_callers_dialect() {
     let answer = post(&replay.client(), CHAT, &other).await;
     assert!(answer.is_own_error(404, "not_recorded"), "{answer:?}");
     let said = answer.text();
-    assert!(said.contains("was recorded, but not with this query and body"), "{said}");
+    assert!(said.contains("is recorded, but with a different query or body"), "{said}");
     let answer = post(&replay.client(), "/anthropic/v1/messages", &other).await;
     let body: serde_json::Value = serde_json::from_slice(&answer.body).unwrap();
     assert_eq!((answer.status, &body["error"]["type"]), (404, &json!("not_found_error")));

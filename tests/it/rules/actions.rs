@@ -123,11 +123,11 @@ async fn an_answer_of_a_rule_is_neither_a_hit_nor_forwarded_and_says_which_rule_
     let explain = ("x-larder-explain", "1");
     let made = post(&sidecar.client(), CHAT, &[explain], &chat("", "a")).await;
     assert_eq!(made.header("cache-status"), "larder; detail=rule");
-    let why = "rule: larder answered it itself, as the operator wants (rule short)";
+    let why = "rule: a rule of the configuration answered the request (rule short)";
     assert_eq!(made.header("x-larder-explain"), why);
     assert_eq!(made.header("server-timing"), "");
     let sent = post(&sidecar.client(), CHAT, &[explain, ("x-cheap", "1")], &chat("", "a b")).await;
-    let why = "nothing like it was asked of late (rule cheaper)";
+    let why = "first time: no similar request among the last 256 misses (rule cheaper)";
     assert_eq!(sent.header("x-larder-explain"), why);
     let told = sidecar.admin().get("/api/explain?rule=short").await;
     let told: Value = serde_json::from_slice(&told.body).unwrap();

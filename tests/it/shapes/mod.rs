@@ -221,6 +221,9 @@ async fn errors_of_larder_s_own_have_the_shape_of_their_endpoint() {
             "gemini" if said["error"]["code"] == 504 => &said["error"]["message"],
             _ => &said["error"]["message"],
         };
-        assert_eq!(message, "not in the cache, and only-if-cached was asked", "{provider}{path}");
+        assert_eq!(
+            message, "not in the cache, and the request has only-if-cached",
+            "{provider}{path}"
+        );
     }
 }

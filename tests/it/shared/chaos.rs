@@ -14,13 +14,13 @@ async fn open(replica: &Sidecar) {
 async fn a_server_that_is_not_there_yet_is_found_when_it_comes() {
     let (mut redis, provider) = (RedisServer::not_yet(), Simulated::instant());
     let one = replica(provider.address, &redis.url(), "");
-    until("it says so", || async { one.log().contains("redis cannot be reached") }).await;
+    until("it says so", || async { one.log().contains("redis tier down: cannot connect") }).await;
     one.client().right(&Ask::of(["early"])).await;
     redis.up().await;
     ready(&one).await;
     one.client().right(&Ask::of(["late"])).await;
     redis.has(1).await;
-    assert_eq!(one.log().matches("cannot be reached").count(), 1, "{}", one.log());
+    assert_eq!(one.log().matches("cannot connect").count(), 1, "{}", one.log());
 }
 
 #[tokio::test]
@@ -80,7 +80,7 @@ async fn a_server_that_forgets_or_has_no_room_costs_no_request() {
     let refused = || async { one.metric("larder_cache_errors_total", "refused").await > 0.0 };
     until("redis refuses", refused).await;
     load.goes_on(50).await;
-    assert!(one.log().contains("redis refuses"), "{}", one.log());
+    assert!(one.log().contains("redis rejected a command"), "{}", one.log());
     assert_eq!(redis.cli(&["CONFIG", "SET", "maxmemory", "0"]), "OK");
     redis.cli(&["FLUSHALL"]);
     redis.has(5).await;

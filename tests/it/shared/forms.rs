@@ -67,7 +67,7 @@ async fn a_user_with_a_password_and_few_rights_is_enough() {
     // A wrong password is a miss and a line in the log.
     let url = format!("redis://larder:canary-wrong@127.0.0.1:{}", redis.port);
     let apart = replica(provider.address, &url, "");
-    until("it says so", || async { apart.log().contains("redis cannot be reached") }).await;
+    until("it says so", || async { apart.log().contains("redis tier down: cannot connect") }).await;
     apart.client().right(&Ask::of(["apart"])).await;
     assert!(!apart.log().contains("canary-wrong"));
 }
@@ -117,7 +117,8 @@ async fn a_server_over_tls_is_shared_and_verified() {
     shares(&one, &other, "tls").await;
     // Nobody else is talked to.
     let doubting = replica(provider.address, &url, "");
-    until("it says so", || async { doubting.log().contains("redis cannot be reached") }).await;
+    until("it says so", || async { doubting.log().contains("redis tier down: cannot connect") })
+        .await;
     doubting.client().right(&Ask::of(["doubt"])).await;
     drop(fs::remove_dir_all(folder));
 }

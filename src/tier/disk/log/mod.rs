@@ -202,7 +202,7 @@ impl Log {
 
     fn writer(&self) -> io::Result<MutexGuard<'_, Writer>> {
         let closed = || {
-            let what = "the log is open for reading only";
+            let what = "the log is read-only";
             io::Error::new(io::ErrorKind::ReadOnlyFilesystem, what)
         };
         self.writer.as_ref().map(lock).ok_or_else(closed)
