@@ -1,38 +1,33 @@
-//! What can only be wrong with settings as a whole.
-
-use std::time::Duration;
+//! Problems between keys that are well formed by themselves.
 
 use super::base_url;
 use super::built_in::DIALECTS;
 use super::listening;
-use super::read::{Problem, unknown};
+use super::private_file;
+use super::read::{Problem, nearest, unknown_value};
 use super::units::is_loopback;
 use super::words::{Auth, Mode};
 use super::{Config, Provider};
 
-/// A look-up gives up a little before its time, and must have some left.
-const LEAST_TIMEOUT: Duration = Duration::from_millis(2);
-
 impl Config {
-    /// What is wrong with values that are well formed by themselves.
+    /// The problems between keys.
     pub(super) fn check(&self) -> Vec<Problem> {
         let mut problems = Vec::new();
         let mut wrong = |key: String, message: String| {
-            problems.push(Problem { place: "config".to_owned(), key, message });
+            let place = self.sources.place(&key).to_owned();
+            problems.push(Problem { place, key, message });
         };
         if !self.providers.contains_key(&self.server.default_provider) {
-            let names: Vec<&str> = self.providers.keys().map(String::as_str).collect();
-            let message = unknown("provider", &self.server.default_provider, &names);
+            let message = unknown_value("provider", &self.server.default_provider, &self.names());
             wrong("server.default_provider".to_owned(), message);
         }
         listening::check(&self.server, &mut wrong);
         if self.server.mode != Mode::Live && self.server.recordings.is_empty() {
-            let message = "is needed to record and to replay (--recordings)";
-            wrong("server.recordings".to_owned(), message.to_owned());
+            // The mode is what is written: its place is the better one.
+            let message = "record and replay need server.recordings (--recordings)";
+            wrong("server.mode".to_owned(), message.to_owned());
         }
-        if self.redis.timeout < LEAST_TIMEOUT {
-            wrong("redis.timeout".to_owned(), "must be at least 2ms".to_owned());
-        }
+        self.check_bounds(&mut wrong);
         self.check_access(&mut wrong);
         if let Err(message) = self.traces.check() {
             wrong("traces.endpoint".to_owned(), message);
@@ -44,9 +39,25 @@ impl Config {
         }
         problems
     }
-}
 
-impl Config {
+    /// Warnings about a configuration that is valid.
+    pub fn warnings(&self) -> Vec<String> {
+        let listen = self.server.listen;
+        if self.access.auth != Auth::Off || is_loopback(listen.ip()) {
+            return Vec::new();
+        }
+        vec![format!(
+            "server.listen ({listen}) is not on loopback, and access.auth is off: every client that \
+             reaches it uses this cache; set access.auth to \"verify\" or \"allowlist\", or listen \
+             on 127.0.0.1"
+        )]
+    }
+
+    /// The names of the providers.
+    pub(super) fn names(&self) -> Vec<&str> {
+        self.providers.keys().map(String::as_str).collect()
+    }
+
     fn check_settings(
         &self,
         name: &str,
@@ -54,19 +65,22 @@ impl Config {
         mut wrong: impl FnMut(String, String),
     ) {
         if !is_name(name) {
-            let message = "is no name of a provider: letters, digits, and - _ . between them";
+            let message =
+                "is not a name of a provider; use letters, digits, and - _ . between them";
             wrong(String::new(), message.to_owned());
         }
-        if let Err(message) = base_url::check(&provider.base_url) {
+        if provider.base_url.is_empty() {
+            wrong(".base_url".to_owned(), missing_url(name));
+        } else if let Err(message) = base_url::check(&provider.base_url) {
             wrong(".base_url".to_owned(), message);
         }
         if !DIALECTS.contains(&provider.dialect.as_str()) {
-            let message = unknown("dialect", &provider.dialect, DIALECTS);
+            let message = unknown_value("dialect", &provider.dialect, DIALECTS);
             wrong(".dialect".to_owned(), message);
         }
         if provider.api_key_env.key().is_some() && self.is_open() {
-            let message = "would be for whoever reaches server.listen, which is not on loopback; \
-                           set access.auth = \"allowlist\"";
+            let message = "every client that reaches server.listen, which is not on loopback, would \
+                           use this key; set access.auth = \"allowlist\"";
             wrong(".api_key_env".to_owned(), message.to_owned());
         }
         for other in &provider.fallback {
@@ -77,24 +91,14 @@ impl Config {
         if let Err((key, message)) = self.check_store(name) {
             wrong(format!(".{key}"), message);
         }
-        if provider.max_connections == 0 {
-            wrong(".max_connections".to_owned(), "must be at least 1".to_owned());
-        }
-        let most = provider.max_connections.min(provider.idle_connections);
-        if provider.warm_connections > most {
-            let message = "is more than max_connections or idle_connections allow";
-            wrong(".warm_connections".to_owned(), message.to_owned());
-        }
     }
 
-    /// A fallback has to understand what it is sent, and must not be shown a credential that is meant for
-    /// somebody else.
+    /// A fallback must understand the requests, and must not get a credential of another host.
     fn check_fallback(&self, provider: &Provider, other: &str) -> Result<(), String> {
-        let names: Vec<&str> = self.providers.keys().map(String::as_str).collect();
-        let fallback =
-            self.providers.get(other).ok_or_else(|| unknown("provider", other, &names))?;
+        let fallback = self.providers.get(other);
+        let fallback = fallback.ok_or_else(|| unknown_value("provider", other, &self.names()))?;
         if fallback.dialect != provider.dialect {
-            return Err(format!("{other:?} speaks another dialect, {:?}", fallback.dialect));
+            return Err(format!("{other:?} has another dialect, {:?}", fallback.dialect));
         }
         if std::ptr::eq(fallback, provider) {
             return Err(format!("{other:?} is the provider itself"));
@@ -109,42 +113,53 @@ impl Config {
         Ok(())
     }
 
-    /// Whether whoever reaches this machine is answered.
+    /// Whether clients from other machines are served without a key of larder's own.
     fn is_open(&self) -> bool {
         self.access.auth != Auth::Allowlist && !is_loopback(self.server.listen.ip())
     }
 
-    /// Who is answered, and by whom: a list that nothing is on lets nobody in, and one that nothing is
-    /// held against lets everybody in.
-    fn check_access(&self, wrong: &mut impl FnMut(String, String)) {
+    /// An empty allowlist would refuse every client; keys without an allowlist would admit every client.
+    fn check_access(&self, wrong: &mut dyn FnMut(String, String)) {
         let keys = self.access.all_keys().count();
         if self.access.auth == Auth::Allowlist && keys == 0 {
-            let message = "needs keys: set access.keys_file or access.keys (LARDER_KEYS)";
+            let message =
+                "\"allowlist\" needs keys: set access.keys_file or access.keys (LARDER_KEYS)";
             wrong("access.auth".to_owned(), message.to_owned());
         }
         if self.access.auth != Auth::Allowlist && keys > 0 {
-            let message =
-                "is not \"allowlist\", so that the keys that are listed would let everybody in";
+            let message = "is not \"allowlist\", so the keys would not be checked; set access.auth = \
+                           \"allowlist\" (LARDER_AUTH), or remove the keys";
             wrong("access.auth".to_owned(), message.to_owned());
+        }
+        if let Some(name) = self.access.keys_file.name()
+            && let Err(message) = private_file::check(name)
+        {
+            wrong("access.keys_file".to_owned(), message);
         }
     }
 }
 
-/// Whether a provider can be reached by its name, and told from others by it: it is the first segment of
-/// paths, and a part of other names.
+/// The message for a provider without an address.
+fn missing_url(name: &str) -> String {
+    let known: Vec<&str> = super::BUILT_IN.iter().map(|built_in| built_in.name).collect();
+    let near = nearest(name, &known).map(|near| format!("; did you mean {near:?}?"));
+    format!("is missing: {name:?} is not a built-in provider{}", near.unwrap_or_default())
+}
+
+/// Whether a text can be the name of a provider: the first segment of paths, and a part of metric labels.
 fn is_name(name: &str) -> bool {
     let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-_.".contains(&byte);
     name.bytes().all(is_plain) && name.starts_with(|c: char| c.is_ascii_alphanumeric())
 }
 
-/// Whose machine is shown a credential.
+/// The host that gets a credential.
 fn host(provider: &Provider) -> Option<String> {
     let url: http::Uri = provider.base_url.parse().ok()?;
     Some(url.host()?.to_ascii_lowercase())
 }
 
 impl Provider {
-    /// Whether it is called over TLS; the names of schemes have no case.
+    /// Whether it is called over TLS. Schemes are case-insensitive.
     pub fn has_tls(&self) -> bool {
         self.base_url.get(..6).is_some_and(|scheme| scheme.eq_ignore_ascii_case("https:"))
     }

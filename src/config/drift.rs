@@ -1,20 +1,20 @@
-//! Whether hits are doubted, and how many.
+//! The drift check.
 
 use super::Share;
 use super::read::{Key, Reader, Section, Table, section};
 use super::units::Setting;
 
 section! {
-    /// Whether what is kept is still what the provider would say: hits for embeddings are asked again in
-    /// the background, with the caller's own credential, and the vectors compared.
+    /// Drift check: larder requests some embedding hits again, in the background and with the client's
+    /// credential, and compares the vectors.
     Drift {
-        /// The share of hits that is asked again, from 0 to 1. Each is a call that is billed: a thousandth
-        /// is plenty.
+        /// Share of embedding hits that are requested again, from 0 to 1. 0 disables the check. The provider
+        /// bills each call; 0.001 is enough.
         share: Share = "0",
-        /// From which cosine distance on that is a warning in the log: 0 is the same, 2 the contrary.
-        /// Providers that compute in batches differ by about 1e-6 by themselves.
+        /// Cosine distance from which a difference is a warning in the log. 0: the same direction. Providers
+        /// that compute in batches differ by about 1e-6.
         distance: Share = "0.01",
-        /// Whether everything of the model is purged then.
+        /// Purges all entries of the model after such a difference.
         purge: bool = "false",
     }
 }

@@ -1,17 +1,20 @@
-//! Keys, wherever the configuration says they are: in a file, in a list, in the environment. They are
-//! read where they are named, so that what is missing is an error of that place.
+//! Keys from a file, a list, or the environment. They are read with the configuration, so that a missing
+//! one is an error with a place.
 
 use std::env;
 use std::fmt;
 use std::fs;
 
+use serde_json::Value;
+
 use super::read::Problem;
+use super::setting::list_of;
 use super::units::{Secret, Setting};
 
-/// What is wrong where a variable is not there.
+/// The error of a variable that is not set.
 const UNSET: &str = "is not set";
 
-/// A file of keys, one a line; empty lines and those that begin with `#` are none.
+/// A file of keys, one a line. Empty lines and lines that begin with `#` do not count.
 #[derive(Clone, PartialEq, Eq)]
 pub struct KeyFile {
     name: String,
@@ -22,6 +25,11 @@ impl KeyFile {
     /// The keys in it.
     pub fn keys(&self) -> &[Secret] {
         &self.keys
+    }
+
+    /// Its path; `None` if none is configured.
+    pub fn name(&self) -> Option<&str> {
+        Some(self.name.as_str()).filter(|name| !name.is_empty())
     }
 }
 
@@ -37,7 +45,7 @@ impl Setting for KeyFile {
         let lines = lines.lines().map(str::trim);
         let keys = lines.filter(|line| !line.is_empty() && !line.starts_with('#'));
         let keys = keys.map(Secret::parse).collect::<Result<Vec<_>, _>>()?;
-        if keys.is_empty() { Err(format!("{name}: holds no key")) } else { Ok(Self { name, keys }) }
+        if keys.is_empty() { Err(format!("{name}: has no key")) } else { Ok(Self { name, keys }) }
     }
 }
 
@@ -52,6 +60,14 @@ impl Setting for Vec<Secret> {
 
     fn parse(text: &str) -> Result<Self, String> {
         Vec::<String>::parse(text)?.iter().map(|key| Secret::parse(key)).collect()
+    }
+
+    fn shown(text: &str) -> String {
+        Secret::shown(text)
+    }
+
+    fn schema() -> Value {
+        list_of(&Secret::schema())
     }
 }
 
@@ -69,8 +85,8 @@ impl KeyVariable {
     }
 }
 
-/// Whether a problem is that a provider's key is not in the environment, which is none to who calls no
-/// provider.
+/// Whether a problem is a provider's key that is not in the environment. It is none if no provider is
+/// called.
 pub(super) fn is_unset(problem: &Problem) -> bool {
     problem.key.ends_with(".api_key_env") && problem.message.ends_with(UNSET)
 }
@@ -85,7 +101,7 @@ impl Setting for KeyVariable {
         }
         let in_name = |byte: u8| byte.is_ascii_uppercase() || byte.is_ascii_digit() || byte == b'_';
         if !name.bytes().all(in_name) {
-            // It may well be the key itself.
+            // The text may be the key itself: it is not repeated.
             return Err(
                 "expected a variable's name, in capitals, such as OPENAI_API_KEY".to_owned()
             );
@@ -94,7 +110,7 @@ impl Setting for KeyVariable {
         if key.trim().is_empty() {
             return Err(format!("the environment variable {name} {UNSET}"));
         }
-        // What cannot stand in a header would fail each call.
+        // A key that cannot stand in a header would fail each call.
         if !key.trim().bytes().all(|byte| byte.is_ascii_graphic()) {
             return Err(format!("the environment variable {name} does not hold a key"));
         }

@@ -1,18 +1,18 @@
-//! What is logged.
+//! The log.
 
 use super::read::{Key, Reader, Section, Table, section};
 use super::units::Setting;
 use super::words::{LogFormat, LogLevel};
 
 section! {
-    /// What is logged, and how. Logs go to standard error.
+    /// Log, on standard error.
     Log {
-        /// For people, or one JSON object a line.
+        /// `text`: for people. `json`: one JSON object a line.
         format: LogFormat = "text",
-        /// From which weight on events are logged.
+        /// Minimum log level: `error`, `warn`, `info`, `debug` or `trace`.
         level: LogLevel = "info",
-        /// A line for each request as well, when the head of its answer goes out: path, provider, status,
-        /// what the cache did, milliseconds. Never a body, a query or a credential.
+        /// Also logs each request when the head of its response is sent: path, provider, status, cache result,
+        /// milliseconds. Never bodies, queries or credentials.
         requests: bool = "false",
     }
 }

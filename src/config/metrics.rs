@@ -1,13 +1,13 @@
-//! What is shown at `/metrics` beside what always is.
+//! Optional metrics.
 
 use super::read::{Key, Reader, Section, Table, section};
 use super::units::Setting;
 
 section! {
-    /// What `/metrics` shows on the admin's listener beside larder's own series.
+    /// Optional metrics at `/metrics` on the admin listener.
     Metrics {
-        /// Calls and tokens under `OpenTelemetry`'s names as well: `gen_ai_client_operation_duration_seconds`
-        /// and `gen_ai_client_token_usage`, for boards that are written against those.
+        /// Also exports calls and tokens under the names of `OpenTelemetry`:
+        /// `gen_ai_client_operation_duration_seconds` and `gen_ai_client_token_usage`.
         gen_ai: bool = "false",
     }
 }

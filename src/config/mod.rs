@@ -1,32 +1,44 @@
-//! The configuration: as written, then as resolved. Nothing is bound or opened before all is valid.
+//! The configuration. Nothing is bound or opened before all of it is valid.
 //!
-//! Each section is declared once, with its doc comments; the commented default file and the
-//! reference are rendered from those (`config/reference.rs`).
+//! Each section is declared once, with its doc comments. The default file, the reference and the JSON
+//! schema are generated from those (`reference.rs`, `schema.rs`).
 
 mod base_url;
+mod bounds;
 mod built_in;
 mod check;
+mod differences;
 mod drift;
+pub mod environment;
 pub mod keys;
 mod listening;
 mod log;
 mod metrics;
 mod models;
+mod nearest;
 pub mod pem_file;
 mod prices;
+mod private_file;
 mod providers;
 mod read;
 pub mod reference;
 mod rules;
+pub mod schema;
+mod secret;
 mod sections;
+mod setting;
 pub mod sharers;
 pub mod socket_path;
+mod sources;
 pub mod stores;
 #[cfg(test)]
 mod tests;
+mod text_form;
 mod traces;
 pub mod units;
 pub mod words;
+#[cfg(test)]
+mod wrong_files;
 
 use std::collections::BTreeMap;
 
@@ -38,86 +50,101 @@ pub use log::Log;
 pub use metrics::Metrics;
 pub use models::ModelRules;
 pub use prices::{Price, PriceList, Prices};
-pub use read::{Key, Override, Problem, Section, is_written};
-use read::{Reader, Table, unknown};
+use read::Reader;
+pub use read::{Key, Override, Problem, Section, is_written, unknown};
 pub use rules::{Action, Conditions, Glob, HeaderTest, Keywords, Pattern, Rule};
 pub use sections::{Access, Cache, Disk, Provider, Redis, Server};
+pub use sources::Sources;
 pub use traces::{Share, Traces};
 use words::Mode;
 
 /// The whole configuration, valid.
 #[derive(Debug, Clone)]
 pub struct Config {
-    /// The listeners.
+    /// The listeners, and the limits of requests.
     pub server: Server,
-    /// What is kept.
+    /// The cache, and its lifetimes.
     pub cache: Cache,
-    /// Who is answered.
+    /// The authentication of clients.
     pub access: Access,
-    /// What tokens cost.
+    /// The prices of tokens.
     pub prices: Prices,
-    /// What lasts.
+    /// The disk tier.
     pub disk: Disk,
-    /// What is shared.
+    /// The shared tier.
     pub redis: Redis,
-    /// What is logged.
+    /// The log.
     pub log: Log,
-    /// What is shown of it.
+    /// Optional metrics.
     pub metrics: Metrics,
-    /// What is traced.
+    /// Traces.
     pub traces: Traces,
-    /// What is doubted.
+    /// The drift check.
     pub drift: Drift,
-    /// What becomes of some requests for a model's words, in this order.
+    /// The rules for chat requests, in their order.
     pub rules: Vec<Rule>,
-    /// The providers by name, those built in included.
+    /// The providers by name, the built-in ones included.
     pub providers: BTreeMap<String, Provider>,
+    /// The origins of the values.
+    pub sources: Sources,
 }
 
 impl Config {
-    /// Reads a file's text under what flags and environment say; every problem at once.
+    /// Reads a file's text under the overrides. An error has all problems at once.
     pub fn read(file: &str, text: &str, overrides: &[Override]) -> Result<Self, Vec<Problem>> {
         let mut reader = Reader::new(file, text, overrides);
         let parsed = DeTable::parse(text).map_err(|error| {
-            reader.note(
-                error.span().unwrap_or_default(),
-                String::new(),
-                error.message().to_owned(),
-            );
+            let span = error.span().unwrap_or_default();
+            let key = reader.key_near(span.start);
+            reader.note(span, key, error.message().to_owned());
             reader.problems.clone()
         })?;
-        let root = parsed.get_ref();
-        refuse_unknown_sections(&mut reader, root);
-        let server = Server::read(&mut reader, &table(root, "server"));
-        let config = Self {
-            cache: Cache::read(&mut reader, &table(root, "cache")),
-            access: Access::read(&mut reader, &table(root, "access")),
-            prices: Prices::read(&mut reader, &table(root, "prices")),
-            disk: Disk::read(&mut reader, &table(root, "disk")),
-            redis: Redis::read(&mut reader, &table(root, "redis")),
-            log: Log::read(&mut reader, &table(root, "log")),
-            metrics: Metrics::read(&mut reader, &table(root, "metrics")),
-            drift: Drift::read(&mut reader, &table(root, "drift")),
-            traces: Traces::read(&mut reader, &table(root, "traces")),
-            rules: rules::read(&mut reader, root),
-            providers: providers::read(&mut reader, root, &server),
-            server,
-        };
+        let mut config = Self::read_sections(&mut reader, parsed.get_ref());
         if config.server.mode == Mode::Replay {
             reader.problems.retain(|problem| !keys::is_unset(problem));
         }
-        reader.problems.extend(config.check());
-        reader.problems.extend(config.check_rules());
-        if reader.problems.is_empty() { Ok(config) } else { Err(reader.problems) }
+        let mut problems = reader.problems;
+        config.sources = reader.sources;
+        problems.extend(config.check());
+        problems.extend(config.check_rules());
+        if problems.is_empty() { Ok(config) } else { Err(problems) }
+    }
+
+    fn read_sections(reader: &mut Reader<'_>, root: &DeTable<'_>) -> Self {
+        refuse_unknown_sections(reader, root);
+        let server = section(reader, root, "server");
+        Self {
+            cache: section(reader, root, "cache"),
+            access: section(reader, root, "access"),
+            prices: section(reader, root, "prices"),
+            disk: section(reader, root, "disk"),
+            redis: section(reader, root, "redis"),
+            log: section(reader, root, "log"),
+            metrics: section(reader, root, "metrics"),
+            traces: section(reader, root, "traces"),
+            drift: section(reader, root, "drift"),
+            rules: rules::read(reader, root),
+            providers: providers::read(reader, root, &server),
+            server,
+            sources: Sources::default(),
+        }
     }
 }
 
 impl Config {
-    /// The server's own section by itself, whatever is wrong beside it; `None` where the text is no TOML.
+    /// The section of the server by itself, whatever is wrong in others; `None` if the text is no TOML.
     pub fn read_server(name: &str, text: &str, overrides: &[Override]) -> Option<Server> {
         let parsed = DeTable::parse(text).ok()?;
         let mut reader = Reader::new(name, text, overrides);
-        Some(Server::read(&mut reader, &table(parsed.get_ref(), "server")))
+        Some(section(&mut reader, parsed.get_ref(), "server"))
+    }
+
+    /// The names of the providers that a file has; none if the text is no TOML.
+    pub fn provider_names(text: &str) -> Vec<String> {
+        let Ok(parsed) = DeTable::parse(text) else { return Vec::new() };
+        let providers = parsed.get_ref().get("providers");
+        let names = providers.and_then(|value| value.get_ref().as_table()).into_iter().flatten();
+        names.map(|(name, _)| name.get_ref().to_string()).collect()
     }
 }
 
@@ -141,12 +168,14 @@ fn refuse_unknown_sections(reader: &mut Reader<'_>, root: &DeTable<'_>) {
             let message = unknown("section", name.get_ref(), &KNOWN);
             reader.note(name.span(), name.get_ref().to_string(), message);
         } else if !value.get_ref().is_table() && name.get_ref() != "rules" {
-            let message = "is a section: write it as [name]".to_owned();
-            reader.note(name.span(), name.get_ref().to_string(), message);
+            let name_of = name.get_ref();
+            let message = format!("is a section; write it as [{name_of}]");
+            reader.note(name.span(), name_of.to_string(), message);
         }
     }
 }
 
-fn table<'t>(root: &'t DeTable<'t>, name: &str) -> Table<'t> {
-    Table { name: name.to_owned(), keys: root.get(name).and_then(|v| v.get_ref().as_table()) }
+fn section<S: Section>(reader: &mut Reader<'_>, root: &DeTable<'_>, name: &str) -> S {
+    let table = reader.section(root, name);
+    S::read(reader, &table)
 }

@@ -1,5 +1,7 @@
 //! Rules for models by name.
 
+use serde_json::Value;
+
 use super::units::Setting;
 use super::words::ChatCache;
 
@@ -38,6 +40,10 @@ impl Setting for ModelRules {
             Ok((model.trim().to_owned(), ChatCache::parse(word.trim())?))
         };
         Vec::<String>::parse(text)?.into_iter().map(rule).collect::<Result<_, _>>().map(Self)
+    }
+
+    fn schema() -> Value {
+        Vec::<String>::schema()
     }
 }
 

@@ -1,11 +1,11 @@
-//! A file of PEM, read where it is named, so that one that is missing is an error of that place.
+//! A file of PEM, read with the configuration, so that a missing one is an error with a place.
 
 use std::fmt;
 use std::fs;
 
 use super::units::Setting;
 
-/// A file of certificates, or of a key; empty is none. It shows its name, and never what it holds.
+/// A file of certificates, or of a key. Empty is none. It prints its name only.
 #[derive(Clone, PartialEq, Eq)]
 pub struct PemFile {
     name: String,
@@ -18,12 +18,12 @@ impl PemFile {
         !self.name.is_empty()
     }
 
-    /// Where it was read.
+    /// Its path.
     pub fn name(&self) -> &str {
         &self.name
     }
 
-    /// What it held.
+    /// Its content.
     pub fn bytes(&self) -> &[u8] {
         &self.bytes
     }

@@ -1,17 +1,19 @@
-//! What models cost, by name.
+//! Prices of models.
+
+use serde_json::Value;
 
 use super::models::fits;
 use super::read::{Key, Reader, Section, Table, section};
 use super::units::Setting;
 
 section! {
-    /// What tokens cost, for the estimate of what was saved. What a provider really bills is its own
-    /// affair: discounts, batches and its own cache are not in it.
+    /// Prices of tokens, for the estimate of savings. Discounts, batch prices and provider-side caches are
+    /// not included.
     Prices {
-        /// When the prices below were looked up: list prices, as `LiteLLM` 1.106.2 has them.
+        /// Date of the prices below: list prices of `LiteLLM` 1.106.2.
         as_of: String = "2026-11-26",
-        /// Prices of models, the first that fits: a name, or the beginning of one before `*`, and dollars
-        /// for a million tokens that it reads, and after `/` that it writes.
+        /// Prices of models: a name, or its beginning before `*`, and US dollars for a million input
+        /// tokens, then after `/` for a million output tokens. The first match counts.
         models: PriceList = "text-embedding-3-small=0.02, text-embedding-3-large=0.13, text-embedding-ada-002=0.1, \
             gpt-5.6-terra*=2/12, gpt-5.6-luna*=0.2/1.2, gpt-5.6*=4/20, gpt-5.5*=5/30, gpt-5.4-mini*=0.75/4.5, \
             gpt-5.4-nano*=0.2/1.25, gpt-5.4*=2.5/15, gpt-5.2*=1.75/14, gpt-5-mini*=0.25/2, gpt-5-nano*=0.05/0.4, \
@@ -26,7 +28,7 @@ section! {
             gemini-embedding-001=0.15, gemini-embedding-2*=0.2, gemini-2.5-pro*=1.25/10, \
             gemini-2.5-flash-lite*=0.1/0.4, gemini-2.5-flash*=0.3/2.5, gemini-3-flash*=0.5/3, \
             gemini-3.1-pro*=2/12, deepseek-chat=0.28/0.42, deepseek-reasoner=0.28/0.42",
-        /// The same, looked at before those; for what is missing or other than listed there.
+        /// Your own prices in the same form. They take precedence over `models`.
         own: PriceList = "",
     }
 }
@@ -80,6 +82,10 @@ impl Setting for PriceList {
             Ok((model.trim().to_owned(), price))
         };
         Vec::<String>::parse(text)?.into_iter().map(price).collect::<Result<_, _>>().map(Self)
+    }
+
+    fn schema() -> Value {
+        Vec::<String>::schema()
     }
 }
 

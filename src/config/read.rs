@@ -1,15 +1,21 @@
 //! From text to values: every key of every section, every error at once, each with its place.
 //!
-//! A value is looked for in the flags, then the environment, then the file, then the default. What
-//! the keys mean is the business of the sections in `config/sections.rs` and beside it.
+//! Precedence: flag, environment, file, default. The sections (`config/sections.rs` and its neighbours)
+//! define the keys.
 
 use std::collections::HashMap;
 use std::fmt;
 use std::ops::Range;
 
+use serde_json::Value;
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
+pub use super::nearest::unknown;
+pub(super) use super::nearest::{nearest, unknown_value};
+use super::sources::{Entry, Sources};
+use super::text_form::as_text;
+pub(super) use super::text_form::literal;
 use super::units::Setting;
 
 /// One key of a section, as the reference shows it.
@@ -17,19 +23,21 @@ use super::units::Setting;
 pub struct Key {
     /// Its name in the file.
     pub name: &'static str,
-    /// What its type is called.
+    /// The name of its type.
     pub kind: &'static str,
     /// Whether TOML needs quotes around it.
     pub quoted: bool,
-    /// The text form of the value that stands where nothing is written.
+    /// The text form of its default.
     pub default: &'static str,
-    /// What it does, as in its doc comment.
+    /// Its doc comment.
     pub doc: &'static str,
+    /// The JSON schema of its values.
+    pub schema: fn() -> Value,
 }
 
 /// A part of the configuration that is read key by key.
 pub trait Section: Sized {
-    /// What the section is for.
+    /// Its doc comment.
     const DOC: &'static str;
     /// Its keys, in the order of the file.
     const KEYS: &'static [Key];
@@ -57,6 +65,7 @@ macro_rules! section {
                 quoted: <$type as Setting>::QUOTED,
                 default: $default,
                 doc: concat!($($doc, "\n"),*),
+                schema: <$type as Setting>::schema,
             },)*];
 
             fn read(reader: &mut Reader<'_>, table: &Table<'_>) -> Self {
@@ -68,14 +77,14 @@ macro_rules! section {
 }
 pub(super) use section;
 
-/// One thing that is wrong, and where.
+/// An error of the configuration, with its place.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Problem {
     /// The file and line, the environment variable, or the flag.
     pub place: String,
     /// The key with its section, such as `server.listen`.
     pub key: String,
-    /// What is wrong with it.
+    /// The reason, and what to do.
     pub message: String,
 }
 
@@ -89,14 +98,14 @@ impl fmt::Display for Problem {
     }
 }
 
-/// A value from a flag or an environment variable, which stands above the file.
+/// A value from a flag or an environment variable. It takes precedence over the file.
 #[derive(Debug, Clone)]
 pub struct Override {
     /// The key with its section, such as `server.listen`.
     pub key: String,
     /// The text form of the value.
     pub text: String,
-    /// Where it comes from, for errors: `--listen` or `LARDER_LISTEN`.
+    /// Its origin, for errors: `--listen` or `LARDER_LISTEN`.
     pub place: String,
 }
 
@@ -105,55 +114,89 @@ pub struct Override {
 pub struct Table<'a> {
     /// The section's name, such as `providers.openai`.
     pub name: String,
+    /// The section's heading in TOML, such as `[providers.openai]`.
+    pub heading: String,
     /// Its keys as written.
     pub keys: Option<&'a DeTable<'a>>,
 }
 
-/// The file and what stands above it, and what was found to be wrong so far.
+/// The file, the overrides, and the problems found so far.
 #[derive(Debug)]
 pub struct Reader<'a> {
     file: &'a str,
     text: &'a str,
     overrides: HashMap<&'a str, &'a Override>,
-    /// Everything that is wrong, in the order in which it was found.
+    /// All problems, in the order in which they were found.
     pub problems: Vec<Problem>,
+    /// The origins of the values read so far.
+    pub sources: Sources,
 }
 
 impl<'a> Reader<'a> {
-    /// A reader over the file's name and text, and the values that stand above it.
+    /// A reader over the file's name and text, and the overrides.
     pub fn new(file: &'a str, text: &'a str, overrides: &'a [Override]) -> Self {
         let overrides = overrides.iter().map(|over| (over.key.as_str(), over)).collect();
-        Self { file, text, overrides, problems: Vec::new() }
+        Self { file, text, overrides, problems: Vec::new(), sources: Sources::of(file) }
     }
 
     /// The value of one key: override, file, default. A bad value is noted and the default taken.
     pub fn take<T: Setting>(&mut self, table: &Table<'_>, name: &str, default: &str) -> T {
+        let by_default = || T::parse(default).expect("a test parses every default");
         let key = format!("{}.{name}", table.name);
-        let (place, text) = match (self.overrides.get(key.as_str()), written(table, name)) {
+        let over = self.overrides.get(key.as_str()).copied();
+        let (place, text) = match (over, written(table, name)) {
             (Some(over), _) => (over.place.clone(), Ok(over.text.clone())),
             (None, Some(value)) => (self.place(value.span()), as_text(value.get_ref())),
-            (None, None) => (String::new(), Ok(default.to_owned())),
+            (None, None) => return by_default(),
         };
-        text.and_then(|text| T::parse(&text)).unwrap_or_else(|message| {
-            self.problems.push(Problem { place, key, message });
-            T::parse(default).expect("every default is a valid value; a test sweeps them")
-        })
+        self.sources.note(&key, place.clone());
+        if over.is_some() {
+            self.sources.note(&table.name, place.clone());
+        }
+        match text.and_then(|text| Ok((T::parse(&text)?, text))) {
+            Ok((value, text)) => {
+                self.sources.set(Entry {
+                    section: table.name.clone(),
+                    heading: table.heading.clone(),
+                    name: name.to_owned(),
+                    literal: literal((T::KIND, T::QUOTED), &T::shown(&text)),
+                    origin: over.map(|over| over.place.clone()),
+                    differs: value != by_default(),
+                });
+                value
+            }
+            Err(message) => {
+                self.problems.push(Problem { place, key, message });
+                by_default()
+            }
+        }
     }
 
-    /// The tables below a section that overrides speak of: `openai` of `providers.openai.base_url`.
+    /// A section of the file. Its line is the place of the keys that it does not have.
+    pub fn section<'t>(&mut self, root: &'t DeTable<'t>, name: &str) -> Table<'t> {
+        let value = root.get(name);
+        if let Some(value) = value {
+            let place = self.place(value.span());
+            self.sources.note(name, place);
+        }
+        let keys = value.and_then(|value| value.get_ref().as_table());
+        Table { name: name.to_owned(), heading: format!("[{name}]"), keys }
+    }
+
+    /// The subsections that overrides name: `openai` of `providers.openai.base_url`.
     pub fn overridden(&self, section: &str) -> Vec<String> {
         let keys = self.overrides.keys().filter_map(|key| key.strip_prefix(section));
-        let below = keys.filter_map(|key| key.strip_prefix('.')?.split_once('.'));
+        let below = keys.filter_map(|key| key.strip_prefix('.')?.rsplit_once('.'));
         below.map(|(name, _)| name.to_owned()).collect()
     }
 
-    /// Notes each key of the file's section that larder does not have, with the nearest it has.
+    /// Notes each unknown key of a section, with the nearest known one.
     pub fn refuse_unknown(&mut self, table: &Table<'_>, known: &[Key]) {
         let names: Vec<&str> = known.iter().map(|key| key.name).collect();
         self.refuse_other(table, &names);
     }
 
-    /// The same by names alone.
+    /// Like [`Self::refuse_unknown`], by names alone.
     pub(super) fn refuse_other(&mut self, table: &Table<'_>, names: &[&str]) {
         for (name, _) in table.keys.into_iter().flatten() {
             if !names.contains(&name.get_ref().as_ref()) {
@@ -162,6 +205,19 @@ impl<'a> Reader<'a> {
                 self.note(name.span(), key, message);
             }
         }
+    }
+
+    /// The key, or else the section, of a line of a text that is no TOML.
+    pub(super) fn key_near(&self, offset: usize) -> String {
+        let before = self.text.get(..offset).unwrap_or(self.text);
+        let start = before.rfind('\n').map_or(0, |end| end + 1);
+        let heading =
+            |line: &str| Some(line.trim().strip_prefix('[')?.trim_matches(['[', ']']).to_owned());
+        let section = before.lines().rev().find_map(heading).filter(|name| is_path(name));
+        let line = self.text.get(start..).and_then(|rest| rest.lines().next()).unwrap_or_default();
+        // Only the key: the rest may be a secret.
+        let key = line.split_once('=').map(|(key, _)| key.trim()).filter(|key| is_path(key));
+        section.into_iter().chain(key.map(str::to_owned)).collect::<Vec<_>>().join(".")
     }
 
     /// Notes a problem at a place of the file.
@@ -177,7 +233,7 @@ impl<'a> Reader<'a> {
     }
 }
 
-/// Whether a file's text itself says what a key such as `server.listen` is to be.
+/// Whether a file's text sets a key such as `server.listen`.
 pub fn is_written(text: &str, key: &str) -> bool {
     let Ok(parsed) = DeTable::parse(text) else { return false };
     let mut names = key.split('.').peekable();
@@ -192,43 +248,14 @@ pub fn is_written(text: &str, key: &str) -> bool {
     true
 }
 
-/// `unknown KIND`, with the nearest known name where one is near.
-pub(super) fn unknown(kind: &str, name: &str, known: &[&str]) -> String {
-    let near = known
-        .iter()
-        .map(|candidate| (strsim::damerau_levenshtein(name, candidate), candidate))
-        .min()
-        .filter(|(distance, candidate)| *distance <= candidate.len() / 2);
-    match near {
-        Some((_, candidate)) => format!("unknown {kind}; did you mean `{candidate}`?"),
-        None => format!("unknown {kind}; known are: {}", known.join(", ")),
-    }
+/// Whether a text is a key of TOML, or several with dots.
+fn is_path(text: &str) -> bool {
+    let in_path = |c: char| c.is_ascii_alphanumeric() || "-_.".contains(c);
+    !text.is_empty() && text.chars().all(in_path)
 }
 
 fn written<'t>(table: &Table<'t>, name: &str) -> Option<&'t Spanned<DeValue<'t>>> {
     table.keys?.get(name)
-}
-
-fn as_text(value: &DeValue<'_>) -> Result<String, String> {
-    match value {
-        DeValue::String(text) => Ok(text.to_string()),
-        DeValue::Integer(number) if number.radix() == 10 => Ok(number.as_str().to_owned()),
-        DeValue::Float(number) => Ok(number.as_str().to_owned()),
-        DeValue::Boolean(yes) => Ok(yes.to_string()),
-        DeValue::Array(items) => {
-            let texts: Option<Vec<_>> = items.iter().map(|item| item.get_ref().as_str()).collect();
-            let texts = texts.ok_or_else(|| "expected a list of texts".to_owned())?;
-            // In a variable they are one text, which commas part.
-            let odd = texts
-                .iter()
-                .find(|text| text.contains(',') || text.trim() != **text || text.is_empty());
-            match odd {
-                Some(_) => Err("an item is empty, has a comma, or a blank at an end".to_owned()),
-                None => Ok(texts.join(",")),
-            }
-        }
-        other => Err(format!("a {} does not fit here", other.type_str())),
-    }
 }
 
 #[cfg(test)]

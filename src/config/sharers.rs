@@ -1,6 +1,7 @@
 //! Who shares stored answers.
 
 use http::HeaderName;
+use serde_json::{Value, json};
 
 use super::units::Setting;
 
@@ -27,6 +28,10 @@ impl Setting for Sharers {
         };
         let kind = Self::KIND;
         read.ok_or_else(|| format!("expected {kind}, where NAME is a header's, got {text:?}"))
+    }
+
+    fn schema() -> Value {
+        json!({ "type": "string", "pattern": "^(credential|shared|header:.+)$" })
     }
 }
 

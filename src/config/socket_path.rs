@@ -1,16 +1,16 @@
-//! Where a socket file is, or that there is none.
+//! The path of a socket file.
 
 use super::units::Setting;
 
-/// What the platform has room for (`sun_path`), without the byte that ends it.
+/// Maximum length of a socket's path (`sun_path`), without its final zero byte.
 const LONGEST: usize = 107;
 
-/// The path of a socket file; empty is none.
+/// The path of a socket file. Empty: none.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SocketPath(String);
 
 impl SocketPath {
-    /// The path, where there is one.
+    /// The path, if there is one.
     pub fn path(&self) -> Option<&str> {
         Some(self.0.as_str()).filter(|path| !path.is_empty())
     }
@@ -20,14 +20,14 @@ impl Setting for SocketPath {
     const KIND: &'static str = "path of a socket";
 
     fn parse(text: &str) -> Result<Self, String> {
-        // A relative one would be another file for a process that was started elsewhere.
+        // A relative path would be another file for a process with another working directory.
         if !text.is_empty() && !text.starts_with('/') {
-            return Err(format!("expected a path from / on, got {text:?}"));
+            return Err(format!("expected an absolute path, got {text:?}"));
         }
         if text.len() > LONGEST {
             let length = text.len();
             return Err(format!(
-                "is {length} bytes long, and a socket's path may have {LONGEST}: {text:?}"
+                "has {length} bytes, and the path of a socket may have {LONGEST}: {text:?}"
             ));
         }
         // The start line has it between spaces.

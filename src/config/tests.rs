@@ -42,7 +42,7 @@ fn all_problems_come_at_once_with_their_lines_and_the_nearest_key() {
         [
             "larder.toml:5: cashe: unknown section; did you mean `cache`?",
             "larder.toml:2: server.lisen: unknown key; did you mean `listen`?",
-            "larder.toml:3: server.drain: expected a time such as \"10ms\" or \"30s\", got \"30\"",
+            "larder.toml:3: server.drain: 30 has no unit; did you mean \"30s\"?",
             "larder.toml:7: cache.memory: expected a size such as \"64KiB\" or \"1GiB\", got \"true\"",
         ]
     );
@@ -61,7 +61,7 @@ fn providers_need_an_address_and_a_known_dialect() {
         "[providers.mine]\n[providers.other]\nbase_url = \"ftp://x\"\ndialect = \"opanai\"\n";
     let found = problems(text);
     assert_eq!(found.len(), 3, "{found:?}");
-    assert!(found[2].contains("did you mean `openai`"), "{found:?}");
+    assert!(found[2].contains("did you mean \"openai\"?"), "{found:?}");
 }
 
 #[test]
@@ -134,4 +134,42 @@ fn a_flag_stands_above_the_file() {
 fn an_admin_listener_off_loopback_is_refused() {
     let found = problems("[server]\nadmin_listen = \"0.0.0.0:5274\"\n");
     assert!(found[0].contains("needs server.admin_token"), "{found:?}");
+}
+
+#[test]
+fn what_differs_from_the_defaults_is_printed_as_toml_and_read_again() {
+    let text = "[server]\nlisten = \"127.0.0.1:7\"\ndrain = \"30s\"\n[cache]\nsecret = \"canary\"\n\
+                memory = 1_000_000\nharmless_headers = [\"a\", \"b\"]\n[redis]\n\
+                url = \"redis://:canary@db\"\n[[rules]]\nname = \"a\"\nwhen.words_at_least = 3\n\
+                then.answer = 'say \"hi\"'\n[[rules]]\nname = \"b\"\nthen.cache = \"off\"\n\
+                [providers.\"a.b\"]\nbase_url = \"http://a\"\ndialect = \"generic\"\n\
+                [[providers.\"a.b\".routes]]\nkind = \"write\"\npath = \"/a\"\n\
+                [[providers.\"a.b\".routes]]\nkind = \"read\"\npath = \"/b\"\nttl = \"1s\"\n";
+    let over = Override {
+        key: "log.level".to_owned(),
+        text: "debug".to_owned(),
+        place: "LARDER_LOG_LEVEL".to_owned(),
+    };
+    let config = Config::read("larder.toml", text, &[over]).unwrap();
+    let printed = config.differences();
+    assert!(!printed.contains("canary") && !printed.contains("drain"), "{printed}");
+    assert!(printed.contains("level = \"debug\" # LARDER_LOG_LEVEL\n"), "{printed}");
+    assert!(printed.contains("url = \"redis://***@db\"\n"), "{printed}");
+    let again = Config::read("printed", &printed, &[]).unwrap();
+    let rest = |text: String| text.replace(" # LARDER_LOG_LEVEL", "");
+    assert_eq!(again.differences(), rest(printed));
+    assert_eq!((again.rules.len(), again.providers["a.b"].routes.0.len()), (2, 2));
+    assert_eq!(Config::read("none", "", &[]).unwrap().differences(), "");
+}
+
+#[test]
+fn an_open_listener_without_authentication_is_a_warning() {
+    let open = "[server]\nlisten = \"0.0.0.0:1\"\n";
+    let config = Config::read("larder.toml", open, &[]).unwrap();
+    assert!(config.warnings()[0].contains("access.auth"), "{:?}", config.warnings());
+    let with_keys = format!("{open}[access]\nauth = \"verify\"\n");
+    for text in ["", &with_keys] {
+        let config = Config::read("larder.toml", text, &[]).unwrap();
+        assert!(config.warnings().is_empty(), "{:?}", config.warnings());
+    }
 }

@@ -1,16 +1,22 @@
-//! Whether requests are traced, and how many.
+//! Traces.
+
+use serde_json::{Value, json};
 
 use super::base_url;
 use super::read::{Key, Reader, Section, Table, section};
 use super::units::Setting;
 
-/// A share of all: a number from 0 to 1.
+/// A share: a number from 0 to 1.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Share(pub f64);
 
 impl Setting for Share {
     const KIND: &'static str = "share";
     const QUOTED: bool = false;
+
+    fn schema() -> Value {
+        json!({ "type": "number", "minimum": 0, "maximum": 1 })
+    }
 
     fn parse(text: &str) -> Result<Self, String> {
         let share = text.parse().ok().filter(|share| (0.0..=1.0).contains(share));
@@ -19,21 +25,19 @@ impl Setting for Share {
 }
 
 section! {
-    /// Spans of requests, for whoever follows them through several systems. They say what the cache did
-    /// and how long it took; never a text or a credential.
+    /// Traces of requests (`OpenTelemetry`). Spans have the cache result and times, never texts or credentials.
     Traces {
-        /// Where they are sent: the base URL of a collector that takes OTLP over HTTP, such as
-        /// `http://127.0.0.1:4318`. Empty is nowhere, and then `traceparent` and `tracestate` go to the
-        /// provider as they came.
+        /// Base URL of an OTLP collector over HTTP, such as `http://127.0.0.1:4318`. Empty: no traces;
+        /// `traceparent` and `tracestate` are then forwarded unchanged.
         endpoint: String = "",
-        /// The share of requests that are traced where their callers have not decided, from 0 to 1. A
-        /// caller decides with the flag in its `traceparent`.
+        /// Share of requests that are traced, from 0 to 1. The flag in a client's `traceparent` overrides
+        /// it.
         sample: Share = "1.0",
     }
 }
 
 impl Traces {
-    /// What is wrong with the address, if there is one.
+    /// An error says what is wrong with the address.
     pub(super) fn check(&self) -> Result<(), String> {
         if self.endpoint.is_empty() { Ok(()) } else { base_url::check(&self.endpoint) }
     }

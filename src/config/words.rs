@@ -1,5 +1,8 @@
 //! Settings that are words of a closed list, and lists of them.
 
+use serde_json::{Value, json};
+
+use super::setting::list_of;
 use super::units::Setting;
 
 /// Declares an enum of words, one text form each.
@@ -17,6 +20,10 @@ macro_rules! words {
                     $($word => Ok(Self::$variant),)*
                     _ => Err(format!("expected one of {:?}, got {text:?}", [$($word),*])),
                 }
+            }
+
+            fn schema() -> Value {
+                json!({ "type": "string", "enum": [$($word),*] })
             }
         }
     };
@@ -80,6 +87,10 @@ impl Setting for CachedRoutes {
             .map(|word| CachedRoute::parse(word))
             .collect::<Result<_, _>>()
             .map(Self)
+    }
+
+    fn schema() -> Value {
+        list_of(&CachedRoute::schema())
     }
 }
 

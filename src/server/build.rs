@@ -53,7 +53,7 @@ impl Built {
     /// The same with the recordings open that the configuration wants.
     pub(super) fn with_recordings(self, settings: &Server) -> Result<Self, Failure> {
         let opened = Recordings::open(settings.mode, &settings.recordings, &self.tasks);
-        let wrong = |error| Failure::Config(format!("server.recordings: {error}"));
+        let wrong = |error| Failure::config("server.recordings", error);
         Ok(Self { recordings: opened.map_err(wrong)?, ..self })
     }
 }
@@ -152,10 +152,14 @@ pub(super) fn upstream(
     provider: &Provider,
     around: Around,
 ) -> Result<Upstream, Failure> {
-    let wrong = |message: String| Failure::Config(format!("providers.{name}: {message}"));
-    let dialect =
-        dialect::named(&provider.dialect).ok_or_else(|| wrong("an unknown dialect".to_owned()))?;
-    Upstream::new(name, dialect, provider.clone(), around).map_err(wrong)
+    let wrong =
+        |key: &str, message: &str| Failure::config(&format!("providers.{name}.{key}"), message);
+    let dialect = dialect::named(&provider.dialect);
+    let dialect = dialect.ok_or_else(|| wrong("dialect", "unknown dialect"))?;
+    // The address was checked with the configuration: what is left are the roots to trust.
+    let key = if provider.ca_file.is_empty() { "base_url" } else { "ca_file" };
+    let built = Upstream::new(name, dialect, provider.clone(), around);
+    built.map_err(|message| wrong(key, &message))
 }
 
 /// The rest of it.
@@ -175,7 +179,8 @@ pub(super) fn finished(
 pub(super) fn configure(service: &Service, config: &Config) -> Result<Service, Failure> {
     let cache = &config.cache;
     let harmless = cache.harmless_headers.iter().map(|name| {
-        name.parse().map_err(|_| Failure::Config(format!("cache.harmless_headers: {name:?}")))
+        let message = || format!("{name:?} is not the name of a header");
+        name.parse().map_err(|_| Failure::config("cache.harmless_headers", message()))
     });
     let lasting = |ttl: Duration| (!ttl.is_zero()).then_some(ttl);
     let chat = ChatHandles {
@@ -204,7 +209,9 @@ pub(super) fn configure(service: &Service, config: &Config) -> Result<Service, F
 fn sharers(config: &Config) -> Result<Sharers, Failure> {
     match &config.cache.scope {
         Sharers::Header(name) if credential::is_header(name) || is_of_message(name) => {
-            Err(Failure::Config(format!("cache.scope: {name} is what the call itself needs")))
+            let message =
+                format!("{name} is a header that provider calls need; choose another one");
+            Err(Failure::config("cache.scope", message))
         }
         sharers => Ok(sharers.clone()),
     }
@@ -213,7 +220,7 @@ fn sharers(config: &Config) -> Result<Sharers, Failure> {
 /// The cache directory of a configuration, and what its entries stand on, for whoever moves them.
 pub fn cache_directory(config: &Config) -> Result<(Directory, Ground), Failure> {
     let kept::Base { directory, ground, .. } = kept::base(config, Clock::start())?;
-    let missing = || Failure::Config("disk.dir: is not set, and neither is --cache-dir".to_owned());
+    let missing = || Failure::config("disk.dir", "is not set; set it, or pass --cache-dir");
     Ok((directory.ok_or_else(missing)?, ground))
 }
 
@@ -221,7 +228,7 @@ pub(super) fn proxy(config: &Config, built: &Built) -> Result<Proxy, Failure> {
     let default = built
         .upstreams
         .get(&config.server.default_provider)
-        .ok_or_else(|| Failure::Config("server.default_provider: is not configured".to_owned()))?;
+        .ok_or_else(|| Failure::config("server.default_provider", "is not configured"))?;
     let allowlist = config.access.auth == Auth::Allowlist;
     let allowed = || Allowed::new(built.service.secret, &config.access);
     Ok(Proxy {

@@ -41,7 +41,8 @@ pub(super) fn build(config: &Config, clock: Clock, metrics: &Metrics) -> Result<
         None
     } else {
         let (handles, leases) = (metrics.lower(Layer::Redis), metrics.leases());
-        Some(Redis::start(&config.redis, ground, handles, leases).map_err(Failure::Config)?)
+        let started = Redis::start(&config.redis, ground, handles, leases);
+        Some(started.map_err(|error| redis_failure(&config.redis.ca_file, &error))?)
     };
     let tiers = Arc::new(Tiers::new(memory, disk, shared, purges));
     Ok(Kept { tiers, hasher, secret })
@@ -74,7 +75,14 @@ fn directory(config: &Config) -> Result<Option<Directory>, Failure> {
         return Ok(None);
     }
     let opened = Directory::open(Path::new(&config.disk.dir));
-    opened.map(Some).map_err(|error| Failure::Config(format!("disk.dir: {error}")))
+    opened.map(Some).map_err(|error| Failure::config("disk.dir", error))
+}
+
+/// The key that an error of the shared tier is about.
+fn redis_failure(ca_file: &str, error: &str) -> Failure {
+    let message = error.strip_prefix("redis.url: ").unwrap_or(error);
+    let is_of_file = !ca_file.is_empty() && message.starts_with(ca_file);
+    Failure::config(if is_of_file { "redis.ca_file" } else { "redis.url" }, message)
 }
 
 /// The secret in a directory, which is put there first if need be. Where it can be neither read nor

@@ -41,10 +41,10 @@ impl Listeners {
         let at = admin.local_addr().unwrap_or(server.admin_listen);
         if server.admin_token.expose().is_empty() && !is_loopback(at.ip()) {
             let message = format!(
-                "the admin socket that was passed is at {at}, not on loopback, and needs \
-                 server.admin_token (LARDER_ADMIN_TOKEN)"
+                "is not set, and the admin socket that was passed is at {at}, not on loopback; set it \
+                 (LARDER_ADMIN_TOKEN)"
             );
-            return Err(Failure::Config(message));
+            return Err(Failure::config("server.admin_token", message));
         }
         let failed = |path: &str| {
             let path = path.to_owned();

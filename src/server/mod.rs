@@ -24,7 +24,7 @@ use std::sync::Arc;
 
 use tokio::sync::watch;
 
-use crate::config::Config;
+use crate::config::{Config, Sources};
 use crate::export::Exporter;
 use accept::Accepting;
 pub use build::{Built, build, cache_directory};
@@ -41,8 +41,8 @@ use threads::{Threads, main_runtime};
 /// How a process came to its end, if not well.
 #[derive(Debug)]
 pub enum Failure {
-    /// The configuration asks for what cannot be.
-    Config(String),
+    /// A key of the configuration, and what is wrong with it.
+    Config(String, String),
     /// An address, or the path of a socket, is not free, or not ours.
     Bind(String, io::Error),
     /// Something that should always work did not.
@@ -52,8 +52,24 @@ pub enum Failure {
 impl fmt::Display for Failure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Config(message) | Self::Start(message) => f.write_str(message),
+            Self::Config(key, message) => write!(f, "{key}: {message}"),
+            Self::Start(message) => f.write_str(message),
             Self::Bind(address, error) => write!(f, "cannot listen on {address}: {error}"),
+        }
+    }
+}
+
+impl Failure {
+    /// A failure of a key.
+    fn config(key: &str, message: impl fmt::Display) -> Self {
+        Self::Config(key.to_owned(), message.to_string())
+    }
+
+    /// The failure with the place of its key, if it is of one.
+    pub fn placed(&self, sources: &Sources) -> String {
+        match self {
+            Self::Config(key, _) => format!("{}: {self}", sources.place(key)),
+            other => other.to_string(),
         }
     }
 }

@@ -41,9 +41,10 @@ impl Live {
         let (config, built) = &*running;
         let metrics = built.metrics.clone();
         let next = (self.read)().and_then(|next| {
-            let rebuilt = built.rebuild(config, &next).map_err(|error| error.to_string())?;
-            let proxy = proxy(&next, &rebuilt).map_err(|error| error.to_string())?;
-            let encryption = tls::read(&next.server).map_err(|error| error.to_string())?;
+            let placed = |failure: Failure| failure.placed(&next.sources);
+            let rebuilt = built.rebuild(config, &next).map_err(placed)?;
+            let proxy = proxy(&next, &rebuilt).map_err(placed)?;
+            let encryption = tls::read(&next.server).map_err(placed)?;
             Ok((next, rebuilt, proxy, encryption))
         });
         match next {

@@ -97,10 +97,10 @@ pub(super) fn read(server: &Server) -> Result<Encryption, Failure> {
         return Ok(None);
     }
     let wrong_cert = |reason: &dyn fmt::Display| {
-        Failure::Config(format!("server.tls_cert: {}: {reason}", cert.name()))
+        Failure::config("server.tls_cert", format_args!("{}: {reason}", cert.name()))
     };
     let wrong_key = |reason: &dyn fmt::Display| {
-        Failure::Config(format!("server.tls_key: {}: {reason}", key.name()))
+        Failure::config("server.tls_key", format_args!("{}: {reason}", key.name()))
     };
     // What the reader of PEM finds wrong may quote the file, and that may be the key.
     let chain = CertificateDer::pem_slice_iter(cert.bytes())

@@ -19,6 +19,7 @@ mod bench;
 mod bounds;
 mod chat;
 mod coalesce;
+mod configuration;
 mod connections;
 mod dialects;
 mod disk;

@@ -35,13 +35,16 @@ pub(super) fn run(args: &Args) -> Result<ExitCode, Failure> {
     let runtime = runtime()?;
     let (config, standing) = resolve(&args.serve)?;
     start_logs(&config.log);
+    for warning in args.serve.warnings() {
+        tracing::warn!("{warning}");
+    }
     runtime.block_on(accompany(args, config, &standing)).map(ExitCode::from)
 }
 
 async fn accompany(args: &Args, mut config: Config, standing: &Standing) -> Result<u8, Failure> {
     // Before anything that a signal would have to end.
     let mut signals = Signals::listen().map_err(|error| Failure::Running(error.to_string()))?;
-    let again = args.serve.clone();
+    let again = args.serve.located();
     let read = move || match resolve(&again) {
         Ok((config, _)) => Ok(config),
         Err(failure) => Err(failure.to_string()),
@@ -58,7 +61,7 @@ async fn accompany(args: &Args, mut config: Config, standing: &Standing) -> Resu
         sidecar.end().await?;
         return Err(Failure::Running("the sidecar ended before it began".to_owned()));
     };
-    announce(&addresses);
+    announce(&addresses, config.log.format);
     config.server.admin_listen = addresses.admin;
     let admin = Admin::of(&config)?;
     let result = serve_child(args, (&config, standing), (&admin, &mut signals)).await;

@@ -1,25 +1,21 @@
-//! What can only be wrong with a rule as a whole, or with all of them together.
+//! Problems of a rule as a whole, and of all rules together.
 
 use super::super::Config;
 use super::super::built_in::speak_alike;
-use super::super::read::{Problem, unknown};
+use super::super::read::{Problem, unknown_value};
 use super::Rule;
 
-/// How long a rule's name may be: it is a label of a metric.
+/// Maximum length of a rule's name: it is a label of a metric.
 const LONGEST_NAME: usize = 64;
 
 impl Config {
-    /// What is wrong with rules that are well formed by themselves.
+    /// The problems of rules.
     pub(in super::super) fn check_rules(&self) -> Vec<Problem> {
         let mut problems = Vec::new();
         for (number, rule) in self.rules.iter().enumerate() {
-            let (place, key) = &rule.place;
             let mut wrong = |name: &str, message: String| {
-                problems.push(Problem {
-                    place: place.clone(),
-                    key: format!("{key}.{name}"),
-                    message,
-                });
+                let key = format!("{}.{name}", rule.path);
+                problems.push(Problem { place: self.sources.place(&key).to_owned(), key, message });
             };
             if let Err(message) = rule.check_name() {
                 wrong("name", message);
@@ -34,22 +30,24 @@ impl Config {
         problems
     }
 
-    /// Whom a rule sends to has to understand what it is sent.
+    /// The provider of a rule must understand the requests.
     fn check_provider(&self, rule: &Rule) -> Result<(), String> {
         let Some(name) = &rule.then.provider else { return Ok(()) };
-        let names: Vec<&str> = self.providers.keys().map(String::as_str).collect();
-        let other = self.providers.get(name).ok_or_else(|| unknown("provider", name, &names))?;
+        let other = self.providers.get(name);
+        let other = other.ok_or_else(|| unknown_value("provider", name, &self.names()))?;
         let own = self.asked_by(rule);
         match self.providers.get(own).map(|provider| &provider.dialect) {
             Some(dialect) if !speak_alike(dialect, &other.dialect) => {
-                let dialects = format!("{:?}, and not {dialect:?} as {own:?} does", other.dialect);
-                Err(format!("{name:?} speaks {dialects}, whose requests the rule is for"))
+                let of_other = &other.dialect;
+                Err(format!(
+                    "{name:?} (dialect {of_other:?}) cannot serve requests for {own:?} (dialect {dialect:?})"
+                ))
             }
             _ => Ok(()),
         }
     }
 
-    /// Whose requests a rule is for: the provider's that its path begins with, or the default one's.
+    /// The provider whose requests a rule is for: the one that its path begins with, or the default one.
     fn asked_by<'a>(&'a self, rule: &'a Rule) -> &'a str {
         let path = rule.when.path.as_ref().and_then(|path| path.beginning().strip_prefix('/'));
         let named = path.and_then(|path| path.split_once('/')).map(|(name, _)| name);
@@ -81,12 +79,12 @@ impl Rule {
             wrong("then", one.to_owned());
         }
         if then.ttl.is_some() && then.cache.is_none() {
-            wrong("then.ttl", "is for what `cache` keeps, which is not there".to_owned());
+            wrong("then.ttl", "needs then.cache".to_owned());
         }
         if let Some(fewer) = self.when.fewer_words_than
             && fewer <= self.when.words_at_least.unwrap_or(0)
         {
-            wrong("when.fewer_words_than", "leaves no number of words".to_owned());
+            wrong("when.fewer_words_than", "must be more than words_at_least".to_owned());
         }
     }
 }

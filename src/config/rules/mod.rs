@@ -1,5 +1,4 @@
-//! What the operator wants done with some requests for a model's words: rules in their order, each with
-//! what a request has to be, and what then becomes of it.
+//! Rules for chat requests, each with its conditions and its action.
 
 mod check;
 mod patterns;
@@ -17,75 +16,73 @@ use super::words::ChatCache;
 /// One rule.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Rule {
-    /// Where it is written, and as what, for errors.
-    pub(super) place: (String, String),
-    /// What it is called.
+    /// Its path, such as `rules[0]`, for errors.
+    pub(super) path: String,
+    /// Its name.
     pub name: String,
-    /// What a request has to be.
+    /// The conditions of a request.
     pub when: Conditions,
-    /// What then becomes of it.
+    /// The action for a request that fulfils them.
     pub then: Action,
 }
 
 section! {
-    /// What a request has to be for the rule above to be carried out: all that is written here. Without any
-    /// of it, every request for a model's words is.
+    /// Conditions of the rule above. A request must fulfil all that are set; without any, every chat request
+    /// does.
     Conditions {
-        /// The path that is asked, without its query; or the beginning of one before `*`, as in `/v1/chat/*`.
+        /// Path of the request without its query, or its beginning before `*`: `/v1/chat/*`.
         path: Option<Glob> = "",
-        /// The model that is asked; or the beginning of its name before `*`.
+        /// Requested model, or the beginning of its name before `*`.
         model: Option<Glob> = "",
-        /// A request header: `NAME`, or `NAME: VALUE`, where the value may be the beginning of one before `*`.
+        /// Request header: `NAME`, or `NAME: VALUE`. A `*` at the end of the value matches any rest.
         header: Option<HeaderTest> = "",
-        /// A text that stands in what the system says (system and developer messages, instructions).
+        /// Text in the system prompt (system and developer messages, instructions).
         system_contains: Option<String> = "",
-        /// A regular expression that is found in what the system says; `(?i)` before it for any case.
+        /// Regular expression that matches in the system prompt. `(?i)` ignores case.
         system_pattern: Option<Pattern> = "",
-        /// The last message of the user has fewer words than this.
+        /// The last user message has fewer words than this.
         fewer_words_than: Option<u32> = "",
-        /// The last message of the user has so many words or more.
+        /// The last user message has at least this many words.
         words_at_least: Option<u32> = "",
-        /// The last message of the user has none of these words, in any case. Whole words count; several
-        /// with spaces between them are one.
+        /// The last user message has none of these words. Case is ignored, and only whole words match. Words
+        /// with spaces between them match as a phrase.
         lacks: Option<Keywords> = "",
     }
 }
 
 section! {
-    /// What becomes of a request that the rule above is for. Exactly one of: an `answer`; another `model`,
-    /// `provider`, or both; a policy for the `cache`.
+    /// Action of the rule above. Exactly one of: `answer`; `model`, `provider`, or both; `cache`.
     Action {
-        /// The text of an answer that larder gives itself, without any provider, in the shape and manner
-        /// (whole or streamed) that is asked for.
+        /// Text of a completion that larder sends itself, without a provider call, plain or streamed as
+        /// requested.
         answer: Option<String> = "",
-        /// The model that is asked instead; nothing else of the request changes.
+        /// Model to request instead. Nothing else of the request changes.
         model: Option<String> = "",
-        /// The provider that is asked instead. It must speak as the one does that was asked. It is shown the
-        /// client's credential, unless it has `api_key_env`.
+        /// Provider to call instead. It needs a compatible dialect. It gets the client's credential, unless it
+        /// has `api_key_env`.
         provider: Option<String> = "",
-        /// Whether the answer is kept, as `chat_cache` of a provider has it: `off`, `deterministic`, `all`.
+        /// Cache policy for the completion, in place of `chat_cache`: `off`, `deterministic` or `all`.
         cache: Option<ChatCache> = "",
-        /// With `cache`: how long it is good, in place of `cache.chat_ttl`; 0 is for ever.
+        /// Lifetime in place of `cache.chat_ttl`, together with `cache`. 0: until it is evicted or purged.
         ttl: Option<Duration> = "",
     }
 }
 
 impl Section for Rule {
-    const DOC: &'static str = " Rules for requests for a model's words, in their order: the first that fits a request is carried out.\n \
-         None by default. See `config/RULES.md`.\n";
+    const DOC: &'static str = " Rules for chat requests, in this order: the first match is applied. None by default. See `docs/RULES.md`.\n";
     const KEYS: &'static [Key] = &[Key {
         name: "name",
         kind: <String as Setting>::KIND,
         quoted: true,
+        schema: <String as Setting>::schema,
         default: "",
-        doc: " What the rule is called in metrics, in `x-larder-rule` and in explanations: letters, digits, `-`\n \
-              and `_`. Each has a name of its own.\n",
+        doc: " Unique name, for metrics, `x-larder-rule` and explanations: letters, digits, `-` and `_`.\n",
     }];
 
     fn read(reader: &mut Reader<'_>, table: &Table<'_>) -> Self {
         reader.refuse_other(table, &["name", "when", "then"]);
         Self {
-            place: (String::new(), table.name.clone()),
+            path: table.name.clone(),
             name: reader.take(table, "name", ""),
             when: part(reader, table, "when"),
             then: part(reader, table, "then"),
@@ -97,7 +94,7 @@ impl Section for Rule {
 pub(super) fn read(reader: &mut Reader<'_>, root: &DeTable<'_>) -> Vec<Rule> {
     let Some(written) = root.get("rules") else { return Vec::new() };
     let DeValue::Array(items) = written.get_ref() else {
-        let message = "is a list: write each rule as [[rules]]".to_owned();
+        let message = "is a list; write each rule as [[rules]]".to_owned();
         reader.note(written.span(), "rules".to_owned(), message);
         return Vec::new();
     };
@@ -105,13 +102,14 @@ pub(super) fn read(reader: &mut Reader<'_>, root: &DeTable<'_>) -> Vec<Rule> {
     for (number, item) in items.iter().enumerate() {
         let name = format!("rules[{number}]");
         let DeValue::Table(keys) = item.get_ref() else {
-            let message = "is a rule: write it as [[rules]]".to_owned();
+            let message = "is a rule; write it as [[rules]]".to_owned();
             reader.note(item.span(), name, message);
             continue;
         };
-        let mut rule = Rule::read(reader, &Table { name, keys: Some(keys) });
-        rule.place.0 = reader.place(item.span());
-        rules.push(rule);
+        let place = reader.place(item.span());
+        reader.sources.note(&name, place);
+        let table = Table { name, heading: "[[rules]]".to_owned(), keys: Some(keys) };
+        rules.push(Rule::read(reader, &table));
     }
     rules
 }
@@ -122,8 +120,12 @@ fn part<S: Section>(reader: &mut Reader<'_>, rule: &Table<'_>, part: &str) -> S 
     let written = rule.keys.and_then(|keys| keys.get(part));
     let keys = written.and_then(|value| value.get_ref().as_table());
     if let Some(value) = written.filter(|_| keys.is_none()) {
-        let message = format!("is a section: write it as [rules.{part}], or as {part}.KEY");
+        let message = format!("is a section; write it as [rules.{part}], or as {part}.KEY");
         reader.note(value.span(), name.clone(), message);
     }
-    S::read(reader, &Table { name, keys })
+    if let Some(value) = written {
+        let place = reader.place(value.span());
+        reader.sources.note(&name, place);
+    }
+    S::read(reader, &Table { name, heading: format!("[rules.{part}]"), keys })
 }

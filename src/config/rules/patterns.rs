@@ -4,6 +4,7 @@ use std::fmt;
 
 use http::{HeaderMap, HeaderName};
 use regex::{Regex, RegexBuilder};
+use serde_json::Value;
 
 use super::super::models::fits;
 use super::super::units::Setting;
@@ -63,6 +64,13 @@ impl Setting for HeaderTest {
         let name = name.trim().parse().map_err(|_| format!("expected {}", Self::KIND))?;
         Ok(Self { name, value: Glob::parse(value.trim())? })
     }
+
+    fn shown(text: &str) -> String {
+        match text.split_once(':') {
+            Some((name, _)) => format!("{}: ***", name.trim()),
+            None => text.to_owned(),
+        }
+    }
 }
 
 impl fmt::Debug for HeaderTest {
@@ -90,7 +98,7 @@ impl Setting for Pattern {
         built.map(Self).map_err(|error| {
             let error = error.to_string();
             let last = error.lines().last().unwrap_or_default().trim_start_matches("error: ");
-            format!("is no regular expression that larder takes: {last}")
+            format!("is not a valid regular expression: {last}")
         })
     }
 }
@@ -132,7 +140,11 @@ impl Setting for Keywords {
         }
         // Half boundaries, so that `c++` and `C#` are words too.
         let any = format!(r"(?i)\b{{start-half}}(?:{})\b{{end-half}}", keywords.join("|"));
-        Pattern::parse(&any).map(Self).map_err(|_| "are too many words".to_owned())
+        Pattern::parse(&any).map(Self).map_err(|_| "has too many words".to_owned())
+    }
+
+    fn schema() -> Value {
+        Vec::<String>::schema()
     }
 }
 

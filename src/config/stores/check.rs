@@ -1,4 +1,4 @@
-//! What can only be wrong with a route as a whole, and with the stores of a configuration.
+//! Problems of a route as a whole, and of the stores of a configuration.
 
 use std::time::Duration;
 
@@ -9,29 +9,32 @@ use super::super::words::RouteKind;
 use super::super::{Config, Provider};
 use super::{Effect, Route, STORE, Written};
 
-/// A key of a route, and what is wrong with it.
+/// A key of a route, and the reason of its error.
 type Wrong = (&'static str, String);
 
 impl Written {
-    /// The route, behind those that stand before it.
+    /// The route, after the earlier ones.
     pub(super) fn resolve(self, before: &[Route]) -> Result<Route, Wrong> {
         let missing = |name| (name, "is missing".to_owned());
         let effect = self.effect()?;
         let is_read = matches!(effect, Effect::Read(_));
         let method = self.method.or(is_read.then_some(Method::POST));
         if is_read && !matches!(method, Some(Method::GET | Method::POST)) {
-            return Err(("method", "of a read is GET or POST".to_owned()));
+            return Err(("method", "a read needs GET or POST".to_owned()));
         }
         let path = self.path.ok_or_else(|| missing("path"))?;
         if self.namespace.is_some() && path.has_namespace() {
-            return Err(("namespace", "stands in the path already".to_owned()));
+            return Err(("namespace", "is in the path already; remove one".to_owned()));
         }
         let has_no_body = matches!(method, Some(Method::GET | Method::HEAD));
         if self.namespace.is_some() && has_no_body {
-            return Err(("namespace", "is in a body, and this method has none".to_owned()));
+            return Err(("namespace", "needs a body, which GET and HEAD do not have".to_owned()));
         }
         if before.iter().any(|other| other.method == method && other.path == path) {
-            return Err(("path", "is that of a route before it, which is always taken".to_owned()));
+            return Err((
+                "path",
+                "is the path of an earlier route, which always matches first".to_owned(),
+            ));
         }
         Ok(Route { method, path, namespace: self.namespace, effect })
     }
@@ -41,10 +44,12 @@ impl Written {
             (None, ..) => Err(("kind", format!("is missing: {}", RouteKind::KIND))),
             (Some(RouteKind::Read), None, _) => Err(("ttl", "is missing".to_owned())),
             (Some(RouteKind::Read), Some(Duration::ZERO), _) => {
-                Err(("ttl", "of a read is longer than that".to_owned()))
+                Err(("ttl", "must be more than 0".to_owned()))
             }
-            (Some(RouteKind::Read), _, Some(_)) => Err(("settles", "is for writes".to_owned())),
-            (Some(RouteKind::Write), Some(_), _) => Err(("ttl", "is for reads".to_owned())),
+            (Some(RouteKind::Read), _, Some(_)) => {
+                Err(("settles", "is for writes only".to_owned()))
+            }
+            (Some(RouteKind::Write), Some(_), _) => Err(("ttl", "is for reads only".to_owned())),
             (Some(RouteKind::Read), Some(ttl), None) => Ok(Effect::Read(ttl)),
             (Some(RouteKind::Write), None, settles) => {
                 Ok(Effect::Write(settles.unwrap_or_default()))
@@ -54,24 +59,26 @@ impl Written {
 }
 
 impl Config {
-    /// What is wrong with a provider as a store, and the key of it.
+    /// The problem of a provider as a store, with its key.
     pub(in super::super) fn check_store(&self, name: &str) -> Result<(), Wrong> {
         let Some(provider) = self.providers.get(name) else { return Ok(()) };
         if provider.dialect != STORE {
-            let message = format!("are for providers of the dialect {STORE:?}");
+            let message = format!("need dialect = {STORE:?}");
             let has_routes = !provider.routes.0.is_empty();
             return if has_routes { Err(("routes", message)) } else { Ok(()) };
         }
         if !provider.fallback.is_empty() {
-            // What is written to the one is not in the other, and nothing would say so.
-            return Err(("fallback", "is not for stores".to_owned()));
+            return Err((
+                "fallback",
+                "a store cannot have one: writes would be missing there".to_owned(),
+            ));
         }
         let others = self.providers.range(..name.to_owned());
         let is_same = |other: &&Provider| other.dialect == STORE && same_host(other, provider);
         match others.map(|(_, other)| other).find(is_same) {
             Some(_) => {
-                let message = "is the host of another store too: what is written through the one would \
-                               not be forgotten by the other";
+                let message = "is the host of another store too; writes through one would not invalidate \
+                               the other";
                 Err(("base_url", message.to_owned()))
             }
             None => Ok(()),
@@ -79,7 +86,7 @@ impl Config {
     }
 }
 
-/// Whether two providers are at the same place, as far as their addresses tell.
+/// Whether two providers have the same host and port.
 fn same_host(one: &Provider, other: &Provider) -> bool {
     let place = |provider: &Provider| {
         let uri: http::Uri = provider.base_url.parse().ok()?;

@@ -1,5 +1,4 @@
-//! What larder does with requests for a store (a provider of the dialect `generic`): routes in their
-//! order, each with which requests it is for, and whether they read or write.
+//! Routes of a store, a provider of the dialect `generic`.
 
 mod check;
 mod path;
@@ -7,11 +6,12 @@ mod path;
 use std::time::Duration;
 
 use http::Method;
-use toml::de::{DeTable, DeValue};
+use serde_json::{Value, json};
+use toml::de::DeValue;
 
 pub use path::{Fit, RoutePath};
 
-use super::read::{Key, Reader, Section, Table, section};
+use super::read::{Key, Problem, Reader, Section, Table, section};
 use super::units::Setting;
 use super::words::RouteKind;
 
@@ -49,27 +49,25 @@ pub struct Routes(pub Vec<Route>);
 pub struct Pointer(Vec<String>);
 
 section! {
-    /// Routes of a store, a provider of the `dialect` `generic`, in their order: the first that fits a request
-    /// is taken. A request that none fits is passed on, and unless its method is GET, HEAD or OPTIONS all that is
-    /// kept of the store is forgotten. None by default. See `config/STORES.md`.
+    /// Routes of a store, a provider of the dialect `generic`, in this order: the first match is applied. A
+    /// request without a match is relayed, and invalidates all entries of the store unless its method is
+    /// GET, HEAD or OPTIONS. None by default. See `docs/STORES.md`.
     Written {
-        /// `read` is a request that changes nothing: its answer is kept, and given to who asks the same
-        /// meanwhile. `write` is one that may change what reads of its namespace say: they are forgotten
-        /// before it goes out, and again when its answer comes.
+        /// `read`: the request changes nothing, and its response is cached. `write`: the request invalidates
+        /// the cached reads of its namespace, before it is sent and again with its response.
         kind: Option<RouteKind> = "",
-        /// The method. Without it, POST for a read, and for a write every method but GET, HEAD and OPTIONS.
+        /// HTTP method. Default: POST for a read; all but GET, HEAD and OPTIONS for a write.
         method: Option<Method> = "",
-        /// The path below `base_url`: `{namespace}` is the segment that names what a write is to make forgotten,
-        /// any other name in braces is any one segment, and `/*` at the end is whatever is below.
+        /// Path below `base_url`. `{namespace}` is the segment with the namespace, any other name in braces
+        /// matches one segment, and `/*` at the end matches any rest.
         path: Option<RoutePath> = "",
-        /// Where in the body the namespace stands, where the path does not have it: a JSON Pointer to a text,
-        /// such as `/namespace`. A read without one is forgotten by every write, and a write without one
-        /// forgets all that is kept of the store.
+        /// JSON Pointer to the namespace in the body, such as `/namespace`, if the path does not have it. A
+        /// read without a namespace is invalidated by every write; a write without one invalidates all reads.
         namespace: Option<Pointer> = "",
-        /// How long the answer to a read is good, whoever else writes to the store.
+        /// Lifetime of the response to a read.
         ttl: Option<Duration> = "",
-        /// How long after its answer a write may not yet be seen by reads: what is read in that time is not
-        /// kept. For stores that tell of a write before it is everywhere.
+        /// Time after its response in which a write may be invisible to reads. Reads in that time are not
+        /// cached. For stores that acknowledge a write before it is visible.
         settles: Option<Duration> = "",
     }
 }
@@ -77,36 +75,48 @@ section! {
 /// The routes of a provider as they are written; what is wrong with one is noted at its place.
 pub(super) fn read(reader: &mut Reader<'_>, provider: &Table<'_>) -> Routes {
     let name = format!("{}.routes", provider.name);
+    let heading = format!("[[{}.routes]]", provider.heading.trim_matches(['[', ']']));
     let Some(written) = provider.keys.and_then(|keys| keys.get("routes")) else {
         return Routes::default();
     };
     let DeValue::Array(items) = written.get_ref() else {
-        let message = format!("is a list: write each route as [[{name}]]");
+        let message = format!("is a list; write each route as {heading}");
         reader.note(written.span(), name, message);
         return Routes::default();
     };
     let mut routes: Vec<Route> = Vec::with_capacity(items.len());
     for (number, item) in items.iter().enumerate() {
-        let key = format!("{name}[{number}]");
-        let DeValue::Table(keys) = item.get_ref() else {
-            reader.note(item.span(), key, format!("is a route: write it as [[{name}]]"));
-            continue;
+        let table = Table {
+            name: format!("{name}[{number}]"),
+            heading: heading.clone(),
+            keys: item.get_ref().as_table(),
         };
-        let (wrong, written) = read_one(reader, &key, keys);
+        if table.keys.is_none() {
+            let message = format!("is a route; write it as {heading}");
+            reader.note(item.span(), table.name, message);
+            continue;
+        }
+        let place = reader.place(item.span());
+        reader.sources.note(&table.name, place);
+        let (wrong, written) = read_one(reader, &table);
         match written.resolve(&routes) {
             Ok(route) => routes.push(route),
-            // What could not be read is told of already.
+            // A value that could not be read is a problem already.
             Err(_) if wrong => {}
-            Err((part, message)) => reader.note(item.span(), format!("{key}.{part}"), message),
+            Err((part, message)) => {
+                let key = format!("{}.{part}", table.name);
+                let place = reader.sources.place(&key).to_owned();
+                reader.problems.push(Problem { place, key, message });
+            }
         }
     }
     Routes(routes)
 }
 
 /// A route's settings, and whether anything is wrong with them by themselves.
-fn read_one(reader: &mut Reader<'_>, key: &str, keys: &DeTable<'_>) -> (bool, Written) {
+fn read_one(reader: &mut Reader<'_>, table: &Table<'_>) -> (bool, Written) {
     let before = reader.problems.len();
-    let written = Written::read(reader, &Table { name: key.to_owned(), keys: Some(keys) });
+    let written = Written::read(reader, table);
     (reader.problems.len() > before, written)
 }
 
@@ -135,5 +145,9 @@ impl Setting for Routes {
     fn parse(_text: &str) -> Result<Self, String> {
         // Tables have no text form; see `read`.
         Ok(Self::default())
+    }
+
+    fn schema() -> Value {
+        json!({ "type": "array" })
     }
 }

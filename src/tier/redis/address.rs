@@ -81,6 +81,12 @@ impl Address {
         self.nodes.first()?.redis_settings().password()
     }
 
+    /// The hosts with their ports.
+    pub(super) fn hosts(&self) -> String {
+        let hosts: Vec<String> = self.nodes.iter().map(|node| node.addr().to_string()).collect();
+        hosts.join(", ")
+    }
+
     /// Opens a connection.
     pub(super) async fn connect(&self) -> RedisResult<Link> {
         match &self.kind {

@@ -6,6 +6,7 @@
 
 mod address;
 mod background;
+mod diagnose;
 mod lease;
 mod link;
 mod names;
@@ -108,6 +109,11 @@ impl Redis {
         });
         background::start(Arc::clone(&shared), waiting).map_err(|error| error.to_string())?;
         Ok(Arc::new(Self { shared, jobs }))
+    }
+
+    /// The reason why the server does not answer, in the words of the system or of the server.
+    pub async fn diagnose(settings: &config::Redis) -> String {
+        diagnose::reason(settings).await
     }
 
     /// The password of a URL, if it has one.

@@ -4,7 +4,7 @@ use http::Method;
 use serde_json::Value;
 
 use super::{JSON, by, chat, good};
-use crate::harness::{Ask, Scripted, Sidecar, config_file, larder, path, texts, until};
+use crate::harness::{Ask, Scripted, Sidecar, config_file, larder, path, private, texts, until};
 
 fn open() -> Scripted {
     Scripted::start(|asked| async move { Some(good(&asked)) })
@@ -20,7 +20,7 @@ fn listed(file: &std::path::Path) -> String {
 #[tokio::test]
 async fn whoever_is_not_on_the_list_is_told_so_on_every_path() {
     let file = path("keys");
-    std::fs::write(&file, "# the team\nfirst\n\n  second  \n").unwrap();
+    private(&file, "# the team\nfirst\n\n  second  \n");
     let provider = open();
     let sidecar = Sidecar::with(provider.address, &listed(&file));
     let (client, ask) = (sidecar.client(), Ask::of(texts("listed", 2)));
@@ -60,7 +60,7 @@ async fn whoever_is_not_on_the_list_is_told_so_on_every_path() {
 #[tokio::test]
 async fn a_refusal_is_in_the_callers_shape() {
     let file = path("keys");
-    std::fs::write(&file, "first\n").unwrap();
+    private(&file, "first\n");
     let sidecar = Sidecar::with(open().address, &listed(&file));
     let said = async |path| {
         let answer = sidecar.client().send(Method::POST, path, &[JSON], "{}").await;
@@ -78,7 +78,7 @@ async fn a_refusal_is_in_the_callers_shape() {
 #[tokio::test]
 async fn a_reload_reads_the_list_again() {
     let file = path("keys");
-    std::fs::write(&file, "first\n").unwrap();
+    private(&file, "first\n");
     let provider = open();
     let sidecar = Sidecar::with(provider.address, &listed(&file));
     let (client, ask) = (sidecar.client(), Ask::of(["reloaded"]));
@@ -100,10 +100,10 @@ fn a_list_without_keys_and_keys_without_a_list_are_errors() {
     std::fs::write(&empty, "# none\n").unwrap();
     let file = |name: &str| format!("[access]\nauth = \"allowlist\"\nkeys_file = {name:?}\n");
     for (text, reason) in [
-        ("[access]\nauth = \"allowlist\"\n".to_owned(), "access.auth: needs keys"),
+        ("[access]\nauth = \"allowlist\"\n".to_owned(), "access.auth: \"allowlist\" needs keys"),
         ("[access]\nkeys = [\"canary\"]\n".to_owned(), "access.auth: is not \"allowlist\""),
         (file("/nonexistent/keys"), "access.keys_file: /nonexistent/keys: No such file"),
-        (file(empty.to_str().unwrap()), "holds no key"),
+        (file(empty.to_str().unwrap()), "has no key"),
     ] {
         let config = config_file(&text);
         let said = larder(&["check", "--config", config.name()]).output().unwrap();

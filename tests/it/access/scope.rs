@@ -166,8 +166,8 @@ async fn a_header_can_say_who_shares_and_the_provider_does_not_see_it() {
 #[test]
 fn a_header_that_the_call_needs_says_nothing_of_who_shares() {
     for (scope, reason) in [
-        ("header:Authorization", "is what the call itself needs"),
-        ("header:content-type", "is what the call itself needs"),
+        ("header:Authorization", "is a header that provider calls need"),
+        ("header:content-type", "is a header that provider calls need"),
         ("everyone", "expected `credential`"),
     ] {
         let file = config_file(&format!("[cache]\nscope = \"{scope}\"\n"));

@@ -262,7 +262,7 @@ async fn the_settings_say_which_models_are_cached() {
 #[tokio::test]
 async fn an_answer_over_the_bound_is_passed_on_whole_and_not_kept() {
     let provider = Said::start();
-    let sidecar = provider.sidecar("[cache]\nmax_transcript = \"64\"\n");
+    let sidecar = provider.sidecar("[cache]\nmax_transcript = \"64B\"\n");
     let client = sidecar.client();
     for shape in [OPENAI, OPENAI_STREAM] {
         provider.says(shape.media_type, shape.answer);

@@ -27,7 +27,9 @@ pub(crate) use provider::Simulated;
 pub(crate) use raw::Raw;
 pub(crate) use redis::{RedisServer, cluster, free_port};
 pub(crate) use scripted::{Asked, Gate, Say, Scripted, answer, json};
-pub(crate) use sidecar::{Config, Sidecar, complaints, config_file, larder, larder_with, path};
+pub(crate) use sidecar::{
+    Config, Sidecar, complaints, config_file, larder, larder_with, path, private,
+};
 pub(crate) use teller::{Teller, Telling};
 
 /// What vectors are long where nobody says otherwise.

@@ -3,7 +3,8 @@
 use std::io::{BufRead, BufReader};
 use std::net::SocketAddr;
 use std::os::fd::OwnedFd;
-use std::path::PathBuf;
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, mpsc};
@@ -63,6 +64,24 @@ pub(crate) fn config_file(text: &str) -> Config {
     let file = path("larder.toml");
     fs::write(&file, text).unwrap();
     Config(file)
+}
+
+/// Writes a file that only its owner can read.
+pub(crate) fn private(file: impl AsRef<Path>, content: impl AsRef<[u8]>) {
+    fs::write(&file, content).unwrap();
+    fs::set_permissions(&file, fs::Permissions::from_mode(0o600)).unwrap();
+}
+
+/// The addresses in the line that says what is listened on, in text or in JSON.
+fn addresses(line: &str) -> Option<String> {
+    if let Some(addresses) = line.strip_prefix("listening proxy=") {
+        return Some(addresses.to_owned());
+    }
+    let line: serde_json::Value = serde_json::from_str(line).ok()?;
+    let address = |name: &str| line.get(name).and_then(|address| address.as_str());
+    (line.get("message")? == "listening")
+        .then(|| Some(format!("{} admin={}", address("proxy")?, address("admin")?)))
+        .flatten()
 }
 
 /// What `larder check` says of a configuration that is not valid, without the file's name.
@@ -153,8 +172,8 @@ impl Sidecar {
         let kept = Arc::clone(&log);
         thread::spawn(move || {
             for line in lines.map_while(Result::ok) {
-                if let Some(addresses) = line.strip_prefix("listening proxy=") {
-                    drop(told.send(addresses.to_owned()));
+                if let Some(addresses) = addresses(&line) {
+                    drop(told.send(addresses));
                 }
                 kept.lock().unwrap().push(line);
             }

@@ -222,7 +222,7 @@ fn sockets_that_the_settings_do_not_allow_are_wrong_usage() {
     let open = || vec![TcpListener::bind("0.0.0.0:0").unwrap().into()];
     let (code, said) = refused(open(), &[("LISTEN_FDNAMES", "admin")], &[]);
     assert_eq!(code, Some(2), "{said}");
-    assert!(said.contains("needs server.admin_token (LARDER_ADMIN_TOKEN)"), "{said}");
+    assert!(said.contains("set it (LARDER_ADMIN_TOKEN)"), "{said}");
     let (code, said) = refused(open(), &[], &["--upgrade"]);
     assert_eq!(code, Some(2), "{said}");
     assert!(said.contains("LISTEN_FDS has brought others"), "{said}");

@@ -18,7 +18,8 @@ use tokio_rustls::client::TlsStream;
 use super::{refused, streams_on};
 use crate::gate::in_two;
 use crate::harness::{
-    Answer, Aside, Ask, Authority, Pair, Raw, Sidecar, Simulated, config_file, larder, path, until,
+    Answer, Aside, Ask, Authority, Pair, Raw, Sidecar, Simulated, config_file, larder, path,
+    private, until,
 };
 use crate::life::ask_twice_on;
 
@@ -206,7 +207,7 @@ async fn a_broken_pair_is_refused_whole_and_the_old_one_stays() {
     assert_eq!(shown_now().await, first);
     // Nothing else of the file was taken over either.
     answer_on(&mut Raw::over(open(&authority, &sidecar).await), "not too large").await;
-    fs::write(&pair.key, key).unwrap();
+    private(&pair.key, &key);
     sidecar.rewrite(&pair.config());
     assert_eq!(reload(&sidecar).await.0, 200);
     pair.becomes(&other);
@@ -270,8 +271,8 @@ fn what_is_wrong_with_a_pair_is_told_with_key_file_and_reason() {
         (pair(nothing.name(), &one.key), "cert", format!("{}: holds no PEM", nothing.name())),
         (pair(&bad.cert, &one.key), "cert", format!("{}: invalid peer cert", bad.cert)),
         (pair("/nowhere.pem", &one.key), "cert", "/nowhere.pem: No such file".to_owned()),
-        (pair(&one.cert, ""), "key", "is needed beside".to_owned()),
-        (pair("", &one.key), "cert", "is needed beside".to_owned()),
+        (pair(&one.cert, ""), "key", "TLS needs both".to_owned()),
+        (pair("", &one.key), "cert", "TLS needs both".to_owned()),
     ] {
         let (code, said) = refused(&pair.config());
         assert_eq!(code, Some(2), "{pair:?}: {said}");

@@ -215,7 +215,7 @@ fn paths_that_cannot_be_are_errors_of_the_configuration() {
     for (path, wrong) in [
         ("/tmp/with space", "must not hold white space"),
         (long.as_str(), "is 108 bytes long, and a socket's path may have 107"),
-        ("larder.sock", "expected a path from / on"),
+        ("larder.sock", "expected an absolute path"),
         ("/run/larder-upgrade.sock", "is server.upgrade_socket too"),
     ] {
         let (code, said) = refused(&format!("[server]\nunix_socket = {path:?}\n"));

@@ -29,7 +29,7 @@ path = \"/b\"
         ":9: providers.s.routes[1].tll: unknown key; did you mean `ttl`?",
         ":12: providers.s.routes[2].method: expected a method such as \"POST\", got \"post\"",
         ":13: providers.s.routes[2].namespace: expected a JSON Pointer such as \"/namespace\", got \"space\"",
-        ":14: providers.s.routes[2].ttl: expected a time such as \"10ms\" or \"30s\", got \"soon\"",
+        ":14: providers.s.routes[2].ttl: expected a time such as \"10ms\", \"30s\" or \"1h30m\", got \"soon\"",
     ];
     for right in right {
         assert!(said.iter().any(|line| line.ends_with(right)), "{right}\nin {said:#?}");
@@ -43,33 +43,36 @@ fn what_makes_no_sense_together_is_an_error_of_its_route() {
         ("path = \"/a\"", "kind: is missing: one of `read` `write`"),
         ("kind = \"write\"", "path: is missing"),
         ("kind = \"read\"\npath = \"/a\"", "ttl: is missing"),
-        ("kind = \"read\"\npath = \"/a\"\nttl = \"0\"", "ttl: of a read is longer than that"),
-        ("kind = \"write\"\npath = \"/a\"\nttl = \"1s\"", "ttl: is for reads"),
+        ("kind = \"read\"\npath = \"/a\"\nttl = \"0\"", "ttl: must be more than 0"),
+        ("kind = \"write\"\npath = \"/a\"\nttl = \"1s\"", "ttl: is for reads only"),
         (
             "kind = \"read\"\npath = \"/a\"\nttl = \"1s\"\nsettles = \"1s\"",
-            "settles: is for writes",
+            "settles: is for writes only",
         ),
         (
             "kind = \"read\"\npath = \"/a\"\nttl = \"1s\"\nmethod = \"PUT\"",
-            "method: of a read is GET or POST",
+            "method: a read needs GET or POST",
         ),
         (
             "kind = \"write\"\npath = \"/{namespace}\"\nnamespace = \"/b\"",
-            "namespace: stands in the path already",
+            "namespace: is in the path already; remove one",
         ),
         (
             "kind = \"read\"\npath = \"/a\"\nttl = \"1s\"\nmethod = \"GET\"\nnamespace = \"/b\"",
-            "namespace: is in a body, and this method has none",
+            "namespace: needs a body, which GET and HEAD do not have",
         ),
     ] {
         let said = complaints(&format!("{STORE}[[providers.s.routes]]\n{route}\n"));
-        let right = format!(":4: providers.s.routes[0].{right}");
+        // The line of the key, or that of its section where it is missing.
+        let key = right.split(':').next().unwrap();
+        let at = route.lines().position(|line| line.split(' ').next() == Some(key));
+        let line = at.map_or(4, |at| at + 5);
+        let right = format!(":{line}: providers.s.routes[0].{right}");
         assert!(said.len() == 1 && said[0].ends_with(&right), "{right}\nin {said:#?}");
     }
     let twice = "[[providers.s.routes]]\nkind = \"write\"\npath = \"/a\"\n".repeat(2);
     let said = complaints(&format!("{STORE}{twice}"));
-    let right =
-        ":7: providers.s.routes[1].path: is that of a route before it, which is always taken";
+    let right = ":9: providers.s.routes[1].path: is the path of an earlier route, which always matches first";
     assert!(said.len() == 1 && said[0].ends_with(right), "{said:#?}");
 }
 
@@ -77,26 +80,26 @@ fn what_makes_no_sense_together_is_an_error_of_its_route() {
 fn what_does_not_fit_the_provider_is_an_error() {
     let route = "[[providers.openai.routes]]\nkind = \"write\"\npath = \"/a\"\n";
     for (text, right) in [
-        (route, "providers.openai.routes: are for providers of the dialect \"generic\""),
+        (route, "providers.openai.routes: need dialect = \"generic\""),
         (
             "[providers.s]\nroutes = \"a\"",
-            "providers.s.routes: is a list: write each route as [[providers.s.routes]]",
+            "providers.s.routes: is a list; write each route as [[providers.s.routes]]",
         ),
         (
             "[providers.s]\nroutes = [\"a\"]",
-            "providers.s.routes[0]: is a route: write it as [[providers.s.routes]]",
+            "providers.s.routes[0]: is a route; write it as [[providers.s.routes]]",
         ),
         (
             &format!(
                 "{STORE}fallback = [\"t\"]\n[providers.t]\nbase_url = \"http://t\"\ndialect = \"generic\"\n"
             ),
-            "providers.s.fallback: is not for stores",
+            "providers.s.fallback: a store cannot have one: writes would be missing there",
         ),
         (
             &format!(
                 "{STORE}[providers.t]\nbase_url = \"http://S:80/below\"\ndialect = \"generic\"\n"
             ),
-            "providers.t.base_url: is the host of another store too: what is written through the one would not be forgotten by the other",
+            "providers.t.base_url: is the host of another store too; writes through one would not invalidate the other",
         ),
     ] {
         let said = complaints(&format!("{text}\n"));

@@ -1,79 +1,40 @@
-//! `larder check`: is the configuration valid, and do its providers answer?
+//! The probe of providers: one embedding from each that is in use.
 
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, Method, header};
 use serde_json::json;
 
-use super::settings::ServeArgs;
-use super::{Failure, print};
+use super::Row;
 use crate::config::{BUILT_IN, BuiltIn, Config};
 use crate::dialect::Endpoint;
 use crate::metrics::Outcome;
 use crate::serve::reply::{Content, Reply};
 use crate::serve::{Ask, Target};
-use crate::server::{self, Built};
+use crate::server::Built;
 use crate::upstream::Upstream;
 
-/// Where it is asked for embeddings.
+/// The path of embeddings.
 const PATH: &str = "/embeddings";
 
-/// How long a tier may take to be there.
-const PATIENCE: Duration = Duration::from_secs(3);
-
-/// What to check.
-#[derive(Debug, Clone, clap::Args)]
-pub(super) struct Args {
-    #[command(flatten)]
-    serve: ServeArgs,
-    /// Ask the tiers, and call the default provider, each that is configured, and each with a key in
-    /// `NAME_API_KEY`, and say what they answer
-    #[arg(long)]
-    probe: bool,
-    /// The model that --probe asks
-    #[arg(long, default_value = "text-embedding-3-small")]
-    model: String,
-}
-
-pub(super) fn run(args: &Args) -> Result<(), Failure> {
-    let config = args.serve.resolve()?;
-    let built = server::build(&config)?;
-    server::check_certificate(&config)?;
-    print(&resolved(&config))?;
-    if !args.probe {
-        return Ok(());
-    }
-    let runtime = tokio::runtime::Runtime::new().map_err(|e| Failure::Running(e.to_string()))?;
-    let mut failed = Vec::new();
-    for (layer, took) in runtime.block_on(built.service.tiers.probe(PATIENCE)) {
-        if let Some(took) = took {
-            print(&format_args!("probe {}: answers in {took:.1?}", layer.label()))?;
-        } else {
-            failed.push(layer.label());
-            print(&format_args!("probe {}: not there, or in use", layer.label()))?;
-        }
-    }
-    for name in config.providers.keys().filter(|name| is_used(&config, name)) {
+/// A row for each provider that is in use.
+pub(super) async fn probe(config: &Config, built: &Built, model: &str) -> Vec<Row> {
+    let mut rows = Vec::new();
+    for (name, provider) in config.providers.iter().filter(|(name, _)| is_used(config, name)) {
         let Some(upstream) = built.upstreams.get(name) else { continue };
-        if let Endpoint::Other = upstream.dialect.endpoint(&Method::POST, PATH) {
-            print(&format_args!("probe {name}: not probed, since it has no {PATH}"))?;
-            continue;
-        }
-        let report = runtime.block_on(probe(&built, upstream, &args.model));
-        if report.is_err() {
-            failed.push(name.as_str());
-        }
-        print(&format_args!("probe {name}: {}", report.unwrap_or_else(|error| error)))?;
+        let result = if let Endpoint::Other = upstream.dialect.endpoint(&Method::POST, PATH) {
+            Ok("not probed: it has no embeddings".to_owned())
+        } else {
+            probe_one(built, upstream, model).await
+        };
+        rows.push(Row { part: name.clone(), address: provider.base_url.clone(), result });
     }
-    if failed.is_empty() {
-        return Ok(());
-    }
-    Err(Failure::Running(format!("no good answer from: {}", failed.join(", "))))
+    rows
 }
 
-/// Whether somebody means to use a provider: most of those built in are not.
+/// Whether a provider is in use: most of the built-in ones are not.
 fn is_used(config: &Config, name: &str) -> bool {
     let built_in = BUILT_IN.iter().find(|built_in| built_in.name == name);
     let moved = |known: &BuiltIn| {
@@ -88,21 +49,17 @@ fn key_variable(name: &str) -> String {
     format!("{}_API_KEY", name.to_uppercase().replace('-', "_"))
 }
 
-/// The configuration as it was understood. Secrets print as `***`, by their type.
-fn resolved(config: &Config) -> String {
-    format!("{config:#?}\nthe configuration is valid")
-}
-
-/// Asks twice: the first answer tells about the provider, the second about the cache.
-async fn probe(built: &Built, upstream: &Arc<Upstream>, model: &str) -> Result<String, String> {
+/// Sends a request twice: the first response is the provider's, the second should be a hit.
+async fn probe_one(built: &Built, upstream: &Arc<Upstream>, model: &str) -> Result<String, String> {
     let started = Instant::now();
     let first = ask(built, upstream, model).await?;
     let latency = started.elapsed();
     let dimensions = dimensions(&first)?;
     let second = ask(built, upstream, model).await?;
-    let repeat = if second.verdict.outcome() == Outcome::Hit { "hits" } else { "does not hit" };
+    let is_hit = second.verdict.outcome() == Outcome::Hit;
+    let repeat = if is_hit { "a repeat hits" } else { "a repeat does not hit" };
     let tls = if upstream.settings.has_tls() { "TLS verified" } else { "no TLS" };
-    Ok(format!("{tls}, {latency:.1?}, {dimensions} dimensions, a repeat {repeat}"))
+    Ok(format!("answers in {latency:.1?}, {tls}, {dimensions} dimensions, {repeat}"))
 }
 
 async fn ask(built: &Built, upstream: &Arc<Upstream>, model: &str) -> Result<Reply, String> {
@@ -112,7 +69,7 @@ async fn ask(built: &Built, upstream: &Arc<Upstream>, model: &str) -> Result<Rep
     if let Ok(key) = std::env::var(&variable) {
         let (name, scheme) = upstream.dialect.credential(PATH, &headers);
         let shown = HeaderValue::try_from(format!("{scheme}{key}"));
-        let mut shown = shown.map_err(|_| format!("{variable} is no key"))?;
+        let mut shown = shown.map_err(|_| format!("{variable} does not hold a key"))?;
         shown.set_sensitive(true);
         headers.insert(name, shown);
     }
