@@ -24,7 +24,8 @@ struct Running {
 impl Running {
     fn start() -> Self {
         let (provider, upgrade) = (Simulated::instant(), path("upgrade.sock"));
-        let config = format!("[server]\ndrain = \"1s\"\nupgrade_socket = {upgrade:?}\n");
+        let place = upgrade.display();
+        let config = format!("[server]\ndrain = \"1s\"\nupgrade_socket = \"{place}\"\n");
         let sidecar = Sidecar::with(provider.address, &config);
         Self { provider, sidecar, upgrade }
     }
@@ -204,7 +205,8 @@ async fn fails(running: &Running, config: &str, failing: Failing) {
         }
         Failing::OtherUpgradeSocket => {
             let other = path("other.sock");
-            let config = format!("[server]\nupgrade_socket = {other:?}\n");
+            let place = other.display();
+            let config = format!("[server]\nupgrade_socket = \"{place}\"\n");
             left = Some(started(&config, &at));
             until("it waits", || async { other.exists() }).await;
         }

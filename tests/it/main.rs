@@ -7,7 +7,6 @@
     clippy::print_stderr,
     clippy::indexing_slicing,
     clippy::string_slice,
-    clippy::too_many_arguments,
     clippy::unnecessary_wraps,
     reason = "a test fails by panicking, and tells its figures"
 )]
