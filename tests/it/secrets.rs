@@ -248,7 +248,7 @@ async fn a_secret_is_nowhere_but_at_its_provider() {
     sidecar.signal("TERM");
     sidecar.ended().await;
     let log = sidecar.log();
-    assert!(log.contains("DEBUG") && log.contains("refused"), "{log}");
+    assert!(log.contains("DEBUG") && log.contains("malformed request rejected"), "{log}");
     places.push(("log".to_owned(), log.into_bytes()));
     let file = config_file(&config);
     let checked: Output = larder(&["check", "--config", file.name()]).output().unwrap();

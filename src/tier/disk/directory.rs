@@ -235,10 +235,10 @@ mod tests {
         let path = scratch.path().join("v1");
         let refusal = || Directory::open(scratch.path()).expect_err("refused").to_string();
         symlink(std::env::temp_dir(), &path).expect("linked");
-        assert!(refusal().contains("v1") && refusal().contains("not a folder"), "{}", refusal());
+        assert!(refusal().contains("v1") && refusal().contains("not a directory"), "{}", refusal());
         fs::remove_file(&path).expect("removed");
         fs::write(&path, "").expect("written");
-        assert!(refusal().contains("not a folder"), "{}", refusal());
+        assert!(refusal().contains("not a directory"), "{}", refusal());
         fs::remove_file(&path).expect("removed");
         fs::create_dir(&path).expect("made");
         if chown(&path, Some(12_345), None).is_ok() {

@@ -59,7 +59,7 @@ async fn what_is_exported_is_imported_elsewhere_with_its_age_and_end() {
     // Somebody uses the directory now.
     let refused = run(&import);
     assert_eq!(refused.0, Some(1));
-    assert!(refused.2.contains("another process uses the cache directory"), "{}", refused.2);
+    assert!(refused.2.contains("in use by another process"), "{}", refused.2);
     ended(other).await;
     drop(fs::remove_file(file));
 }
