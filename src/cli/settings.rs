@@ -138,11 +138,13 @@ impl ServeArgs {
             return Err(problems);
         }
         add(&mut overrides, of_providers, &mut warnings);
-        warnings.extend(environment.unknown(&names));
         let is_set = |key: &str| overrides.iter().any(|over| over.key == key);
         let open = |over: &&Override| !is_set(&over.key) && !is_written(&text, &over.key);
         overrides.extend(defaults.iter().filter(open).cloned().collect::<Vec<_>>());
         let config = Config::read(&name, &text, &overrides)?;
+        let keys_of: Vec<&str> =
+            config.providers.values().filter_map(|provider| provider.api_key_env.name()).collect();
+        warnings.extend(environment.unknown(&names, &keys_of));
         warnings.extend(config.warnings());
         Ok(Loaded { config, file, warnings })
     }

@@ -21,11 +21,10 @@ impl Config {
             let message = unknown_value("provider", &self.server.default_provider, &self.names());
             wrong("server.default_provider".to_owned(), message);
         }
-        listening::check(&self.server, &mut wrong);
+        listening::check(&self.server, &self.sources, &mut wrong);
         if self.server.mode != Mode::Live && self.server.recordings.is_empty() {
-            // The mode is what is written: its place is the better one.
-            let message = "record and replay need server.recordings (--recordings)";
-            wrong("server.mode".to_owned(), message.to_owned());
+            let message = "is missing: record and replay need it (--recordings)";
+            wrong("server.recordings".to_owned(), message.to_owned());
         }
         self.check_bounds(&mut wrong);
         self.check_access(&mut wrong);
@@ -142,7 +141,10 @@ impl Config {
 /// The message for a provider without an address.
 fn missing_url(name: &str) -> String {
     let known: Vec<&str> = super::BUILT_IN.iter().map(|built_in| built_in.name).collect();
-    let near = nearest(name, &known).map(|near| format!("; did you mean {near:?}?"));
+    // Names of providers are short: only a misspelt one is near.
+    let is_near = |near: &&str| strsim::damerau_levenshtein(name, near) * 3 <= near.len();
+    let near = nearest(name, &known).filter(is_near);
+    let near = near.map(|near| format!("; did you mean {near:?}?"));
     format!("is missing: {name:?} is not a built-in provider{}", near.unwrap_or_default())
 }
 

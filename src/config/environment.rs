@@ -108,8 +108,9 @@ impl Environment {
         (overrides, problems)
     }
 
-    /// Warnings about variables that larder does not know, with the nearest that it knows.
-    pub fn unknown(&self, names: &[String]) -> Vec<String> {
+    /// Warnings about variables that larder does not know, with the nearest that it knows. `keys_of` are
+    /// the variables that hold keys of providers.
+    pub fn unknown(&self, names: &[String], keys_of: &[&str]) -> Vec<String> {
         let known: Vec<String> = keys()
             .map(|(key, _)| variable(&key))
             .chain(SHORT.iter().map(|(_, short)| (*short).to_owned()))
@@ -121,6 +122,7 @@ impl Environment {
         let known: Vec<&str> = known.iter().map(String::as_str).collect();
         let is_known = |name: &str| {
             known.contains(&name)
+                || keys_of.contains(&name)
                 || TESTS.iter().any(|prefix| name.starts_with(prefix))
                 || is_of_kubernetes(name)
                 || matches!(provider_key(name, names), Ok(Some(_)) | Err(_))
@@ -244,14 +246,15 @@ mod tests {
             ("LARDER_PORT_5273_TCP_ADDR", "10.0.0.1"),
             ("LARDER_REDIS_PORT_6379_TCP", "tcp://10.0.0.1:6379"),
             ("LARDER_CONFIG", "x"),
+            ("LARDER_MY_KEY", "canary"),
             ("LARDER_FUZZ_SECONDS", "1"),
             ("LARDER_KEYS", "a"),
             ("LARDER_PROVIDERS_COHERE_BASE_URL", "http://a"),
         ]);
-        assert_eq!(known.unknown(&[]), Vec::<String>::new());
+        assert_eq!(known.unknown(&[], &["LARDER_MY_KEY"]), Vec::<String>::new());
         let unknown = environment(&[("LARDER_CACHE_MEMROY", "canary"), ("LARDER_LISTN", "1")]);
         assert_eq!(
-            unknown.unknown(&[]),
+            unknown.unknown(&[], &["LARDER_MY_KEY"]),
             [
                 "LARDER_CACHE_MEMROY: unknown variable; did you mean LARDER_CACHE_MEMORY?",
                 "LARDER_LISTN: unknown variable; did you mean LARDER_LISTEN?"

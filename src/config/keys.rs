@@ -79,6 +79,11 @@ pub struct KeyVariable {
 }
 
 impl KeyVariable {
+    /// The name of the variable; `None` if none is configured.
+    pub fn name(&self) -> Option<&str> {
+        Some(self.name.as_str()).filter(|name| !name.is_empty())
+    }
+
     /// The key; `None` where no variable is named.
     pub fn key(&self) -> Option<&Secret> {
         (!self.name.is_empty()).then_some(&self.key)

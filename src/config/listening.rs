@@ -2,21 +2,27 @@
 
 use std::net::SocketAddr;
 
-use super::Server;
 use super::private_file;
 use super::units::is_loopback;
+use super::{Server, Sources};
 
-pub(super) fn check(server: &Server, wrong: &mut dyn FnMut(String, String)) {
+pub(super) fn check(server: &Server, sources: &Sources, wrong: &mut dyn FnMut(String, String)) {
     if server.admin_token.expose().is_empty() && !is_loopback(server.admin_listen.ip()) {
         let message = "is not on loopback and needs server.admin_token (LARDER_ADMIN_TOKEN)";
         wrong("server.admin_listen".to_owned(), message.to_owned());
     }
     if overlap(server.listen, server.admin_listen) {
-        let message = format!(
-            "{} is the port of server.listen ({}) too; choose another port",
-            server.admin_listen, server.listen
-        );
-        wrong("server.admin_listen".to_owned(), message);
+        let both = [
+            ("server.admin_listen", server.admin_listen, "server.listen", server.listen),
+            ("server.listen", server.listen, "server.admin_listen", server.admin_listen),
+        ];
+        // The key that is set: the other one may have its default.
+        let is_set = |(key, ..): &&(&str, SocketAddr, &str, SocketAddr)| sources.has(key);
+        if let Some((key, own, other_key, other)) = both.iter().find(is_set).or(both.first()) {
+            let message =
+                format!("{own} and {other_key} ({other}) have the same port; choose another");
+            wrong((*key).to_owned(), message);
+        }
     }
     // A hand-over would begin by removing the socket that it is about.
     if server.unix_socket.path() == Some(server.upgrade_socket.as_str()) {

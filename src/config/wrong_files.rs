@@ -22,7 +22,7 @@ const NAMES: [Case; 9] = [
     ("\n[cashe]\n", "larder.toml:2: cashe: ", "did you mean `cache`"),
     ("memory = \"1GiB\"\n", "larder.toml:1: memory: ", "unknown section"),
     ("server = 1\n", "larder.toml:1: server: ", "write it as [server]"),
-    ("providers.mine = 1\n", "larder.toml:1: providers.mine", ""),
+    ("providers.openai = 1\n", "larder.toml:1: providers.openai: ", "[providers.NAME]"),
     ("rules = 1\n", "larder.toml:1: rules: ", "write each rule as [[rules]]"),
     ("[server]\n[server.default]\na = 1\n", "larder.toml:2: server.default: ", "unknown key"),
     (
@@ -62,7 +62,12 @@ const VALUES: [Case; 18] = [
     ("[server]\nlisten = 2026-01-01\n", "larder.toml:2: server.listen: ", "does not fit"),
 ];
 
-const SERVER: [Case; 13] = [
+const SERVER: [Case; 14] = [
+    (
+        "[server]\nlisten = \"0.0.0.0:5274\"\n",
+        "larder.toml:2: server.listen: ",
+        "server.admin_listen (127.0.0.1:5274)",
+    ),
     (
         "[server]\ndefault_provider = \"opnai\"\n",
         "larder.toml:2: server.default_provider: ",
@@ -76,14 +81,14 @@ const SERVER: [Case; 13] = [
     (
         "[server]\nadmin_listen = \"127.0.0.1:5273\"\n",
         "larder.toml:2: server.admin_listen: ",
-        "choose another port",
+        "choose another",
     ),
     (
         "[server]\nunix_socket = \"/run/larder-upgrade.sock\"\n",
         "larder.toml:2: server.unix_socket: ",
         "choose another path",
     ),
-    ("[server]\nmode = \"record\"\n", "larder.toml:2: server.mode: ", "--recordings"),
+    ("[server]\nmode = \"record\"\n", "larder.toml:1: server.recordings: ", "--recordings"),
     ("[server]\nmax_connections = 0\n", "larder.toml:2: server.max_connections: ", "at least 1"),
     ("[server]\nhead_timeout = 0\n", "larder.toml:2: server.head_timeout: ", "fail every time"),
     ("[server]\nmax_body = 0\n", "larder.toml:2: server.max_body: ", "more than 0"),

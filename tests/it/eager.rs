@@ -256,7 +256,7 @@ fn no_more_may_be_wanted_than_may_be_open() {
     for bound in ["max_connections = 2\n", "idle_connections = 2\n"] {
         let said = complaints(&format!("[providers.openai]\nwarm_connections = 3\n{bound}"));
         assert!(
-            said.iter().any(|line| line.contains("openai.warm_connections: is more")),
+            said.iter().any(|line| line.contains("openai.warm_connections: 3 is more")),
             "{said:?}"
         );
     }

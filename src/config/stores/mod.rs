@@ -79,6 +79,8 @@ pub(super) fn read(reader: &mut Reader<'_>, provider: &Table<'_>) -> Routes {
     let Some(written) = provider.keys.and_then(|keys| keys.get("routes")) else {
         return Routes::default();
     };
+    let place = reader.place(written.span());
+    reader.sources.note(&name, place);
     let DeValue::Array(items) = written.get_ref() else {
         let message = format!("is a list; write each route as {heading}");
         reader.note(written.span(), name, message);

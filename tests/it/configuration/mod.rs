@@ -6,7 +6,7 @@ use std::{env, fs};
 
 use serde_json::Value;
 
-use crate::harness::{Sidecar, Simulated, config_file, larder, path};
+use crate::harness::{Sidecar, Simulated, config_file, larder, path, until};
 
 mod places;
 
@@ -177,8 +177,7 @@ async fn a_directory_that_a_running_larder_holds_is_no_failure() {
 async fn the_start_says_what_is_served() {
     let provider = Simulated::instant();
     let sidecar = Sidecar::with(provider.address, "[cache]\nmemory = \"64MiB\"\n");
-    crate::harness::until("the start is logged", || async { sidecar.log().contains("ready") })
-        .await;
+    until("the start is logged", || async { sidecar.log().contains("ready") }).await;
     let log = sidecar.log();
     for part in [
         "larder.toml",
@@ -196,6 +195,8 @@ async fn the_start_says_what_is_served() {
 async fn the_line_of_the_addresses_is_json_where_the_log_is() {
     let provider = Simulated::instant();
     let sidecar = Sidecar::with(provider.address, "[log]\nformat = \"json\"\nlevel = \"warn\"\n");
+    // The harness sees the line before it stores it.
+    until("the line is there", || async { sidecar.log().contains("listening") }).await;
     let log = sidecar.log();
     let lines: Vec<Value> = log.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
     assert_eq!(lines[0]["message"], "listening");

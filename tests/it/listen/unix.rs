@@ -214,7 +214,7 @@ fn paths_that_cannot_be_are_errors_of_the_configuration() {
     let long = format!("/{}", "x".repeat(107));
     for (path, wrong) in [
         ("/tmp/with space", "must not hold white space"),
-        (long.as_str(), "is 108 bytes long, and a socket's path may have 107"),
+        (long.as_str(), "has 108 bytes, and the path of a socket may have 107"),
         ("larder.sock", "expected an absolute path"),
         ("/run/larder-upgrade.sock", "is server.upgrade_socket too"),
     ] {

@@ -93,7 +93,7 @@ async fn a_file_that_cannot_be_read_is_named_at_the_start() {
     assert!(code == Some(2) && err.contains(nowhere.name()), "{err}");
     let Output { status, stderr, .. } = larder(&["serve", "--mode", "replay"]).output().unwrap();
     let err = String::from_utf8(stderr).unwrap();
-    assert!(status.code() == Some(2) && err.contains("server.recordings: is needed"), "{err}");
+    assert!(status.code() == Some(2) && err.contains("server.recordings: is missing"), "{err}");
 }
 
 /// A sidecar that is to fail at its start.
