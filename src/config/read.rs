@@ -193,7 +193,7 @@ pub fn is_written(text: &str, key: &str) -> bool {
 }
 
 /// `unknown KIND`, with the nearest known name where one is near.
-pub(super) fn unknown(kind: &str, name: &str, known: &[&str]) -> String {
+pub fn unknown(kind: &str, name: &str, known: &[&str]) -> String {
     let near = known
         .iter()
         .map(|candidate| (strsim::damerau_levenshtein(name, candidate), candidate))

@@ -50,6 +50,7 @@ mod recall;
 mod reload;
 mod replay;
 mod replies;
+mod request_log;
 mod routes;
 mod rules;
 mod run;
