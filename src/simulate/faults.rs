@@ -11,43 +11,43 @@ use super::settings::{duration, model_duration, share};
 /// The delays, limits and faults of the simulated provider; all may change while it runs.
 #[derive(Debug, Clone, PartialEq, clap::Args)]
 pub struct Faults {
-    /// Time that each call takes.
+    /// Latency of each call.
     #[arg(long, value_name = "TIME", default_value = "100ms", value_parser = duration)]
     pub latency: Duration,
-    /// Time that each call for this model takes instead; once for each model.
+    /// Latency of each call for this model instead; can be given once for each model.
     #[arg(long, value_name = "MODEL=TIME", value_parser = model_duration)]
     pub latency_of: Vec<(String, Duration)>,
-    /// Further time for each input of a call.
+    /// Additional latency for each input of a call.
     #[arg(long, value_name = "TIME", default_value = "2ms", value_parser = duration)]
     pub latency_per_item: Duration,
-    /// Further random time, evenly between 0 and this.
+    /// Additional random latency, evenly distributed between 0 and this.
     #[arg(long, value_name = "TIME", default_value = "0", value_parser = duration)]
     pub jitter: Duration,
-    /// Most inputs in one call; more are refused with 400.
+    /// Maximum inputs per call; more are refused with 400.
     #[arg(long, value_name = "N", default_value_t = 2048)]
     pub max_inputs: usize,
-    /// Most tokens in one call; more are refused with 400.
+    /// Maximum tokens per call; more are refused with 400.
     #[arg(long, value_name = "N", default_value_t = 300_000)]
     pub max_tokens: u64,
-    /// Most calls at the same time, 0 for any number; more are refused with 429.
+    /// Maximum concurrent calls, 0 for no limit; more are refused with 429.
     #[arg(long, value_name = "N", default_value_t = 0)]
     pub max_concurrent: usize,
-    /// Most calls per minute, 0 for any number; more are refused with 429.
+    /// Maximum calls per minute, 0 for no limit; more are refused with 429.
     #[arg(long, value_name = "N", default_value_t = 0)]
     pub rpm: u32,
-    /// Share of calls that are answered with 500.
+    /// Share of calls that fail with 500.
     #[arg(long, value_name = "SHARE", default_value_t = 0.0, value_parser = share)]
     pub error_rate: f64,
-    /// Share of calls that are never answered.
+    /// Share of calls that never get a response.
     #[arg(long, value_name = "SHARE", default_value_t = 0.0, value_parser = share)]
     pub timeout_rate: f64,
-    /// Share of calls whose connection is closed without an answer.
+    /// Share of calls whose connection is closed without a response.
     #[arg(long, value_name = "SHARE", default_value_t = 0.0, value_parser = share)]
     pub reset_rate: f64,
-    /// Pieces of text in a chat reply.
+    /// Chunks of text in a chat completion.
     #[arg(long, value_name = "N", default_value_t = 16)]
     pub chunks: usize,
-    /// Time that each piece of text takes.
+    /// Latency of each chunk.
     #[arg(long, value_name = "TIME", default_value = "20ms", value_parser = duration)]
     pub chunk_delay: Duration,
 }

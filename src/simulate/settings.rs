@@ -12,10 +12,10 @@ pub struct Settings {
     /// What may be changed while it runs.
     #[command(flatten)]
     pub faults: Faults,
-    /// Length of a vector when the call does not say.
+    /// Dimensions of a vector if the call sets none.
     #[arg(long, value_name = "N", default_value_t = 1536)]
     pub dimensions: usize,
-    /// Start of the random faults: the same seed and the same calls, the same faults.
+    /// Seed of the random faults: the same seed and calls give the same faults.
     #[arg(long, value_name = "N", default_value_t = 0)]
     pub seed: u64,
 }
