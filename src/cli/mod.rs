@@ -8,6 +8,7 @@ mod columns;
 mod config;
 mod connect;
 mod demo;
+mod doctor;
 mod env;
 mod failures;
 mod help;
@@ -134,6 +135,13 @@ enum Command {
         larder tail\n  \
         larder tail --json | jq 'select(.cache == \"miss\")'")]
     Tail(tail::Args),
+    /// Ask a running sidecar what is wrong, and say what to do
+    ///
+    /// The most important problem comes first. The exit code is 0 if nothing is wrong, otherwise 1.
+    #[command(after_help = "Examples:\n  \
+        larder doctor\n  \
+        larder doctor --json")]
+    Doctor(doctor::Args),
     /// Embed the lines of files through a running sidecar, before applications need them
     ///
     /// The requests are bulk traffic: those of applications go first. Cached inputs are not requested
@@ -211,6 +219,7 @@ pub fn main() -> ExitCode {
     let cli = Cli::from_arg_matches(&matches).unwrap_or_else(|error| error.exit());
     let result = match cli.command.unwrap_or(Command::Serve(cli.serve)) {
         Command::Run(args) => run::run(&args),
+        Command::Doctor(args) => doctor::run(&args),
         other => other.run().map(|()| ExitCode::SUCCESS),
     };
     let (message, code) = match result {
@@ -236,6 +245,7 @@ impl Command {
             Self::Analyze(args) => analyze::run(&args),
             Self::Stats(args) => stats::run(&args),
             Self::Tail(args) => tail::run(&args),
+            Self::Doctor(args) => doctor::run(&args).map(drop),
             Self::Warm(args) => warm::run(&args),
             Self::Purge(args) => purge::run(&args),
             Self::Export(args) => args.run(),

@@ -20,7 +20,7 @@ case ${1-} in
     simulate) kind=provider ;;
     demo) exec @LARDER@ "$@" --once ;;
     run) exec env -u LARDER_LISTEN -u LARDER_ADMIN_LISTEN @LARDER@ "$@" ;;
-    env|check|analyze|stats|tail|version|warm|purge|export|import|config|completions|man|help|-h|--help|-V|--version) exec @LARDER@ "$@" ;;
+    env|check|analyze|doctor|stats|tail|version|warm|purge|export|import|config|completions|man|help|-h|--help|-V|--version) exec @LARDER@ "$@" ;;
 esac
 # The one before was another way to say it.
 if [ -e @WORK@/$kind ]; then kill "$(cat @WORK@/$kind)"; tail --pid="$(cat @WORK@/$kind)" -f /dev/null; fi

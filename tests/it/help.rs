@@ -4,7 +4,7 @@ use std::process::Stdio;
 
 use crate::harness::larder;
 
-const COMMANDS: [&str; 17] = [
+const COMMANDS: [&str; 18] = [
     "serve",
     "run",
     "env",
@@ -14,6 +14,7 @@ const COMMANDS: [&str; 17] = [
     "analyze",
     "stats",
     "tail",
+    "doctor",
     "warm",
     "purge",
     "export",

@@ -22,6 +22,7 @@ mod coalesce;
 mod connections;
 mod dialects;
 mod disk;
+mod doctor;
 mod drift;
 mod eager;
 mod embed;
