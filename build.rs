@@ -13,6 +13,8 @@ fn main() {
     let is_release = env::var("PROFILE").is_ok_and(|profile| profile == "release");
     let revision = given.or_else(|| if is_release { committed() } else { None });
     println!("cargo::rustc-env=LARDER_REVISION={}", revision.as_deref().unwrap_or("unknown"));
+    let target = env::var("TARGET").unwrap_or_default();
+    println!("cargo::rustc-env=LARDER_TARGET={target}");
 }
 
 /// The commit that is checked out; `None` where there is no git, or no repository.

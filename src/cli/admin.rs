@@ -4,21 +4,23 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, Method, StatusCode, header};
+use http_body_util::{BodyExt, Collected};
 
 use super::Failure;
 use super::connect::connect;
 use super::variables::reachable;
 use crate::config::Config;
 use crate::key::Digest;
-use crate::upstream::{Answer, Call, Ticket, Upstream};
+use crate::metrics::Operation;
+use crate::upstream::{Answer, Call, Coming, Permit, Ticket, Upstream};
 
-/// What a sidecar says of itself.
+/// The part of `/api/stats` that has the proxy's URL.
 #[derive(serde::Deserialize)]
-struct Told {
+struct Identity {
     proxy: String,
 }
 
-/// The admin listener of the sidecar that a configuration is of.
+/// The admin listener of a configuration's sidecar.
 pub(super) struct Admin {
     upstream: Arc<Upstream>,
     headers: HeaderMap,
@@ -26,7 +28,7 @@ pub(super) struct Admin {
 }
 
 impl Admin {
-    /// Connects when it is first asked.
+    /// A client that connects with the first request.
     pub(super) fn of(config: &Config) -> Result<Self, Failure> {
         let address = config.server.admin_listen.to_string();
         let upstream = connect("admin", &format!("http://{address}")).map_err(Failure::Running)?;
@@ -41,53 +43,95 @@ impl Admin {
         Ok(Self { upstream, headers, address })
     }
 
-    /// Where the sidecar's applications find it; nothing if no sidecar answers.
+    /// The URL for the sidecar's applications; none if no sidecar listens.
     pub(super) async fn proxy(&self) -> Result<Option<String>, Failure> {
         let Some(answer) = self.ask(Method::GET, "/api/stats?since=9e99").await else {
             return Ok(None);
         };
         let body = self.good(answer)?;
-        let told: Option<Told> = serde_json::from_slice(&body).ok();
-        let proxy = told.and_then(|told| reachable(&told.proxy));
-        let strange = || Failure::Running(format!("{} is no larder's", self.address));
+        let identity: Option<Identity> = serde_json::from_slice(&body).ok();
+        let proxy = identity.and_then(|identity| reachable(&identity.proxy));
+        let strange = || Failure::Running(format!("the server at {} is not larder", self.address));
         proxy.map(Some).ok_or_else(strange)
     }
 
-    /// What is at a path.
+    /// The address of the listener.
+    pub(super) fn address(&self) -> &str {
+        &self.address
+    }
+
+    /// The resource at a path.
     pub(super) async fn get(&self, path: &str) -> Result<Bytes, Failure> {
         self.send(Method::GET, path).await
     }
 
-    /// What comes of a method at a path.
+    /// The response to a method at a path.
     pub(super) async fn send(&self, method: Method, path: &str) -> Result<Bytes, Failure> {
-        let answer = self.ask(method, path).await.ok_or_else(|| {
-            Failure::Running(format!("no larder answers at {} (--admin-listen)", self.address))
-        })?;
+        let answer = self.ask(method, path).await.ok_or_else(|| self.absent())?;
         self.good(answer)
     }
 
-    /// Whatever is said; nothing if nobody is there.
+    /// The status and the body at a path; none if no sidecar listens.
+    pub(super) async fn look(&self, path: &str) -> Option<(StatusCode, Bytes)> {
+        let answer = self.ask(Method::GET, path).await?;
+        Some((answer.status, answer.body))
+    }
+
+    /// A stream of server-sent events, with the permit that is held to its end.
+    pub(super) async fn events(&self, path: &str) -> Result<(Coming, Permit), Failure> {
+        let mut call = self.call(Method::GET, path);
+        call.headers.insert(header::ACCEPT, HeaderValue::from_static("text/event-stream"));
+        let opened = self.upstream.open_in_turn(&ticket(), &call, Operation::Relay).await;
+        let (response, permit) = opened.map_err(|_| self.absent())?;
+        let (head, body) = response.into_parts();
+        if head.status.is_success() {
+            return Ok((body, permit));
+        }
+        let body = body.collect().await.map(Collected::to_bytes).unwrap_or_default();
+        Err(self.refused(head.status, &body))
+    }
+
+    /// The failure of a command that needs a sidecar, where none listens.
+    pub(super) fn absent(&self) -> Failure {
+        Failure::Running(format!(
+            "no sidecar listens at {}: start one with `larder serve`, or name its admin address \
+             with --admin-listen",
+            self.address
+        ))
+    }
+
+    /// Any response; none if no sidecar listens.
     async fn ask(&self, method: Method, path: &str) -> Option<Answer> {
-        let call = Call {
+        self.upstream.call_in_turn(&ticket(), self.call(method, path)).await.ok()
+    }
+
+    fn call(&self, method: Method, path: &str) -> Call {
+        Call {
             method,
             path_and_query: path.to_owned(),
             headers: self.headers.clone(),
             body: Bytes::new(),
             cause: None,
-        };
-        let ticket = Ticket::patient(Digest::of(b"admin"));
-        self.upstream.call_in_turn(&ticket, call).await.ok()
+        }
     }
 
-    /// The body of an answer, unless it is a refusal.
+    /// The body of a response, unless it is a refusal.
     fn good(&self, answer: Answer) -> Result<Bytes, Failure> {
         if answer.status.is_success() {
             return Ok(answer.body);
         }
-        let said = String::from_utf8_lossy(&answer.body).trim().to_owned();
-        if answer.status == StatusCode::BAD_REQUEST {
-            return Err(Failure::Usage(said));
-        }
-        Err(Failure::Running(format!("{}: {}: {said}", self.address, answer.status)))
+        Err(self.refused(answer.status, &answer.body))
     }
+
+    fn refused(&self, status: StatusCode, body: &[u8]) -> Failure {
+        let message = String::from_utf8_lossy(body).trim().to_owned();
+        if status == StatusCode::BAD_REQUEST {
+            return Failure::Usage(message);
+        }
+        Failure::Running(format!("{}: {status}: {message}", self.address))
+    }
+}
+
+fn ticket() -> Ticket {
+    Ticket::patient(Digest::of(b"admin"))
 }

@@ -1,6 +1,25 @@
-//! Rows of text under each other.
+//! Text for a terminal: aligned rows, percentages, and names without control characters.
 
-/// The rows as lines, columns aligned: so many to the left, what follows them to the right.
+/// Text without control characters: a model's name is the client's, and a terminal obeys some of them.
+pub(super) fn printable(text: &str) -> String {
+    text.chars().map(|c| if c.is_control() { char::REPLACEMENT_CHARACTER } else { c }).collect()
+}
+
+/// A number with its noun, in the plural unless it is 1.
+pub(super) fn counted(count: u64, noun: &str) -> String {
+    if count == 1 { format!("1 {noun}") } else { format!("{count} {noun}s") }
+}
+
+/// A share in percent, to a number of digits after the point; a dash where the whole is 0.
+#[expect(clippy::cast_precision_loss, reason = "a percentage for people")]
+pub(super) fn percent(part: u64, whole: u64, digits: usize) -> String {
+    if whole == 0 {
+        return "-".to_owned();
+    }
+    format!("{:.digits$} %", part as f64 * 100.0 / whole as f64)
+}
+
+/// The rows as lines with aligned columns: the first `left` to the left, the others to the right.
 pub(super) fn aligned(rows: &[Vec<String>], left: usize) -> String {
     let count = rows.iter().map(Vec::len).max().unwrap_or(0);
     let width = |column: usize| {

@@ -8,23 +8,23 @@ use serde_json::{Map, Value};
 use super::admin::Admin;
 use super::settings::ServeArgs;
 use super::variables::{Standing, leading, reachable};
-use super::{Failure, print, runtime};
+use super::{Failure, print, runtime, say};
 use crate::config::Config;
 
-/// What is printed, and for whom.
+/// The options of the command.
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
     #[command(flatten)]
     serve: ServeArgs,
-    /// Whose lines they are
+    /// Syntax of the lines
     #[arg(long, value_enum, default_value_t = Shell::Sh)]
     shell: Shell,
-    /// Print them as an object of JSON
+    /// Print one JSON object
     #[arg(long, conflicts_with = "shell")]
     json: bool,
 }
 
-/// Who reads the lines.
+/// The reader of the lines.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 enum Shell {
     Sh,
@@ -37,9 +37,16 @@ pub(super) fn run(args: &Args) -> Result<(), Failure> {
     let config = args.serve.resolve()?;
     let runtime = runtime()?;
     let admin = Admin::of(&config)?;
-    let proxy = match runtime.block_on(admin.proxy())? {
-        Some(proxy) => proxy,
-        None => configured(&config)?,
+    let proxy = if let Some(proxy) = runtime.block_on(admin.proxy())? {
+        proxy
+    } else {
+        let proxy = configured(&config)?;
+        say(&format_args!(
+            "larder env: warning: no sidecar listens at {} yet; these variables lead to {proxy}, \
+             where `larder serve` would listen",
+            admin.address()
+        ));
+        proxy
     };
     let variables = leading(&config, &proxy, &Standing::default());
     if args.json {
@@ -51,11 +58,12 @@ pub(super) fn run(args: &Args) -> Result<(), Failure> {
     print(&lines.join("\n"))
 }
 
-/// Where it will be, if none runs.
+/// The URL of a sidecar with this configuration.
 fn configured(config: &Config) -> Result<String, Failure> {
     let address: SocketAddr = config.server.listen;
     if address.port() == 0 {
-        let message = "no larder answers, and server.listen leaves its port open (--listen)";
+        let message =
+            "no sidecar listens, and port 0 of server.listen (--listen) is not an address to print";
         return Err(Failure::Running(message.to_owned()));
     }
     let scheme = if config.server.tls_cert.is_named() { "https" } else { "http" };

@@ -31,7 +31,7 @@ pub(super) fn start_logs(log: &Log) {
         .with_writer(io::stderr);
     let started = match log.format {
         LogFormat::Text => logs.try_init(),
-        LogFormat::Json => logs.json().try_init(),
+        LogFormat::Json => logs.json().flatten_event(true).try_init(),
     };
     if started.is_err() {
         tracing::debug!("logs are on already");

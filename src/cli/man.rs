@@ -9,7 +9,7 @@ use clap_mangen::{Man, generate_to};
 
 use super::{Failure, print};
 
-/// Where the pages go.
+/// The options of the command.
 #[derive(Debug, Clone, clap::Args)]
 pub(super) struct Args {
     /// Write larder.1 and a page for each command into this folder, instead of printing larder.1

@@ -1,4 +1,4 @@
-//! `larder purge`: entries of a running sidecar are forgotten.
+//! `larder purge`: removes entries from a running sidecar.
 
 use http::Method;
 use serde::Deserialize;
@@ -7,36 +7,36 @@ use super::admin::Admin;
 use super::settings::ServeArgs;
 use super::{Failure, print, runtime};
 
-/// Which entries.
+/// The filters of a purge.
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
     #[command(flatten)]
     serve: ServeArgs,
-    /// Those of a provider
+    /// Entries of this provider
     #[arg(long, value_name = "NAME")]
     provider: Option<String>,
-    /// Those of a model, as applications write it
+    /// Entries of this model, as applications write it
     #[arg(long, value_name = "NAME")]
     model: Option<String>,
-    /// Those whose model, or whose PROVIDER/MODEL/OPERATION, looks like this: `*`, `?`, `[a-z]`,
-    /// `{one,two}`. The operation is embed or chat
+    /// Entries whose model or PROVIDER/MODEL/OPERATION matches: `*`, `?`, `[a-z]`, `{one,two}`. The
+    /// operation is embed or chat
     #[arg(long = "match", value_name = "GLOB")]
     like: Option<String>,
-    /// Those stored before: 2026-11-26T08:00:00Z, seconds since 1970, or an age such as 24h or 7d
+    /// Entries stored before: 2026-11-26T08:00:00Z, seconds since 1970, or an age such as 24h or 7d
     #[arg(long, value_name = "TIME")]
     before: Option<String>,
-    /// The one under this key, as `/api/entries` and `larder export` say it
+    /// The entry with this key, as `/api/entries` and `larder export` show it
     #[arg(long, value_name = "KEY")]
     key: Option<String>,
-    /// All of them
+    /// All entries
     #[arg(long, conflicts_with_all = ["provider", "model", "like", "before", "key"])]
     all: bool,
-    /// Only say how many
+    /// Only count them
     #[arg(long)]
     dry_run: bool,
 }
 
-/// What a sidecar says of a purge.
+/// The response to a purge.
 #[derive(Debug, Deserialize)]
 struct Told {
     purged: u64,
@@ -78,7 +78,7 @@ pub(super) fn run(args: &Args) -> Result<(), Failure> {
     let runtime = runtime()?;
     let body = runtime.block_on(async { Admin::of(&config)?.send(Method::DELETE, &path).await })?;
     let told: Told = serde_json::from_slice(&body)
-        .map_err(|error| Failure::Running(format!("that is no answer of larder's: {error}")))?;
+        .map_err(|error| Failure::Running(format!("not a response of larder: {error}")))?;
     let entries = if told.purged == 1 { "entry" } else { "entries" };
     let done = if args.dry_run { "would be purged" } else { "purged" };
     print(&format_args!("{} {entries} {done}", told.purged))

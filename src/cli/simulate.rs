@@ -12,7 +12,7 @@ use crate::simulate::{self, Settings};
 /// The options of the simulated provider.
 #[derive(Debug, Clone, clap::Args)]
 pub(super) struct Args {
-    /// Where it listens; port 0 picks a free port
+    /// Address to listen on; port 0 picks a free port
     #[arg(
         long,
         env = "LARDER_SIMULATE_LISTEN",

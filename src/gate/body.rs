@@ -1,11 +1,13 @@
 //! Bodies: reading one to its end within bounds, and writing one whole or as it comes.
 
+use std::fmt;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
+use futures_util::Stream;
 use http::{HeaderMap, header};
 use http_body_util::{Either, Full};
 use hyper::body::{Body as HttpBody, Frame, Incoming, SizeHint};
@@ -94,8 +96,9 @@ fn unread(why: Unread<hyper::Error>, limit: usize) -> Error {
 pub struct Relayed {
     flow: Flow,
     broken: Option<BoxError>,
-    end: End,
-    _in_flight: Held,
+    /// The count of the response, unless it is the admin API's.
+    end: Option<End>,
+    _in_flight: Option<Held>,
 }
 
 pub(super) type BoxError = Box<dyn std::error::Error + Send + Sync>;
@@ -109,6 +112,8 @@ pub(super) enum Flow {
     Shared(Reader, Option<u64>),
     /// Either of them, recorded on its way.
     Taped(Box<Taped>),
+    /// Events of the admin API.
+    Events(Events),
     /// Nothing any more.
     Ended,
 }
@@ -146,7 +151,22 @@ impl Own {
 impl Relayed {
     pub(super) fn new(flow: Flow, in_flight: Held, mut end: End) -> Self {
         end.complete = flow.is_at_end();
-        Self { flow, broken: None, end, _in_flight: in_flight }
+        Self { flow, broken: None, end: Some(end), _in_flight: Some(in_flight) }
+    }
+
+    /// A response of the admin API that has no end of its own.
+    pub(super) fn events(events: impl Stream<Item = Bytes> + Send + 'static) -> Self {
+        let flow = Flow::Events(Events(Box::pin(events)));
+        Self { flow, broken: None, end: None, _in_flight: None }
+    }
+}
+
+/// A stream of events.
+pub(super) struct Events(Pin<Box<dyn Stream<Item = Bytes> + Send>>);
+
+impl fmt::Debug for Events {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Events").finish_non_exhaustive()
     }
 }
 
@@ -165,6 +185,10 @@ impl Flow {
                 Poll::Ready(bytes.map(|bytes| bytes.map(Frame::data).map_err(Into::into)))
             }
             Self::Taped(taped) => taped.poll(context),
+            Self::Events(Events(events)) => {
+                let piece = ready!(events.as_mut().poll_next(context));
+                Poll::Ready(piece.map(|piece| Ok(Frame::data(piece))))
+            }
             Self::Ended => Poll::Ready(None),
         }
     }
@@ -174,6 +198,7 @@ impl Flow {
             Self::Own(own) => own.body.size_hint(),
             Self::Shared(_, rest) => rest.map_or_else(SizeHint::default, SizeHint::with_exact),
             Self::Taped(taped) => taped.flow.size_hint(),
+            Self::Events(_) => SizeHint::default(),
             Self::Ended => SizeHint::with_exact(0),
         }
     }
@@ -183,6 +208,7 @@ impl Flow {
             Self::Own(own) => own.body.is_end_stream(),
             Self::Shared(_, rest) => *rest == Some(0),
             Self::Taped(taped) => taped.flow.is_at_end(),
+            Self::Events(_) => false,
             Self::Ended => true,
         }
     }
@@ -225,16 +251,19 @@ impl HttpBody for Relayed {
         if let Some(Err(error)) = frame {
             // hyper drops what it has not yet written when a body fails, but whatever came belongs
             // to the client. It writes when a body has nothing for now, so the error comes after.
-            self.end.complete = true;
-            if let Some(span) = self.end.span.take() {
-                span.failed("cut");
+            if let Some(end) = &mut self.end {
+                end.complete = true;
+                if let Some(span) = end.span.take() {
+                    span.failed("cut");
+                }
             }
             self.broken = Some(error);
             context.waker().wake_by_ref();
             return Poll::Pending;
         }
-        if !matches!(frame, Some(Ok(_))) || self.flow.is_at_end() {
-            self.end.complete = true;
+        let is_complete = !matches!(frame, Some(Ok(_))) || self.flow.is_at_end();
+        if let Some(end) = self.end.as_mut().filter(|_| is_complete) {
+            end.complete = true;
         }
         Poll::Ready(frame)
     }

@@ -1,42 +1,111 @@
-//! What became of a request: remembered for the page, and a line in the log where it is asked for; never
-//! what was said.
+//! The record of each request: an event for readers of the admin API, the failures by kind, and a line of
+//! the log where `log.requests` is on. It holds no body, no query and no credential.
+
+use std::sync::Arc;
 
 use http::{HeaderMap, Response};
 
+use super::admin::{CacheResult, Event, Subject, milliseconds};
+use super::route::operation;
+use super::write::{self, Exchange, Voice};
 use super::{Body, Proxy};
-use crate::metrics::Operation;
+use crate::ledger::OTHER;
 use crate::serve::Target;
+use crate::serve::reply::{Content, Items, Reply};
 
-impl Proxy {
-    /// Notes what became of a request.
-    pub(super) fn note(&self, target: &Target, operation: Operation, response: &Response<Body>) {
-        self.recent.note((target.upstream.name.as_str(), operation), response);
-        if self.log_requests {
-            request(target, operation, response);
-        }
+/// A longer request id is cut off in the log.
+const LONGEST_ID: usize = 128;
+
+/// Headers in which providers and gateways name a request.
+const REQUEST_IDS: [&str; 3] = ["x-request-id", "request-id", "x-amzn-requestid"];
+
+/// The facts that a response is recorded with.
+pub(super) struct Recorded<'a> {
+    pub(super) target: &'a Target,
+    /// The client's own headers.
+    pub(super) headers: &'a HeaderMap,
+    /// The path as the client sent it.
+    pub(super) path_and_query: &'a str,
+    /// The model of a request without an account; empty where it is unknown.
+    pub(super) model: String,
+}
+
+impl<'a> Recorded<'a> {
+    /// The facts of a request whose model is not known.
+    pub(super) fn of(target: &'a Target, headers: &'a HeaderMap, path_and_query: &'a str) -> Self {
+        Self { target, headers, path_and_query, model: String::new() }
     }
 }
 
-/// Logs an answer at its head.
-fn request(target: &Target, operation: Operation, response: &Response<Body>) {
-    let Target { upstream, method, received, .. } = target;
-    // Some have their credentials in the query.
-    let path = target.path_and_query.split('?').next().unwrap_or_default();
+impl Proxy {
+    /// Writes a response, and records it.
+    pub(super) fn finish(
+        &self,
+        recorded: &Recorded<'_>,
+        (voice, reply): (&Voice<'_>, Reply),
+        exchange: Exchange<'_>,
+    ) -> Response<Body> {
+        let reply = self.weighed(reply);
+        let cache = CacheResult::of(&reply.verdict);
+        let error = match &reply.content {
+            Content::Failed(error) => Some(error.clone()),
+            _ => None,
+        };
+        let account = reply.verdict.credit.as_ref().map(|credit| &credit.account);
+        let subject = match account {
+            Some(account) if &*account.model != OTHER => Subject::Account(Arc::clone(account)),
+            _ => Subject::Named {
+                provider: recorded.target.upstream.name.as_str().into(),
+                model: recorded.model.as_str().into(),
+            },
+        };
+        let received = exchange.received;
+        let response = write::respond(voice, reply, exchange);
+        let (status, operation) = (response.status().as_u16(), operation(recorded.target.endpoint));
+        let code = error.as_ref().map(|error| error.kind.code());
+        let event = Event::of(subject, operation, (status, code), (cache, received));
+        let provider = recorded.target.upstream.name.as_str();
+        self.recent.note((provider, operation), &response);
+        let reason = error.as_ref().map(|error| &*error.message);
+        self.recent.count(&event, provider, reason);
+        if self.log_requests {
+            log(recorded, &event, &response);
+        }
+        self.recent.feed.push(event);
+        response
+    }
+}
+
+/// Logs a response at its head.
+fn log(recorded: &Recorded<'_>, event: &Event, response: &Response<Body>) {
+    // Some providers take credentials in the query.
+    let path = recorded.path_and_query.split('?').next().unwrap_or_default();
     let headers = response.headers();
+    let status = headers.get_all("cache-status").iter().next_back();
+    let items = event.items();
+    let count = |of: fn(&Items) -> usize| items.as_ref().map(of);
+    let (provider, model) = event.names();
     tracing::info!(
-        %method,
+        method = %recorded.target.method,
         path,
-        provider = upstream.name,
-        operation = operation.label(),
+        provider,
+        operation = event.operation_label(),
+        model = Some(model).filter(|model| !model.is_empty()),
         status = response.status().as_u16(),
-        cache = headers.get_all("cache-status").iter().next_back().and_then(|value| value.to_str().ok()),
-        items = text(headers, "x-larder-items"),
+        cache = status.and_then(|value| value.to_str().ok()),
+        hit = count(|items| items.hit),
+        collapsed = count(|items| items.collapsed),
+        miss = count(|items| items.miss),
         error = text(headers, "x-larder-error"),
-        milliseconds = u64::try_from(received.elapsed().as_millis()).unwrap_or(u64::MAX),
+        request_id = text(recorded.headers, "x-request-id"),
+        upstream_request_id = REQUEST_IDS.iter().find_map(|name| text(headers, name)),
+        milliseconds = milliseconds(event.took()),
         "response sent"
     );
 }
 
+/// The text of a header, if it is printable.
 fn text<'h>(headers: &'h HeaderMap, name: &str) -> Option<&'h str> {
-    headers.get(name).and_then(|value| value.to_str().ok())
+    let text = headers.get(name)?.to_str().ok()?;
+    Some(text.get(..LONGEST_ID).unwrap_or(text))
 }

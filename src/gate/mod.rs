@@ -45,6 +45,7 @@ use contain::contain;
 pub use current::Current;
 pub use express::Express;
 pub use guard::Guard;
+use log::Recorded;
 use route::{Routes, operation, understood};
 use write::{Exchange, Voice};
 
@@ -118,9 +119,8 @@ impl Proxy {
         let below = rest.to_owned();
         let target = Target { upstream, endpoint, method, path_and_query: below, received, trace };
         if let Some(error) = refused {
-            let response = write::respond(&voice, failed(error), exchange);
-            self.note(&target, operation(endpoint), &response);
-            return response;
+            let recorded = Recorded::of(&target, &head.headers, path_and_query);
+            return self.finish(&recorded, (&voice, failed(error)), exchange);
         }
         count_retry(metrics, &head.headers);
         let leaving = Leaving::of(metrics);
@@ -143,11 +143,11 @@ impl Proxy {
         };
         exchange.tape = self.tape(&ask, &reply);
         reply.verdict.rule.clone_from(&ask.rule);
-        self.service.explain(&ask, &mut reply);
+        let model = self.service.explain(&ask, &mut reply);
         leaving.stays();
-        let response = write::respond(&voice, self.weighed(reply), exchange);
-        self.note(&ask.target, operation(endpoint), &response);
-        response
+        let recorded = Recorded::of(&ask.target, &ask.headers, path_and_query);
+        let recorded = Recorded { model, ..recorded };
+        self.finish(&recorded, (&voice, reply), exchange)
     }
 
     /// Why who asks may not, if so.

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use http::header;
 use http::request::Parts;
 
+use crate::config::unknown;
 use crate::dialect::Endpoint;
 use crate::headers::is_json;
 use crate::metrics::Operation;
@@ -28,6 +29,15 @@ impl Routes {
     /// All providers.
     pub fn upstreams(&self) -> impl Iterator<Item = &Arc<Upstream>> {
         self.by_name.values()
+    }
+
+    /// The provider of a name. An error has the nearest name.
+    pub fn provider(&self, name: &str) -> Result<&Arc<Upstream>, String> {
+        self.by_name.get(name).ok_or_else(|| {
+            let mut names: Vec<&str> = self.by_name.keys().map(String::as_str).collect();
+            names.sort_unstable();
+            format!("{name:?}: {}", unknown("provider", name, &names))
+        })
     }
 
     /// The provider of a path, and the path below the provider's base URL.

@@ -93,9 +93,8 @@ pub(super) fn respond(voice: &Voice<'_>, reply: Reply, exchange: Exchange<'_>) -
 /// Counts an answer that is all there, with a status of 200, and gives its head's fields.
 pub(super) fn tell(
     verdict: &Verdict,
-    (metrics, received): (&OperationMetrics, Instant),
+    (metrics, total): (&OperationMetrics, Duration),
 ) -> impl Iterator<Item = (HeaderName, Cow<'static, str>)> {
-    let total = received.elapsed();
     credit(verdict, total);
     metrics.finished(verdict.outcome(), total);
     count(metrics, verdict, (200, total));

@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use crate::config::Price;
-use crate::metrics::{AccountMetrics, CostMetrics, IntCounter, Outcome};
+use crate::metrics::{AccountMetrics, CostMetrics, IntCounter, Operation, Outcome};
 
 /// Tokens as a provider counts them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -57,8 +57,12 @@ pub struct Credit {
 /// The account.
 #[derive(Debug)]
 pub struct Account {
+    /// The provider.
+    pub provider: Box<str>,
     /// The model.
     pub model: Box<str>,
+    /// The operation.
+    pub operation: Operation,
     metrics: AccountMetrics,
     price: Option<(Price, CostMetrics)>,
     requests: [AtomicU64; Outcome::ALL.len()],
@@ -75,12 +79,14 @@ pub struct Account {
 
 impl Account {
     pub(super) fn new(
-        model: &str,
+        (provider, model, operation): (&str, &str, Operation),
         metrics: AccountMetrics,
         price: Option<(Price, CostMetrics)>,
     ) -> Self {
         Self {
+            provider: provider.into(),
             model: model.into(),
+            operation,
             metrics,
             price,
             requests: Default::default(),

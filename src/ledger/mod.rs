@@ -118,7 +118,8 @@ impl Accounts {
     fn open(&self, operation: Operation, model: &str) -> Account {
         let price =
             self.prices.of(model).map(|price| (price, self.metrics.costs(&self.provider, model)));
-        Account::new(model, self.metrics.account(operation, &self.provider, model), price)
+        let metrics = self.metrics.account(operation, &self.provider, model);
+        Account::new((&self.provider, model, operation), metrics, price)
     }
 
     fn entries(&self) -> Vec<Entry> {

@@ -33,15 +33,17 @@ const PARTS: &[&str] =
 const NOT_ASKED: &[&str] = &["encoding_format", "user"];
 
 impl Service {
-    /// Notes why a request was not answered from the cache, and tells who asks with it.
-    pub fn explain(&self, ask: &Ask, reply: &mut Reply) {
+    /// Notes why a request was not answered from the cache, and tells a client that requested it. Returns
+    /// the model, where it was read for this; otherwise an empty string.
+    pub fn explain(&self, ask: &Ask, reply: &mut Reply) -> String {
         let asked = ask.headers.get(&EXPLAIN).is_some_and(|value| value == "1");
         let outcome = reply.verdict.outcome();
         let is_passed_on = matches!(ask.target.endpoint, Endpoint::Write(_) | Endpoint::Other);
         if is_passed_on || outcome == Outcome::Hit && !asked {
-            return;
+            return String::new();
         }
         let mut explanation = explanation(ask, &reply.verdict);
+        let model = explanation.model.clone();
         let is_new = matches!(outcome, Outcome::Miss | Outcome::Partial | Outcome::Collapsed);
         let noted = reply.verdict.place;
         let place = is_new.then(|| noted.unwrap_or_else(|| self.remember(ask)));
@@ -52,6 +54,7 @@ impl Service {
         if outcome != Outcome::Hit {
             self.explained.tell(explanation, place);
         }
+        model
     }
 
     /// Notes what a request asks, for those that come later.

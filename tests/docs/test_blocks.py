@@ -64,6 +64,8 @@ def test_commands_have_the_options_that_are_written(block):
             commands = words[:1] if words and re.fullmatch("[a-z]+", words[0]) else []
             binary = os.path.join(os.path.dirname(LARDER), program)
             known = passes(binary, *commands, "--help")
+            if "`larder serve --help`" in known:
+                known += passes(binary, "serve", "--help")
             for option in (word.split("=")[0] for word in words if word.startswith("--")):
                 assert re.search(rf"{option}\b", known), f"{program} {commands} has no {option}"
 

@@ -72,7 +72,7 @@ def test_the_health_check_tells_a_sidecar_that_is_there_from_one_that_is_not():
     with sidecar("--admin-listen", "0.0.0.0:0", LARDER_ADMIN_TOKEN="secret") as (_, admin):
         settings = {"LARDER_ADMIN_LISTEN": admin, "LARDER_ADMIN_TOKEN": "secret"}
         assert "accounts" in passes(LARDER, *command[1:], env=settings)
-    with pytest.raises(AssertionError, match="no larder answers"):
+    with pytest.raises(AssertionError, match="no sidecar listens"):
         passes(LARDER, *command[1:], env=settings)
 
 
@@ -101,7 +101,7 @@ def test_larder_understands_the_settings_of_the_compose_file(tmp_path):
         key: re.sub(r"\$\{\w+:\?[^}]*\}", "secret", value)
         for key, value in compose["services"]["larder"]["environment"].items()
     }
-    known = passes(LARDER, "--help")
+    known = passes(LARDER, "serve", "--help")
     for key in settings:
         assert f"[env: {key}" in known, key
     passes(LARDER, "check", env=settings | {"LARDER_CACHE_DIR": str(tmp_path)})
@@ -157,7 +157,7 @@ def test_the_manifests_are_of_kubernetes_and_of_the_operator():
 
 def test_larder_understands_the_settings_of_the_sidecar():
     container = larder_container()
-    known = passes(LARDER, "--help")
+    known = passes(LARDER, "serve", "--help")
     for variable in container["env"]:
         assert f"[env: {variable['name']}" in known, variable
     assert container["args"] == ["--config", "/etc/larder/larder.toml"]

@@ -38,19 +38,23 @@ async fn it_leads_to_the_sidecar_that_runs() {
 #[test]
 fn it_leads_to_the_sidecar_that_is_configured_if_none_runs() {
     let nobody = ["--admin-listen", "127.0.0.1:1"];
-    let (good, said) = env(&[&nobody[..], &["--listen", "0.0.0.0:7", "--json"]].concat());
-    let said: Value = serde_json::from_str(&said).unwrap();
-    assert!(good && said["OPENAI_BASE_URL"] == "http://127.0.0.1:7/v1", "{said}");
+    let arguments = [&["env"], &nobody[..], &["--listen", "0.0.0.0:7", "--json"]].concat();
+    let output = larder(&arguments).output().unwrap();
+    let said: Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert!(output.status.success(), "{output:?}");
+    assert_eq!(said["OPENAI_BASE_URL"], "http://127.0.0.1:7/v1");
+    let warned = String::from_utf8(output.stderr).unwrap();
+    assert!(warned.contains("warning: no sidecar listens at 127.0.0.1:1"), "{warned}");
     let (good, said) = env(&[&nobody[..], &["--listen", "127.0.0.1:0"]].concat());
-    assert!(!good && said.contains("leaves its port open"), "{said}");
+    assert!(!good && said.contains("port 0 of server.listen"), "{said}");
 }
 
 /// The page has a line for each SDK that most people have; a variable is the same in both.
 #[test]
 fn the_status_page_says_the_same() {
     let page = include_str!("../../src/gate/page/connect.js");
-    let (_, said) = env(&["--admin-listen", "127.0.0.1:1", "--json"]);
-    let said: BTreeMap<String, String> = serde_json::from_str(&said).unwrap();
+    let output = larder(&["env", "--admin-listen", "127.0.0.1:1", "--json"]).output().unwrap();
+    let said: BTreeMap<String, String> = serde_json::from_slice(&output.stdout).unwrap();
     let lines = page.split("`export ").skip(1).map(|rest| rest.split('`').next().unwrap());
     let mut seen = 0;
     for line in lines {

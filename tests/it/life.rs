@@ -212,6 +212,8 @@ fn the_demonstration_ends_when_it_is_told_to() {
         let mut demo =
             larder(&["demo"]).stderr(Stdio::piped()).stdout(Stdio::null()).spawn().unwrap();
         let mut lines = BufReader::new(demo.stderr.take().unwrap()).lines();
+        let is_url = |line: &str| line.starts_with("status page  http://127.0.0.1:");
+        assert!(lines.any(|line| is_url(&line.unwrap())), "the URL of the status page");
         assert!(lines.any(|line| line.unwrap().contains("Ctrl-C ends it")));
         let pid = demo.id().to_string();
         assert!(Command::new("kill").args(["-s", signal, &pid]).status().unwrap().success());
@@ -254,7 +256,7 @@ fn the_commands_that_only_print_do() {
     let (code, bash, _) = run(&["completions", "bash"]);
     assert_eq!(code, Some(0));
     assert!(bash.contains("complete -F _larder"), "{bash}");
-    let (code, help, _) = run(&["--help"]);
+    let (code, help, _) = run(&["serve", "--help"]);
     assert_eq!(code, Some(0));
     assert!(help.contains("LARDER_UPSTREAM"), "{help}");
 }

@@ -27,8 +27,8 @@ async fn it_prints_what_the_running_sidecar_has_counted() {
     let at = ["--admin-listen", &address];
     let (good, text) = stats(&[&at[..], &["--admin-token", "canary"]].concat());
     assert!(good, "{text}");
-    assert!(text.contains("25.0 % (1 of 4 inputs; 0 joined others, 3 asked for)"), "{text}");
-    assert!(text.contains("3 made, 1 spared: 1 by the cache"), "{text}");
+    assert!(text.contains("25.0 % (1 of 4 inputs; 0 coalesced, 3 misses)"), "{text}");
+    assert!(text.contains("3 made, 1 saved (1 cached, 0 coalesced, 0 batched)"), "{text}");
     assert!(text.contains("text-embedding-3-small") && !text.contains('\u{1b}'), "{text}");
     let (good, json) = stats(&[&at[..], &["--json", "--admin-token", "canary"]].concat());
     let body: Value = serde_json::from_str(&json).unwrap();
@@ -37,7 +37,7 @@ async fn it_prints_what_the_running_sidecar_has_counted() {
     assert!(!good && text.contains("401") && text.contains("Bearer TOKEN"), "{text}");
     drop(sidecar);
     let (good, text) = stats(&at);
-    assert!(!good && text.contains(&format!("no larder answers at {address}")), "{text}");
+    assert!(!good && text.contains(&format!("no sidecar listens at {address}")), "{text}");
 }
 
 #[tokio::test]

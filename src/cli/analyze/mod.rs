@@ -28,12 +28,12 @@ use tally::Tally;
 /// Of how many lines that are not understood it is said where they are.
 const MOST_PLACES: usize = 5;
 
-/// What to read.
+/// The options of the command.
 #[derive(Debug, Clone, clap::Args)]
 pub(super) struct Args {
     #[command(flatten)]
     serve: ServeArgs,
-    /// How much memory to reckon with; can be given more than once
+    /// Memory of the estimated cache; can be given more than once
     #[arg(
         long,
         value_name = "SIZE",
@@ -44,7 +44,7 @@ pub(super) struct Args {
     /// Print one JSON object instead of tables
     #[arg(long)]
     json: bool,
-    /// Logs, a JSON object a line, plain or compressed (.gz, .zst); `-` is standard input
+    /// Logs with one JSON object a line, plain or compressed (.gz, .zst); `-` is standard input
     #[arg(required = true, value_name = "FILE")]
     files: Vec<PathBuf>,
 }

@@ -4,12 +4,12 @@ use super::super::columns::aligned;
 use super::Report;
 use super::tally::{Count, Kind};
 
-/// What the shares stand on.
+/// The assumptions of the estimate.
 const NOTES: &str = "\
-The columns of sizes say what share would have needed no provider with so much memory; the last,
-with enough for all. They are reckoned for a cache that forgets the least recently used, which is
-an estimate: larder's forgets by S3-FIFO. Vectors are of the asked-for dimensions, or of the
-model's, or of 1,536. It is as if everybody shared what is kept (cache.scope), and nothing ended.";
+A column with a size estimates the share that needs no provider call with that much memory.
+`unbounded` has enough memory for everything. The estimate is for an LRU cache; larder uses S3-FIFO.
+Vectors have the requested dimensions, else those of the model, else 1,536. All clients share the
+cache (cache.scope), and no entry expires.";
 
 /// The report as text.
 pub(super) fn of(report: &Report) -> String {
@@ -17,13 +17,13 @@ pub(super) fn of(report: &Report) -> String {
     parts.extend(table(report, Kind::Embeddings));
     parts.extend(table(report, Kind::Words));
     if parts.len() == 1 {
-        parts.push("No request for embeddings or a model's words is among them.".to_owned());
+        parts.push("They have no embedding or chat request.".to_owned());
         return parts.join("\n\n");
     }
     if report.tally.untold > 0 {
         parts.push(format!(
-            "There are more different inputs than can be told apart: of {} it is not known whether \
-             they were asked for before,\nand they count as new. Every share is a lower bound.",
+            "The logs have more distinct inputs than larder analyze tells apart. {} inputs count as new \
+             for that reason,\nand every share is a lower bound.",
             thousands(report.tally.untold)
         ));
     }
@@ -37,21 +37,21 @@ fn lines(report: &Report) -> String {
     let places: Vec<String> =
         counted.places.iter().map(|(file, line)| format!("{file}:{line}")).collect();
     let more = if counted.unknown > places.len() as u64 { ", …" } else { "" };
-    let unknown = format!("of no known form ({}{more})", places.join(", "));
+    let unknown = format!("of an unknown format ({}{more})", places.join(", "));
     let kinds = [
-        (counted.passed_on, "that larder passes on as they are"),
-        (counted.failed, "that failed"),
-        (counted.withheld, "without all that was asked"),
+        (counted.passed_on, "relayed without the cache"),
+        (counted.failed, "failed"),
+        (counted.withheld, "with an incomplete body"),
         (counted.unknown, unknown.as_str()),
     ];
-    let looked_at = "requests for embeddings or a model's words";
+    let looked_at = "embedding and chat requests";
     let lines = format!("{} lines: {}", thousands(counted.lines), thousands(counted.requests));
     let others = kinds.into_iter().filter(|(count, _)| *count > 0);
     let others = others.map(|(count, what)| format!("; {} {what}", thousands(count)));
     let others: String = others.collect();
     let cached = match counted.cached {
         0 => String::new(),
-        count => format!("\n{} of all had been answered by another cache", thousands(count)),
+        count => format!("\n{} of them were answered by another cache", thousands(count)),
     };
     format!("{lines} {looked_at}{others}{cached}")
 }
@@ -64,11 +64,11 @@ fn table(report: &Report, kind: Kind) -> Option<String> {
     }
     let (what, inputs) = match kind {
         Kind::Embeddings => ("embeddings", "inputs"),
-        Kind::Words => ("models' words", "cacheable"),
+        Kind::Words => ("chat completions", "cacheable"),
     };
-    let head = [what, "model", "requests", inputs, "distinct", "twice in one", "asked before"];
+    let head = [what, "model", "requests", inputs, "distinct", "repeated in one", "repeated"];
     let sizes = report.sizes.iter().map(ToString::to_string);
-    let ends = ["unbounded", "tokens again", "cost again"];
+    let ends = ["unbounded", "tokens repeated", "cost repeated"];
     let head = head.map(str::to_owned).into_iter().chain(sizes);
     let mut rows: Vec<Vec<String>> = vec![head.chain(ends.map(str::to_owned)).collect()];
     let counts = report.tally.counts.iter().filter(|(subject, _)| subject.kind == kind);

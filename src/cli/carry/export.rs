@@ -11,12 +11,12 @@ use super::line::{Header, Line};
 use crate::server;
 use crate::tier::disk::shelf::Shelf;
 
-/// What to export.
+/// The options of the command.
 #[derive(Debug, Clone, clap::Args)]
 pub(in crate::cli) struct ExportArgs {
     #[command(flatten)]
     serve: ServeArgs,
-    /// Where to; without one, standard output
+    /// Output file [default: standard output]
     #[arg(short, long, value_name = "FILE")]
     output: Option<PathBuf>,
 }
@@ -37,19 +37,27 @@ impl ExportArgs {
         let mut output = BufWriter::new(output);
         let (bar, now) = (bar(from.entries()), ground.clock.now());
         let (mut exported, mut left_out) = (0_u64, 0_u64);
-        write(&mut output, &Header::of(&ground)).map_err(running)?;
-        let each = from.each(|key, stored| {
-            bar.inc(1);
-            let Some(stored) = stored else {
-                left_out += 1;
-                return Ok(());
-            };
-            exported += 1;
-            write(&mut output, &Line::of(&key, &stored, now))
+        let header = write(&mut output, &Header::of(&ground));
+        let entries = header.and_then(|()| {
+            from.each(|key, stored| {
+                bar.inc(1);
+                let Some(stored) = stored else {
+                    left_out += 1;
+                    return Ok(());
+                };
+                exported += 1;
+                write(&mut output, &Line::of(&key, &stored, now))
+            })
         });
-        each.and_then(|()| output.flush()).map_err(running)?;
+        let written = entries.and_then(|()| output.flush());
         bar.finish_and_clear();
-        say(&format_args!("{exported} entries exported; {left_out} ended, purged or damaged"));
+        match written {
+            // The reader of a pipe has all that it wants, as `head` has.
+            Err(error) if error.kind() == io::ErrorKind::BrokenPipe => return Ok(()),
+            written => written.map_err(running)?,
+        }
+        let skipped = format_args!("{left_out} skipped (expired, purged or damaged)");
+        say(&format_args!("{exported} entries exported, {skipped}"));
         Ok(())
     }
 }

@@ -13,12 +13,12 @@ use crate::server;
 use crate::tier::Ground;
 use crate::tier::disk::shelf::Shelf;
 
-/// What to import.
+/// The options of the command.
 #[derive(Debug, Clone, clap::Args)]
 pub(in crate::cli) struct ImportArgs {
     #[command(flatten)]
     serve: ServeArgs,
-    /// What `larder export` wrote; `-` is standard input
+    /// Output of `larder export`; `-` is standard input
     #[arg(value_name = "FILE")]
     input: PathBuf,
 }
@@ -57,7 +57,7 @@ impl ImportArgs {
         }
         to.close().map_err(|error| Failure::Running(format!("disk.dir: {error}")))?;
         bar.finish_and_clear();
-        say(&format_args!("{imported} entries imported; {ended} had ended"));
+        say(&format_args!("{imported} entries imported, {ended} skipped (expired)"));
         Ok(())
     }
 

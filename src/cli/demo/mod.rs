@@ -17,7 +17,7 @@ use super::{Failure, print, say};
 use crate::server::{self, Addresses, Ends, Inherited, Run, Source};
 use crate::simulate::{self, Settings};
 
-/// What the demonstration does after its table.
+/// The options of the command.
 #[derive(Debug, Clone, clap::Args)]
 pub(super) struct Args {
     /// Exit after the table instead of keeping provider and sidecar running
@@ -55,9 +55,13 @@ pub(super) fn run(args: &Args) -> Result<(), Failure> {
         let _runtime = runtime.enter();
         let told = until_signal();
         say(&format_args!(
-            "provider http://{provider_address}/v1, metrics http://{}/metrics\n\
-             export OPENAI_BASE_URL=http://{}/v1\nCtrl-C ends it.",
-            addresses.admin, addresses.proxy
+            "\nstatus page  http://{admin}/\n\
+             metrics      http://{admin}/metrics\n\
+             sidecar      export OPENAI_BASE_URL=http://{}/v1\n\
+             provider     http://{provider_address}/v1 (simulated)\n\
+             Ctrl-C ends it.",
+            addresses.proxy,
+            admin = addresses.admin,
         ));
         runtime.block_on(told);
     }

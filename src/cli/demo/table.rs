@@ -1,27 +1,27 @@
-//! The table of what happened.
+//! The table of the steps.
 
 use std::time::Duration;
 
 use super::super::columns::aligned;
 
-/// One step of the workload and what came of it.
+/// One step of the workload and its result.
 #[derive(Debug)]
 pub(super) struct Step {
-    /// What was asked.
+    /// The requests.
     pub(super) what: &'static str,
-    /// What the cache did, as the answers' own headers say.
+    /// The cache outcome, from the headers of the responses.
     pub(super) cache: String,
     /// Calls that reached the provider.
     pub(super) calls: u64,
     /// Inputs that reached the provider.
     pub(super) inputs: u64,
-    /// From the first request to the last answer.
+    /// From the first request to the last response.
     pub(super) took: Duration,
 }
 
 /// The steps as text, columns aligned.
 pub(super) fn render(steps: &[Step]) -> String {
-    let head = ["step", "what the cache did", "calls", "inputs", "took"].map(str::to_owned);
+    let head = ["step", "cache", "provider calls", "inputs sent", "time"].map(str::to_owned);
     let rows = steps.iter().map(|step| {
         vec![
             step.what.to_owned(),

@@ -25,7 +25,7 @@ use crate::config::{Config, Override};
 pub(super) struct Args {
     #[command(flatten)]
     serve: ServeArgs,
-    /// The command and its arguments, best after --
+    /// The command and its arguments, after --
     #[arg(required = true, trailing_var_arg = true, value_name = "COMMAND")]
     command: Vec<OsString>,
 }
@@ -59,7 +59,7 @@ async fn accompany(args: &Args, mut config: Config, standing: &Standing) -> Resu
     };
     let Some(addresses) = addresses else {
         sidecar.end().await?;
-        return Err(Failure::Running("the sidecar ended before it began".to_owned()));
+        return Err(Failure::Running("the sidecar stopped before it was ready".to_owned()));
     };
     announce(&addresses, config.log.format);
     config.server.admin_listen = addresses.admin;
@@ -80,12 +80,12 @@ async fn serve_child(
     (admin, signals): (&Admin, &mut Signals),
 ) -> Result<u8, Failure> {
     let proxy = admin.proxy().await?;
-    let proxy = proxy.ok_or_else(|| Failure::Running("the sidecar is gone".to_owned()))?;
+    let proxy = proxy.ok_or_else(|| Failure::Running("the sidecar has stopped".to_owned()))?;
     let child = Child::start(&args.command, leading(config, &proxy, standing))?;
     let code = child.ended(signals).await?;
     match stats::line(admin).await {
         Ok(line) => say(&format_args!("larder: {line}")),
-        Err(failure) => tracing::warn!(%failure, "what was saved cannot be told"),
+        Err(failure) => tracing::warn!(%failure, "the summary is not available"),
     }
     Ok(code)
 }

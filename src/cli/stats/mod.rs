@@ -9,10 +9,10 @@ use super::admin::Admin;
 use super::settings::ServeArgs;
 use super::{Failure, print, print_on, runtime};
 
-/// Between two looks.
+/// Interval between two tables of --watch.
 const EVERY: Duration = Duration::from_secs(2);
 
-/// No history: the rest of it is small.
+/// Without the history, which is the largest part.
 const PATH: &str = "/api/stats?since=9e99";
 
 /// The options of the command.
@@ -20,7 +20,7 @@ const PATH: &str = "/api/stats?since=9e99";
 pub(super) struct Args {
     #[command(flatten)]
     serve: ServeArgs,
-    /// Print what `/api/stats` says, as JSON
+    /// Print the response of `/api/stats`, as JSON
     #[arg(long)]
     json: bool,
     /// Print it again every two seconds, until Ctrl-C
@@ -28,7 +28,7 @@ pub(super) struct Args {
     watch: bool,
 }
 
-/// What a sidecar has saved so far, in one line.
+/// The savings and the failures of a sidecar so far, in one line.
 pub(super) async fn line(admin: &Admin) -> Result<String, Failure> {
     let body = admin.get(PATH).await?;
     table::line(&body).map_err(|error| Failure::Running(error.to_string()))

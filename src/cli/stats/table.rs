@@ -1,11 +1,17 @@
-//! What `/api/stats` says, for people.
+//! The ledger of `/api/stats` as text.
 
 use serde::Deserialize;
 
-use super::super::columns::aligned;
+use super::super::columns::{aligned, counted, percent, printable};
+use super::super::failures::{self, Failed};
 
 #[derive(Debug, Deserialize)]
 struct Stats {
+    /// All responses, also those that the ledger does not have: relayed and failed ones.
+    #[serde(default)]
+    responses: u64,
+    #[serde(default)]
+    failed: Vec<Failed>,
     prices: Prices,
     totals: Account,
     accounts: Vec<Account>,
@@ -81,62 +87,93 @@ struct Seconds {
     avoided: Avoided<f64>,
 }
 
-/// A few lines in all, and a row for each model.
+/// The sums, and a row for each model.
 pub(super) fn of(body: &[u8]) -> serde_json::Result<String> {
-    let Stats { prices, totals, accounts } = serde_json::from_slice(body)?;
-    let sums = sums(&totals, &prices.date);
-    if accounts.is_empty() {
+    let stats: Stats = serde_json::from_slice(body)?;
+    let sums = sums(&stats);
+    if stats.accounts.is_empty() {
         return Ok(sums);
     }
     let names = [
-        "provider", "model", "for", "requests", "hit", "calls", "tokens", "spared", "dollars",
-        "spared",
+        "provider",
+        "model",
+        "operation",
+        "requests",
+        "hit rate",
+        "calls",
+        "tokens billed",
+        "tokens saved",
+        "cost",
+        "cost saved",
     ];
     let mut rows = vec![names.map(str::to_owned).to_vec()];
-    rows.extend(accounts.iter().map(Account::row));
+    rows.extend(stats.accounts.iter().map(Account::row));
     Ok(format!("{sums}\n\n{}", aligned(&rows, 3)))
 }
 
-/// All in one line.
+/// The sums in one line.
 pub(super) fn line(body: &[u8]) -> serde_json::Result<String> {
-    let Stats { totals, .. } = serde_json::from_slice(body)?;
-    let Inputs { hit, collapsed, miss } = totals.inputs;
-    let Calls { made, saved } = &totals.calls;
-    let (all, spared) = (hit + collapsed + miss, saved.hit + saved.collapsed + saved.batched);
-    if totals.requests == 0 {
-        return Ok("no request came through".to_owned());
-    }
-    let (_, tokens) = totals.tokens();
-    let money = totals.dollars.as_ref().map(|dollars| format!(", ${:.4}", dollars.avoided));
-    Ok(format!(
-        "{} requests, {hit} of {all} inputs hit ({}), {spared} of {} calls, {tokens} tokens{} spared \
-         (estimated)",
-        totals.requests,
-        share(hit, all),
-        made + spared,
-        money.unwrap_or_default(),
-    ))
+    let stats: Stats = serde_json::from_slice(body)?;
+    let failed = failures::sentence(&stats.failed);
+    let served = served(&stats).unwrap_or_else(|| {
+        let others = stats.responses.saturating_sub(stats.failed.iter().map(|one| one.count).sum());
+        match others {
+            0 => String::new(),
+            others => format!("{} relayed without the cache", counted(others, "request")),
+        }
+    });
+    let parts: Vec<String> =
+        [served].into_iter().chain(failed).filter(|part| !part.is_empty()).collect();
+    Ok(if parts.is_empty() { "no request came through".to_owned() } else { parts.join("; ") })
 }
 
-fn sums(totals: &Account, priced: &str) -> String {
+/// The saved part of the ledger in one clause; none if the ledger has no request.
+fn served(stats: &Stats) -> Option<String> {
+    let totals = &stats.totals;
     let Inputs { hit, collapsed, miss } = totals.inputs;
     let Calls { made, saved } = &totals.calls;
-    let (all, spared) = (hit + collapsed + miss, saved.hit + saved.collapsed + saved.batched);
-    let (billed, avoided) = totals.tokens();
+    let (inputs, avoided) = (hit + collapsed + miss, saved.hit + saved.collapsed + saved.batched);
+    if totals.requests == 0 {
+        return None;
+    }
+    let requests = counted(totals.requests, "request");
+    if inputs == 0 {
+        return Some(format!("{requests}, none of which used the cache"));
+    }
+    let (_, tokens) = totals.tokens();
+    let (calls, tokens) = (made + avoided, counted(tokens, "token"));
+    let calls = format!("{avoided} of {}", counted(calls, "provider call"));
+    let dollars = totals.dollars.as_ref().map(|dollars| dollars.avoided);
+    let saved = match dollars.filter(|dollars| *dollars >= 0.000_05) {
+        Some(dollars) => format!("{calls}, {tokens} and ${dollars:.4} (estimated)"),
+        None => format!("{calls} and {tokens}"),
+    };
+    let share = percent(hit, inputs, 0);
+    let inputs = counted(inputs, "input");
+    Some(format!("{requests}: {hit} of {inputs} from cache ({share}); saved {saved}"))
+}
+
+fn sums(stats: &Stats) -> String {
+    let totals = &stats.totals;
+    let Inputs { hit, collapsed, miss } = totals.inputs;
+    let Calls { made, saved } = &totals.calls;
+    let (all, avoided) = (hit + collapsed + miss, saved.hit + saved.collapsed + saved.batched);
+    let (billed, tokens) = totals.tokens();
     let (paid, kept) = totals.dollars();
     let waiting = totals.seconds.avoided.hit + totals.seconds.avoided.collapsed;
+    let failed = failures::sentence(&stats.failed);
+    let failed = failed.map(|text| format!("\nfailed    {text}")).unwrap_or_default();
     format!(
-        "hit rate  {} ({hit} of {all} inputs; {collapsed} joined others, {miss} asked for)\n\
-         calls     {made} made, {spared} spared: {} by the cache, {} by joining others, {} by \
-         batching\n\
-         tokens    {billed} billed, {avoided} spared\n\
-         money     {paid} billed, {kept} spared (estimated; list prices of {})\n\
-         time      {waiting:.1} s of waiting spared (estimated)",
-        share(hit, all),
+        "hit rate  {} ({hit} of {all} inputs; {collapsed} coalesced, {miss} misses)\n\
+         calls     {made} made, {avoided} saved ({} cached, {} coalesced, {} batched)\n\
+         tokens    {billed} billed, {tokens} saved\n\
+         cost      {paid} billed, {kept} saved (estimated; list prices of {})\n\
+         time      {waiting:.1} s of waiting saved (estimated){failed}",
+        percent(hit, all, 1),
         saved.hit,
         saved.collapsed,
         saved.batched,
-        plain(priced),
+        printable(&stats.prices.date),
     )
 }
 
@@ -146,11 +183,11 @@ impl Account {
         let (billed, avoided) = self.tokens();
         let (paid, kept) = self.dollars();
         vec![
-            plain(&self.provider),
-            plain(&self.model),
-            plain(&self.operation),
+            printable(&self.provider),
+            printable(&self.model),
+            printable(&self.operation),
             self.requests.to_string(),
-            share(hit, hit + collapsed + miss),
+            percent(hit, hit + collapsed + miss, 1),
             self.calls.made.to_string(),
             billed.to_string(),
             avoided.to_string(),
@@ -159,7 +196,7 @@ impl Account {
         ]
     }
 
-    /// Those that were billed, and those that were not.
+    /// The billed tokens, and the saved ones.
     fn tokens(&self) -> (u64, u64) {
         let Tokens { billed, avoided } = &self.tokens;
         (billed.input + billed.output, avoided.hit + avoided.collapsed)
@@ -173,12 +210,42 @@ impl Account {
     }
 }
 
-/// A model's name is a caller's word, and a terminal obeys some.
-fn plain(text: &str) -> String {
-    text.chars().map(|c| if c.is_control() { char::REPLACEMENT_CHARACTER } else { c }).collect()
-}
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value, json};
 
-#[expect(clippy::cast_precision_loss, reason = "a percentage for people")]
-fn share(part: u64, whole: u64) -> String {
-    if whole == 0 { "-".to_owned() } else { format!("{:.1} %", part as f64 * 100.0 / whole as f64) }
+    use super::*;
+
+    fn stats(requests: u64, hit: u64, miss: u64, failed: &Value) -> String {
+        let avoided = json!({ "hit": 4, "collapsed": 0 });
+        let totals = json!({
+            "requests": requests,
+            "inputs": { "hit": hit, "collapsed": 0, "miss": miss },
+            "calls": { "made": 2, "saved": { "hit": 2, "collapsed": 0, "batched": 0 } },
+            "tokens": { "billed": { "input": 9, "output": 0 }, "avoided": avoided },
+            "dollars": null,
+            "seconds": { "avoided": { "hit": 0.0, "collapsed": 0.0 } },
+        });
+        let stats = json!({
+            "responses": requests + 3, "failed": failed, "prices": { "date": "" },
+            "totals": totals, "accounts": [],
+        });
+        line(stats.to_string().as_bytes()).unwrap()
+    }
+
+    #[test]
+    fn one_line_says_what_was_saved_and_what_failed() {
+        let none = json!([]);
+        assert_eq!(
+            stats(4, 3, 3, &none),
+            "4 requests: 3 of 6 inputs from cache (50 %); saved 2 of 4 provider calls and 4 tokens"
+        );
+        assert_eq!(stats(4, 0, 0, &none), "4 requests, none of which used the cache");
+        assert_eq!(stats(0, 0, 0, &none), "3 requests relayed without the cache");
+        let failed = json!([{ "provider": "openai", "status": 401, "code": null, "count": 3,
+            "reason": null }]);
+        let sentence = "3 requests failed: 3 × 401 from openai (invalid API key)";
+        assert_eq!(stats(0, 0, 0, &failed), sentence);
+        assert!(stats(4, 3, 3, &failed).ends_with(&format!("4 tokens; {sentence}")));
+    }
 }

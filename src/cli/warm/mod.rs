@@ -15,7 +15,7 @@ use super::connect::connect;
 use super::progress::bar;
 use super::settings::ServeArgs;
 use super::{Failure, runtime, say};
-use crate::config::Config;
+use crate::config::{Config, unknown};
 use crate::dialect;
 use crate::upstream::embeddings_below;
 use sender::Sender;
@@ -25,26 +25,26 @@ use sender::Sender;
 pub(super) struct Args {
     #[command(flatten)]
     serve: ServeArgs,
-    /// The model, as applications write it
+    /// Model, as applications write it
     #[arg(long, value_name = "NAME")]
     model: String,
-    /// The provider; without one, the default
+    /// Provider [default: `server.default_provider`]
     #[arg(long, value_name = "NAME")]
     provider: Option<String>,
-    /// Dimensions, if applications ask for some
+    /// Dimensions, if applications request them
     #[arg(long, value_name = "N")]
     dimensions: Option<u32>,
-    /// The variable that holds the provider's key: what is kept is found by who shows the same
+    /// Environment variable with the API key; entries are cached for that key
     #[arg(long, value_name = "VARIABLE")]
     key_env: Option<String>,
-    /// A header that applications send, as `NAME: VALUE`; can be given more than once
+    /// Header that applications send, as `NAME: VALUE`; can be given more than once
     #[arg(long = "header", value_name = "HEADER")]
     headers: Vec<String>,
-    /// Every line is a JSON object, and its `input` is meant: a text, token ids, or a list of those. So are
-    /// the lines of files named *.jsonl and *.ndjson
+    /// Read each line as a JSON object whose `input` is a text, token ids or a list of those; always so
+    /// for files named *.jsonl and *.ndjson
     #[arg(long)]
     jsonl: bool,
-    /// Texts, one a line, plain or compressed (.gz, .zst); `-` is standard input
+    /// Files with one text a line, plain or compressed (.gz, .zst); `-` is standard input
     #[arg(required = true, value_name = "FILE")]
     files: Vec<PathBuf>,
 }
@@ -56,18 +56,15 @@ pub(super) fn run(args: &Args) -> Result<(), Failure> {
     let length = |path: &PathBuf| path.metadata().map_or(0, |found| found.len());
     let bar = bar(args.files.iter().map(length).sum());
     let sent = runtime.block_on(async {
-        let proxy = Admin::of(&config)?.proxy().await?;
-        let nobody = || {
-            let address = config.server.admin_listen;
-            Failure::Running(format!("no larder answers at {address} (--admin-listen)"))
-        };
-        let sidecar = connect("warm", &proxy.ok_or_else(nobody)?).map_err(Failure::Running)?;
+        let admin = Admin::of(&config)?;
+        let proxy = admin.proxy().await?.ok_or_else(|| admin.absent())?;
+        let sidecar = connect("warm", &proxy).map_err(Failure::Running)?;
         let batches = inputs::read((args.files.clone(), args.jsonl), bar.clone());
         Sender::new(sidecar, path, (headers, args.members())).send(batches).await
     });
     bar.finish_and_clear();
     let sent = sent?;
-    say(&format_args!("{} embedded; {} were there already", sent.embedded, sent.hits));
+    say(&format_args!("{} embedded, {} cached already", sent.embedded, sent.hits));
     match sent.failed {
         0 => Ok(()),
         1 => Err(Failure::Running("1 input was not embedded".to_owned())),
@@ -79,8 +76,10 @@ impl Args {
     /// Where the sidecar has the provider's embeddings.
     fn path(&self, config: &Config) -> Result<String, Failure> {
         let name = self.provider(config);
-        let unknown = || Failure::Usage(format!("{name:?}: unknown provider"));
-        let provider = config.providers.get(name).ok_or_else(unknown)?;
+        let provider = config.providers.get(name).ok_or_else(|| {
+            let names: Vec<&str> = config.providers.keys().map(String::as_str).collect();
+            Failure::Usage(format!("--provider: {name:?}: {}", unknown("provider", name, &names)))
+        })?;
         Ok(format!("/{name}{}", embeddings_below(&provider.base_url)))
     }
 
@@ -99,7 +98,8 @@ impl Args {
             headers.append(name, secret(value.trim()).ok_or_else(wrong)?);
         }
         if let Some(variable) = &self.key_env {
-            let wrong = || Failure::Usage(format!("--key-env: {variable} holds no key"));
+            let wrong =
+                || Failure::Usage(format!("--key-env: the variable {variable} has no usable key"));
             let key = env::var(variable).ok().filter(|key| !key.is_empty()).ok_or_else(wrong)?;
             let provider = config.providers.get(self.provider(config));
             let dialect = provider.and_then(|provider| dialect::named(&provider.dialect));

@@ -4,10 +4,13 @@
 //! load anything.
 
 mod entries;
+mod event;
 mod explain;
+mod feed;
 mod history;
 mod page;
 mod recent;
+mod requests;
 mod stats;
 mod warm;
 
@@ -15,7 +18,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use http::{HeaderName, HeaderValue, Method, Request, Response, StatusCode, header};
+use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Response, StatusCode, header};
 use http_body_util::{Either, Full};
 use hyper::body::Incoming;
 use tokio::sync::watch;
@@ -26,11 +29,12 @@ use super::{Current, Guard};
 use crate::ledger::Ledger;
 use crate::metrics::{CONTENT_TYPE, Metrics};
 use crate::serve::warm::Jobs;
+pub(super) use event::{CacheResult, Event, Subject, milliseconds};
 pub use history::History;
 pub use recent::Recent;
 
-/// What is here, for whoever asks for something else.
-const PATHS: &str = "paths: / /healthz /readyz /metrics /api/stats /api/explain /api/entries /api/warm /api/reload\n";
+/// The paths that exist, for a 404.
+const PATHS: &str = "paths: / /healthz /readyz /metrics /api/stats /api/requests /api/explain /api/entries /api/warm /api/reload\n";
 
 /// Below it each job has a path of its own.
 const JOBS: &str = "/api/jobs/";
@@ -95,6 +99,7 @@ impl Admin {
             (&Method::GET | &Method::HEAD, "/metrics") => self.metrics(),
             (&Method::GET | &Method::HEAD, "/api/stats") => self.stats(request.uri().query()),
             (&Method::GET | &Method::HEAD, "/api/explain") => self.explain(request.uri().query()),
+            (&Method::GET | &Method::HEAD, "/api/requests") => self.requests(request.headers()),
             (&Method::POST, "/api/reload") => self.reload().await,
             (&Method::GET | &Method::HEAD, "/api/entries") => {
                 self.entries(request.uri().query()).await
@@ -164,8 +169,13 @@ fn answer(status: StatusCode, media_type: &'static str, body: Bytes) -> Response
     *response.status_mut() = status;
     let headers = response.headers_mut();
     headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(media_type));
+    protect(headers);
+    response
+}
+
+/// Adds the headers that every response has.
+fn protect(headers: &mut HeaderMap) {
     for (name, value) in BESIDE {
         headers.insert(name, HeaderValue::from_static(value));
     }
-    response
 }

@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 
 use super::super::body::Body;
 use super::history::{History, Point};
-use super::recent::Mishap;
+use super::recent::{FailureKind, Failures, Mishap};
 use super::{Admin, answer};
 use crate::clock::unix_seconds;
 use crate::ledger::{Account, Entry, Inputs, Spared, Tokens};
@@ -35,6 +35,8 @@ impl Admin {
             "providers": self.providers(),
             "batches": { "calls": sums.batches, "inputs": sums.inputs },
             "errors": self.recent.all().iter().map(mishap).collect::<Vec<_>>(),
+            "responses": sums.requests,
+            "failed": self.recent.failed().iter().map(failures).collect::<Vec<_>>(),
             "history": {
                 "interval_seconds": History::INTERVAL.as_secs(),
                 "bounds": Latency::BOUNDS,
@@ -102,6 +104,17 @@ fn mishap(mishap: &Mishap) -> Value {
         "status": mishap.status,
         "code": mishap.code,
         "count": mishap.count,
+    })
+}
+
+fn failures((kind, failures): &(FailureKind, Failures)) -> Value {
+    json!({
+        "provider": kind.provider,
+        "status": kind.status,
+        "code": kind.code,
+        "count": failures.count,
+        "last": failures.last,
+        "reason": failures.reason,
     })
 }
 

@@ -69,9 +69,7 @@ impl Admin {
 /// What a job does.
 fn work(proxy: &Proxy, headers: HeaderMap, (list, room): (List, Room)) -> Result<Work, Error> {
     let name = list.provider.as_ref().unwrap_or(&proxy.settings.default_provider);
-    let upstream = proxy.routes.upstreams().find(|upstream| upstream.name == *name);
-    let unknown = || Error::new(Kind::BadRequest, format!("{name:?}: unknown provider"));
-    let upstream = Arc::clone(upstream.ok_or_else(unknown)?);
+    let upstream = Arc::clone(proxy.routes.provider(name).map_err(wrong)?);
     let (endpoint, path) = endpoint(&upstream)?;
     let service = Arc::clone(&proxy.service);
     Ok(Work { service, upstream, endpoint, path, headers, list, room })

@@ -8,6 +8,7 @@ use http::request::Parts;
 
 use super::Written;
 use crate::dialect::Endpoint;
+use crate::gate::admin::Event;
 use crate::gate::route::understood;
 use crate::gate::write::tell;
 use crate::gate::{Proxy, client, target};
@@ -66,6 +67,11 @@ impl Proxy {
         let question = [&familiar.beginning, body].concat();
         let Reply { content, verdict } = self.service.recall(&question, received)?;
         let Content::Written(answer, None) = content else { return None };
-        Some(Written::ok(tell(&verdict, (&self.embed, received)), answer))
+        let total = received.elapsed();
+        let written = Written::ok(tell(&verdict, (&self.embed, total)), answer);
+        if let Some(hit) = Event::hit(verdict, received, total) {
+            self.recent.feed.push(hit);
+        }
+        Some(written)
     }
 }

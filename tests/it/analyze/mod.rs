@@ -199,7 +199,7 @@ fn what_is_no_request_that_is_kept_is_said() {
     assert_eq!(["passed_on", "failed", "withheld"].map(said), [3, 1, 2]);
     assert_eq!(said("requests") + said("unknown"), 0);
     let table = analyze(&[file.name()]);
-    assert!(String::from_utf8(table.stdout).unwrap().contains("No request for embeddings"));
+    assert!(String::from_utf8(table.stdout).unwrap().contains("no embedding or chat request"));
 }
 
 #[test]

@@ -36,7 +36,7 @@ async fn what_is_exported_is_imported_elsewhere_with_its_age_and_end() {
     let exported =
         run(&[&["export"], &common[..], &[name(&from.0), "--output", name(&file)]].concat());
     assert_eq!(exported.0, Some(0), "{}", exported.2);
-    assert!(exported.2.contains("21 entries exported; 1 ended"), "{}", exported.2);
+    assert!(exported.2.contains("21 entries exported, 1 skipped (expired"), "{}", exported.2);
     let text = fs::read_to_string(&file).unwrap();
     assert_eq!(text.lines().count(), 22);
     let entry: Value = serde_json::from_str(text.lines().nth(1).unwrap()).unwrap();
@@ -46,7 +46,7 @@ async fn what_is_exported_is_imported_elsewhere_with_its_age_and_end() {
     let import = [&["import"], &common[..], &[name(&to.0), name(&file)]].concat();
     let imported = run(&import);
     assert_eq!(imported.0, Some(0), "{}", imported.2);
-    assert!(imported.2.contains("21 entries imported; 0 had ended"), "{}", imported.2);
+    assert!(imported.2.contains("21 entries imported, 0 skipped"), "{}", imported.2);
     let other = Sidecar::with(provider.address, &to.config(secret));
     let answer = other.client().right(&ask).await;
     assert_eq!(answer.header("cache-status"), "larder; hit; detail=disk");

@@ -25,7 +25,7 @@ async fn it_purges_what_it_is_told_and_asks_for_that() {
         (&[][..], 2, "say which entries"),
         (&["--dry-run"], 2, "say which entries"),
         (&["--all", "--model", "one"], 2, "cannot be used with"),
-        (&["--provider", "nobody"], 2, "\"nobody\": unknown provider"),
+        (&["--provider", "opnai"], 2, "unknown provider; did you mean `openai`?"),
         (&["--match", "["], 2, "match: "),
         (&["--before", "tomorrow"], 2, "before: expected"),
         (&["--key", "short"], 2, "key: expected"),
@@ -45,7 +45,7 @@ async fn it_purges_what_it_is_told_and_asks_for_that() {
     assert!(code == Some(1) && said.contains("401"), "{said}");
     drop(sidecar);
     let (code, said) = at(&["--all"]);
-    assert!(code == Some(1) && said.contains("no larder answers at"), "{said}");
+    assert!(code == Some(1) && said.contains("no sidecar listens at"), "{said}");
 }
 
 #[tokio::test]

@@ -8,7 +8,7 @@ use std::os::unix::fs::PermissionsExt;
 use std::process::{Command, Output};
 use std::time::{Duration, Instant};
 
-use crate::harness::{Simulated, config_file, larder, path};
+use crate::harness::{Scripted, Simulated, config_file, json, larder, path};
 
 /// One request for an embedding, by whatever a variable leads to; the answer's `Cache-Status`.
 const ASK: &str = r#"
@@ -59,8 +59,30 @@ async fn the_command_is_led_to_a_sidecar_that_is_ready() {
     assert!(lines[0].starts_with("200 larder; fwd=miss; stored"), "{out}{err}");
     assert!(lines[1].starts_with("200 larder; hit;"), "{out}{err}");
     assert!(err.starts_with("listening proxy=127.0.0.1:"), "{err}");
-    assert!(err.contains("larder: 2 requests, 1 of 2 inputs hit (50.0 %), 1 of 2 calls"), "{err}");
+    assert!(
+        err.contains(
+            "larder: 2 requests: 1 of 2 inputs from cache (50 %); saved 1 of 2 provider calls"
+        ),
+        "{err}"
+    );
     assert_eq!(provider.stats().await.embedding_requests, 1);
+}
+
+#[tokio::test]
+async fn the_last_line_says_what_failed() {
+    let provider =
+        Scripted::start(|_| async { Some(json(401, &serde_json::json!({ "error": {} }))) });
+    let upstream = format!("http://{}/v1", provider.address);
+    let asked = move || {
+        let script = "python3 -c \"$ASK\" OPENAI_BASE_URL a; python3 -c \"$ASK\" OPENAI_BASE_URL b";
+        let mut run = run(&["--upstream", &upstream], &["sh", "-c", script]);
+        run.env("ASK", ASK);
+        ended(run)
+    };
+    let (code, out, err) = tokio::task::spawn_blocking(asked).await.unwrap();
+    assert_eq!((code, out.matches("401").count()), (Some(0), 2), "{out}{err}");
+    let line = "larder: 2 requests failed: 2 × 401 from openai (invalid API key)";
+    assert!(err.contains(line), "{err}");
 }
 
 #[tokio::test]

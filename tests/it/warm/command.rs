@@ -62,7 +62,7 @@ async fn every_line_is_embedded_once_whatever_the_provider_has_no_time_for() {
         assert_eq!(sidecar.client().right(&Ask::of(part.to_vec())).await.hits(), 1_000);
     }
     let (code, said) = warm(&sidecar, &[file.name()]).await;
-    assert!(code == Some(0) && said.contains("0 embedded; 5001 were there already"), "{said}");
+    assert!(code == Some(0) && said.contains("0 embedded, 5001 cached already"), "{said}");
 }
 
 #[tokio::test]
@@ -85,7 +85,7 @@ async fn a_run_that_was_broken_off_goes_on_where_it_was() {
     let asked: Vec<In> = provider.calls().iter().flat_map(crate::harness::Asked::inputs).collect();
     // What was under way came to its end.
     assert_eq!(asked.len(), 4_000);
-    assert!(!said.contains(" 0 were there already"), "{said}");
+    assert!(!said.contains(" 0 cached already"), "{said}");
 }
 
 #[tokio::test]
@@ -104,7 +104,7 @@ async fn bad_lines_are_told_with_their_numbers_and_the_others_go_on() {
     {
         assert!(said.contains(line), "{line}: {said}");
     }
-    assert!(said.contains("5 embedded; 0 were there already"), "{said}");
+    assert!(said.contains("5 embedded, 0 cached already"), "{said}");
     assert!(said.contains("4 inputs were not embedded"), "{said}");
     let ask = Ask::inputs(vec![
         In::Text("one".to_owned()),
@@ -151,9 +151,9 @@ async fn what_cannot_go_on_ends_at_once_with_its_reason() {
     for (arguments, code, says) in [
         (&[file.name()][..], 1, "who?"),
         (&["/nowhere/at/all"], 1, "/nowhere/at/all: "),
-        (&["--provider", "nobody", file.name()], 2, "\"nobody\": unknown provider"),
+        (&["--provider", "opnai", file.name()], 2, "did you mean `openai`?"),
         (&["--header", "canary", file.name()], 2, "--header: expected"),
-        (&["--key-env", "UNSET", file.name()], 2, "UNSET holds no key"),
+        (&["--key-env", "UNSET", file.name()], 2, "UNSET has no usable key"),
         (&[], 2, "required"),
     ] {
         let (got, said) = warm(&sidecar, arguments).await;

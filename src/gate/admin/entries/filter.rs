@@ -30,10 +30,9 @@ pub(super) struct Filter {
 impl Filter {
     /// The filters of a query.
     pub(super) fn read(query: &Query, routes: &Routes) -> Result<Self, String> {
-        let known = |name: &str| routes.upstreams().any(|upstream| upstream.name == name);
         let provider = query.get("provider").map(str::to_owned);
-        if let Some(name) = provider.as_ref().filter(|name| !known(name)) {
-            return Err(format!("{name:?}: unknown provider"));
+        if let Some(name) = &provider {
+            routes.provider(name)?;
         }
         let older_than = |text| when::seconds_since(text, SystemTime::now());
         let key = |text: &str| {
