@@ -264,6 +264,7 @@ fn what_is_wrong_with_a_pair_is_told_with_key_file_and_reason() {
         (authority.issue("one"), authority.issue("other"), authority.issue("bad"));
     fs::write(&bad.cert, "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n").unwrap();
     let nothing = config_file("canary");
+    private(nothing.name(), "canary");
     let pair = |cert: &str, key: &str| Pair { cert: cert.to_owned(), key: key.to_owned() };
     for (pair, key, wrong) in [
         (pair(&one.cert, &other.key), "key", format!("{}: is not the key", other.key)),
