@@ -31,7 +31,7 @@ directory if there is one. Precedence: flag, environment variable, file, default
   `GB`, `TB` or `k`, `M`, `G`, `T` are powers of 1000; `B` is bytes.
 - A time is a number with a unit, or several: `us`, `ms`, `s`, `m`, `h`, `d`; `1h30m`.
 - A list in a variable or a flag is separated by commas.
-- An empty variable counts as not set. Where a key has two variables that differ, the short one is used, with a warning.
+- An empty variable counts as not set. If a key has two variables that differ, the short one is used, with a warning.
 - `[[rules]]` and `[[providers.NAME.routes]]` have no variables: write them in the file.
 - In the variable of a provider's key, `NAME` is the provider's name in capitals, with `_` for `-` and `.`:
   `LARDER_PROVIDERS_MINE_BASE_URL` adds the provider `mine`.

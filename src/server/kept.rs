@@ -113,8 +113,8 @@ fn configured(config: &Config) -> Option<[u8; 32]> {
     let password = Redis::password(&config.redis);
     if password.is_none() {
         tracing::warn!(
-            "neither cache.secret nor a password of redis.url is set: whoever reads redis can test \
-             guesses of credentials"
+            "set cache.secret (LARDER_SECRET): without it, and without a password in redis.url, \
+             anyone who can read this Redis can confirm guessed API keys"
         );
     }
     Some(made_of("larder secret of redis", &password.unwrap_or_default()))

@@ -7,6 +7,8 @@
 use std::io;
 use std::net::{SocketAddr, TcpListener};
 
+use rustix::net::listen;
+
 use super::Failure;
 use super::inherited::Inherited;
 use super::unix_socket::{SocketFile, UnixSocket};
@@ -91,9 +93,14 @@ impl Listeners {
     }
 }
 
+/// Maximum number of connections that wait to be accepted. The kernel cuts it to `net.core.somaxconn`; the standard
+/// library's own 128 refuses a part of a burst.
+pub(super) const BACKLOG: i32 = 4_096;
+
 fn bind(address: SocketAddr) -> Result<TcpListener, Failure> {
     let open = || -> io::Result<TcpListener> {
         let listener = TcpListener::bind(address)?;
+        listen(&listener, BACKLOG)?;
         listener.set_nonblocking(true)?;
         Ok(listener)
     };

@@ -9,8 +9,10 @@ use std::os::unix::fs::{FileTypeExt, PermissionsExt};
 use std::os::unix::net::UnixListener;
 use std::path::Path;
 
+use rustix::net::listen;
 use tokio::net::UnixStream;
 
+use super::listeners::BACKLOG;
 use crate::config::socket_path::SocketPath;
 use crate::config::units::Setting;
 
@@ -66,6 +68,7 @@ pub(super) async fn bind(path: &str, mode: u32) -> Result<UnixListener> {
         fs::remove_file(path)?;
     }
     let listener = UnixListener::bind(path)?;
+    listen(&listener, BACKLOG)?;
     fs::set_permissions(path, Permissions::from_mode(mode))?;
     listener.set_nonblocking(true)?;
     Ok(listener)

@@ -5,7 +5,7 @@
 //! the same rounds: a bare hyper server that answers a constant of the same size, nginx with a static
 //! file of that size, and nginx's `proxy_cache` keyed by the body. What counts are the ratios within a
 //! round; the medians over the rounds are printed. Needs `wrk` and `taskset`; without `nginx` those are
-//! left out.
+//! left out. `LARDER_BENCH_BESIDE` names the binary of another build, which is measured in the same rounds.
 
 #![expect(
     clippy::print_stdout,
@@ -89,6 +89,10 @@ fn compare() {
         let larder = Server::larder_of(&base_url, "[cache]\nmemory = \"2GiB\"\n");
         let size = runtime.block_on(warm(&larder.address, asked));
         let mut targets = vec![("bare hyper", Server::bare(size)), ("larder", larder)];
+        if let Some(other) = Server::larder_beside(&base_url, "[cache]\nmemory = \"2GiB\"\n") {
+            runtime.block_on(warm(&other.address, asked));
+            targets.push(("larder, another build", other));
+        }
         targets.extend(Server::nginx(size).map(|nginx| ("nginx, static file", nginx)));
         let cache = Server::nginx_cache(&provider_address).filter(|_| asked.inputs == 1);
         targets.extend(cache.map(|nginx| ("nginx, proxy_cache", nginx)));

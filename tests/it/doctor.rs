@@ -77,10 +77,7 @@ async fn a_provider_that_cannot_be_reached_is_named_with_the_reason() {
     }
     let (code, text) = of(&sidecar).await;
     assert_eq!(code, Some(1), "{text}");
-    assert!(
-        text.contains("1. openai fails: openai could not be reached: Connection refused"),
-        "{text}"
-    );
+    assert!(text.contains("1. openai fails: cannot reach openai: Connection refused"), "{text}");
     assert!(text.contains("2. The circuit breaker of openai is open"), "{text}");
 }
 

@@ -200,7 +200,7 @@ async fn fails(running: &Running, config: &str, failing: Failing) {
     match failing {
         Failing::NoSuccessor => {}
         Failing::WrongFile => {
-            let (mut process, _file) = started("[server]\nlisten = 1\n", &at);
+            let (mut process, _file) = started("[server]\nlisten_on = 1\n", &at);
             assert_eq!(process.wait().unwrap().code(), Some(2));
         }
         Failing::OtherUpgradeSocket => {

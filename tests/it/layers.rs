@@ -27,7 +27,7 @@ const ROOMS: &[(&str, &[&str])] = &[
     ("clap_complete", &["cli/"]),
     ("clap_mangen", &["cli/"]),
     ("listenfd", &["server/"]),
-    ("rustix", &["cli/run/", "metrics/process.rs", "server/handover/", "server/inherited.rs"]),
+    ("rustix", &["cli/run/", "metrics/process.rs", "server/"]),
 ];
 
 /// Stands apart: uses nothing of larder, and only the command line uses it.

@@ -10,7 +10,7 @@ const CONFIG: &str = "[log]\nrequests = true\nformat = \"json\"\n";
 fn answered(sidecar: &Sidecar) -> Vec<Value> {
     let log = sidecar.log();
     let lines = log.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok());
-    lines.filter(|line| line["message"] == "answered").collect()
+    lines.filter(|line| line["message"] == "response sent").collect()
 }
 
 #[tokio::test]

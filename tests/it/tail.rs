@@ -83,7 +83,7 @@ async fn a_hit_that_bypasses_hyper_is_shown_with_and_without_a_reader() {
     let sidecar = Sidecar::with(provider.address, TRACED);
     let mut connection = Raw::connect(sidecar.proxy).await;
     let ask = Ask::of(["again"]);
-    let fast = || sidecar.log().matches("answered past hyper").count();
+    let fast = || sidecar.log().matches("served by the fast path").count();
     for _ in 0..5 {
         connection.send(Raw::embed(&ask)).await;
         ask.check(&connection.answer().await);

@@ -85,12 +85,22 @@ impl Server {
         Self::larder_on((&["0"], upstream), sections)
     }
 
+    /// Another build, named by `LARDER_BENCH_BESIDE`: the one before a change, or of another profile.
+    pub fn larder_beside(upstream: &str, sections: &str) -> Option<Self> {
+        let binary = env::var("LARDER_BENCH_BESIDE").ok()?;
+        Some(Self::larder_at(&binary, (&["0"], upstream), sections))
+    }
+
     /// On these cores, with a thread for each.
-    pub fn larder_on((cores, upstream): (&[&str], &str), sections: &str) -> Self {
+    pub fn larder_on(placed: (&[&str], &str), sections: &str) -> Self {
+        Self::larder_at(env!("CARGO_BIN_EXE_larder"), placed, sections)
+    }
+
+    fn larder_at(binary: &str, (cores, upstream): (&[&str], &str), sections: &str) -> Self {
         let config = scratch().join("larder.toml");
         let threads = cores.len();
         fs::write(&config, format!("[server]\nthreads = {threads}\n{sections}")).expect("a file");
-        let mut command = pinned(&cores.join(","), env!("CARGO_BIN_EXE_larder"));
+        let mut command = pinned(&cores.join(","), binary);
         command.args(["serve", "--listen", "127.0.0.1:0", "--admin-listen", "127.0.0.1:0"]);
         command.arg("--upstream").arg(upstream).arg("--config").arg(config);
         Self::start(command, "proxy=")

@@ -272,8 +272,8 @@ fn what_is_wrong_with_a_pair_is_told_with_key_file_and_reason() {
         (pair(nothing.name(), &one.key), "cert", format!("{}: holds no PEM", nothing.name())),
         (pair(&bad.cert, &one.key), "cert", format!("{}: invalid peer cert", bad.cert)),
         (pair("/nowhere.pem", &one.key), "cert", "/nowhere.pem: No such file".to_owned()),
-        (pair(&one.cert, ""), "key", "TLS needs both".to_owned()),
-        (pair("", &one.key), "cert", "TLS needs both".to_owned()),
+        (pair(&one.cert, ""), "key", format!("is missing: {} is set, and TLS needs", one.cert)),
+        (pair("", &one.key), "cert", format!("is missing: {} is set, and TLS needs", one.key)),
     ] {
         let (code, said) = refused(&pair.config());
         assert_eq!(code, Some(2), "{pair:?}: {said}");
