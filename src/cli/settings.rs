@@ -69,7 +69,7 @@ pub(super) struct ServeArgs {
     /// Minimum log level: error, warn, info, debug or trace [config: log.level] [default: info]
     #[arg(long, env = "LARDER_LOG_LEVEL", value_name = "LEVEL")]
     log_level: Option<String>,
-    /// Take the listeners over from the running process, which was sent SIGQUIT
+    /// Wait for the running process to hand over its listeners, at its SIGQUIT
     #[arg(long, env = "LARDER_UPGRADE")]
     pub(super) upgrade: bool,
     /// Neither the working directory nor the environment counts.
