@@ -87,7 +87,7 @@ enum Command {
         larder run -- python app.py\n  \
         larder run --cache-dir .larder -- pytest -q")]
     Run(run::Args),
-    /// Print the variables that lead SDKs to a running sidecar
+    /// Print the variables that point SDKs at a running sidecar
     ///
     /// If no sidecar answers, the addresses are those of the configuration, and a warning on standard
     /// error says so.

@@ -54,6 +54,11 @@ impl fmt::Display for Failure {
         match self {
             Self::Config(key, message) => write!(f, "{key}: {message}"),
             Self::Start(message) => f.write_str(message),
+            Self::Bind(address, error) if error.kind() == io::ErrorKind::AddrInUse => write!(
+                f,
+                "cannot listen on {address}: {error}; `larder doctor` tells whether a larder runs \
+                 there, --listen and --admin-listen choose other addresses"
+            ),
             Self::Bind(address, error) => write!(f, "cannot listen on {address}: {error}"),
         }
     }
@@ -68,7 +73,10 @@ impl Failure {
     /// The failure with the place of its key, if it is of one.
     pub fn placed(&self, sources: &Sources) -> String {
         match self {
-            Self::Config(key, _) => format!("{}: {self}", sources.place(key)),
+            Self::Config(key, _) => match sources.place(key) {
+                "" => self.to_string(),
+                place => format!("{place}: {self}"),
+            },
             other => other.to_string(),
         }
     }

@@ -54,12 +54,12 @@ impl Live {
                 self.tls.set(encryption);
                 *running = (next, rebuilt);
                 metrics.reloaded(true, unix_seconds());
-                tracing::info!("the configuration was taken over");
+                tracing::info!("configuration reloaded");
                 Ok(())
             }
             Err(error) => {
                 metrics.reloaded(false, unix_seconds());
-                tracing::error!(error, "the configuration was not taken over; the old one stays");
+                tracing::error!(error, "reload failed; the running configuration is unchanged");
                 Err(error)
             }
         }
@@ -120,7 +120,7 @@ fn tell_what_waits(old: &Config, new: &Config) {
         );
     }
     for (section, _) in waiting.into_iter().filter(|(_, changed)| *changed) {
-        tracing::warn!(section, "has changes that only a restart takes over");
+        tracing::warn!(section, "this section has changes that need a restart");
     }
 }
 

@@ -23,7 +23,7 @@ async fn a_reload_under_load_loses_no_request_and_takes_over_what_is_new() {
         sidecar.rewrite(&if round % 2 == 0 { with_another(&provider) } else { FIRST.to_owned() });
         sidecar.signal("HUP");
         until("it is taken over", || async {
-            sidecar.log().matches("was taken over").count() > round
+            sidecar.log().matches("configuration reloaded").count() > round
         })
         .await;
     }
@@ -58,7 +58,10 @@ async fn a_wrong_file_is_refused_whole_and_the_running_configuration_stays() {
     let ask = Ask::of(["elsewhere"]).path("/another/v1/embeddings");
     assert_ne!(sidecar.client().embed(&ask).await.status, 200);
     sidecar.signal("HUP");
-    until("it says so", || async { sidecar.log().contains("the old one stays") }).await;
+    until("it says so", || async {
+        sidecar.log().contains("the running configuration is unchanged")
+    })
+    .await;
     sidecar.client().right(&Ask::of(["still"])).await;
     sidecar.rewrite(&with_another(&provider));
     assert_eq!(reload().await.status, 200);
@@ -73,11 +76,16 @@ async fn what_only_a_restart_takes_over_is_told() {
     let sidecar = Sidecar::with(provider.address, FIRST);
     sidecar.rewrite("[cache]\nmemory = \"1MiB\"\n[server]\nthreads = 1\nmax_body = \"100B\"\n");
     assert_eq!(sidecar.admin().send(Method::POST, "/api/reload", &[], "").await.status, 200);
-    until("it is taken over", || async { sidecar.log().contains("was taken over") }).await;
+    until("it is taken over", || async { sidecar.log().contains("configuration reloaded") }).await;
     for section in ["cache", "server"] {
         assert!(sidecar.log().contains(&format!("section={section:?}")), "{}", sidecar.log());
     }
-    assert_eq!(sidecar.log().matches("only a restart").count(), 2, "{}", sidecar.log());
+    assert_eq!(
+        sidecar.log().matches("changes that need a restart").count(),
+        2,
+        "{}",
+        sidecar.log()
+    );
     // The rest of it is taken over.
     let large = sidecar.client().embed(&Ask::of(texts("large", 50))).await;
     assert!(large.is_own_error(413, "body_too_large"), "{large:?}");

@@ -17,7 +17,7 @@ pub(super) fn of(report: &Report) -> String {
     parts.extend(table(report, Kind::Embeddings));
     parts.extend(table(report, Kind::Words));
     if parts.len() == 1 {
-        parts.push("They have no embedding or chat request.".to_owned());
+        parts.push("There is no embedding or chat request; a line is the JSON body of a request (`larder analyze --help`).".to_owned());
         return parts.join("\n\n");
     }
     if report.tally.untold > 0 {

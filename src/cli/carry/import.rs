@@ -66,7 +66,7 @@ impl ImportArgs {
     }
 }
 
-const NO_EXPORT: &str = "this is no export of larder's";
+const NO_EXPORT: &str = "not an export of larder";
 
 enum Taken {
     Entry,

@@ -134,6 +134,45 @@ pub(super) fn limited(snapshot: &Snapshot) -> Vec<Finding> {
     recent.iter().filter_map(finding).collect()
 }
 
+/// Providers that answer with an error of their own.
+pub(super) fn erring(snapshot: &Snapshot) -> Vec<Finding> {
+    let recent = recent(snapshot);
+    let finding = |one: &Recent<'_>| {
+        let errs = |request: &Request| {
+            !matches!(request.status, 0..=399 | 401 | 403 | 429) && request.error.is_none()
+        };
+        let count = one.failing(errs)?;
+        let status = one.requests.iter().find(|request| errs(request))?.status;
+        let provider = printable(one.provider);
+        let requests = counted(one.requests.len() as u64, "recent request");
+        let text = format!("{provider} answers with errors: {count} of {requests}, last {status}.");
+        let advice = if status >= 500 {
+            format!("See the provider's status page, or set providers.{provider}.fallback.")
+        } else {
+            "The application's requests are refused: `larder tail` shows which, and the response's \
+             body says why."
+                .to_owned()
+        };
+        Some(Finding::wrong("errors", text, advice))
+    };
+    recent.iter().filter_map(finding).collect()
+}
+
+/// Clients that larder itself refuses for their key.
+pub(super) fn refused(snapshot: &Snapshot) -> Vec<Finding> {
+    let refused = |request: &&Request| request.error.as_deref() == Some("unauthorized");
+    let count = snapshot.requests.iter().filter(refused).count();
+    if count * FEW < snapshot.requests.len().max(1) {
+        return Vec::new();
+    }
+    let text = format!("larder refuses clients: {count} × 401 unauthorized recently.");
+    let advice =
+        "access.auth = \"allowlist\": a client sends one of access.keys or access.keys_file, \
+        where the provider's key would be."
+            .to_owned();
+    vec![Finding::wrong("refused", text, advice)]
+}
+
 #[cfg(test)]
 mod tests {
     use super::super::super::failures::Failed;
@@ -147,6 +186,17 @@ mod tests {
     }
 
     #[test]
+    fn errors_of_a_provider_and_refused_clients_are_problems() {
+        let mut snapshot = healthy();
+        snapshot.requests = vec![request(500, "miss", None), request(200, "miss", None)];
+        assert_eq!(wrong(&snapshot), ["errors"]);
+        snapshot.requests = vec![request(401, "bypass", Some("unauthorized"))];
+        assert_eq!(wrong(&snapshot), ["refused"]);
+        snapshot.requests = vec![request(200, "miss", None)];
+        assert!(wrong(&snapshot).is_empty());
+    }
+
+    #[test]
     fn a_rejected_key_is_a_problem_until_a_call_succeeds() {
         let mut snapshot = healthy();
         snapshot.requests = vec![request(200, "hit", None), request(401, "miss", None)];
@@ -157,7 +207,7 @@ mod tests {
         assert_eq!(wrong(&snapshot), [""; 0]);
         // larder's own refusal is not the provider's.
         snapshot.requests = vec![request(401, "bypass", Some("unauthorized"))];
-        assert_eq!(wrong(&snapshot), [""; 0]);
+        assert!(!wrong(&snapshot).contains(&"key"));
     }
 
     #[test]

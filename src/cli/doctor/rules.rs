@@ -2,7 +2,7 @@
 
 use super::hits::{bypassed, evicted, hit_rate};
 use super::limits::{bodies, connections, descriptors};
-use super::providers::{breakers, limited, rejected, unreachable};
+use super::providers::{breakers, erring, limited, refused, rejected, unreachable};
 use super::snapshot::Snapshot;
 
 /// The finding of a rule: a problem with advice, or a line that all is well.
@@ -28,10 +28,12 @@ impl Finding {
 type Rule = fn(&Snapshot) -> Vec<Finding>;
 
 /// Problems appear in this order.
-const RULES: [Rule; 14] = [
+const RULES: [Rule; 16] = [
     draining,
+    refused,
     rejected,
     unreachable,
+    erring,
     breakers,
     limited,
     tiers,
@@ -62,10 +64,7 @@ fn draining(snapshot: &Snapshot) -> Vec<Finding> {
 
 fn reload(snapshot: &Snapshot) -> Vec<Finding> {
     if snapshot.series.sum("larder_config_last_reload_successful", &[]) != Some(0.0) {
-        return vec![Finding::fine(
-            "reload",
-            "the running configuration is the last one that was read",
-        )];
+        return vec![Finding::fine("reload", "the last reload succeeded")];
     }
     let text = "The last reload was refused. The configuration before it still runs.".to_owned();
     let advice =
@@ -123,7 +122,7 @@ fn traffic(snapshot: &Snapshot) -> Vec<Finding> {
     let proxy = &snapshot.proxy;
     let text = "No request has come through yet.".to_owned();
     let advice = format!(
-        "Lead your application here: `export OPENAI_BASE_URL={proxy}/v1`. `larder env` prints the \
+        "Point your application at larder: `export OPENAI_BASE_URL={proxy}/v1`. `larder env` prints the \
          variables of all SDKs."
     );
     vec![Finding::wrong("traffic", text, advice)]

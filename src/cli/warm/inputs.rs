@@ -140,7 +140,7 @@ fn inputs(line: &Line<'_>, jsonl: bool) -> Result<Vec<String>, &'static str> {
         return Ok(vec![serde_json::Value::from(text).to_string()]);
     }
     let written: Written<'_> =
-        serde_json::from_str(text).map_err(|_| "it is no JSON object with an `input`")?;
+        serde_json::from_str(text).map_err(|_| "not a JSON object with `input`")?;
     let input = written.input.get();
     if is_one(input) {
         return Ok(vec![input.to_owned()]);

@@ -74,9 +74,9 @@ fn what_is_no_export_or_of_another_secret_is_refused_with_its_line() {
     };
     let header = export("one");
     for (text, complaint) in [
-        (String::new(), Some("this is no export")),
+        (String::new(), Some("not an export")),
         (header.clone(), None),
-        ("nonsense\n".to_owned(), Some("line 1: this is no export")),
+        ("nonsense\n".to_owned(), Some("line 1: not an export")),
         (export("other"), Some("line 1: the entries are of another secret")),
         (format!("{header}{{}}\n"), Some("line 2: missing field")),
         (format!("{header}\u{0}\n"), Some("line 2: ")),

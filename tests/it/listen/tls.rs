@@ -169,7 +169,7 @@ async fn a_reload_shows_the_new_certificate_and_open_connections_go_on() {
         pair.becomes(&next);
         if by_signal {
             sidecar.signal("HUP");
-            let taken = || sidecar.log().matches("was taken over").count();
+            let taken = || sidecar.log().matches("configuration reloaded").count();
             until("it is taken over", || async { taken() == round }).await;
         } else {
             assert_eq!(reload(&sidecar).await.0, 200);
