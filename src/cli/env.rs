@@ -34,7 +34,7 @@ enum Shell {
 }
 
 pub(super) fn run(args: &Args) -> Result<(), Failure> {
-    let config = args.serve.resolve()?;
+    let config = args.serve.resolve_client()?;
     let runtime = runtime()?;
     let admin = Admin::of(&config)?;
     let proxy = if let Some(proxy) = runtime.block_on(admin.proxy())? {

@@ -74,7 +74,7 @@ impl Args {
 
 pub(super) fn run(args: &Args) -> Result<(), Failure> {
     let path = args.path()?;
-    let config = args.serve.resolve()?;
+    let config = args.serve.resolve_client()?;
     let runtime = runtime()?;
     let body = runtime.block_on(async { Admin::of(&config)?.send(Method::DELETE, &path).await })?;
     let told: Told = serde_json::from_slice(&body)

@@ -58,7 +58,7 @@ struct Lost {
 }
 
 pub(super) fn run(args: &Args) -> Result<(), Failure> {
-    let config = args.serve.resolve()?;
+    let config = args.serve.resolve_client()?;
     runtime()?.block_on(async {
         let admin = Admin::of(&config)?;
         tokio::select! {

@@ -3,7 +3,8 @@
 use serde_json::{Value, json};
 
 use crate::harness::{
-    Ask, RedisServer, Scripted, Sidecar, Simulated, answer, json as reply, larder, texts, until,
+    Ask, RedisServer, Scripted, Sidecar, Simulated, answer, config_file, json as reply, larder,
+    texts, until,
 };
 
 /// The exit code and the report.
@@ -110,4 +111,31 @@ async fn a_memory_that_is_too_small_is_told_from_inputs_that_are_new() {
     assert_eq!(code, Some(1), "{text}");
     assert!(text.contains("the memory tier is too small"), "{text}");
     assert!(text.contains("Raise cache.memory") && !text.contains("Most inputs"), "{text}");
+}
+
+#[tokio::test]
+async fn a_file_that_is_broken_since_the_start_is_a_problem_and_no_obstacle() {
+    let provider = Simulated::instant();
+    let sidecar = Sidecar::before(provider.address);
+    sidecar.client().right(&Ask::of(["a"])).await;
+    let admin = sidecar.admin.to_string();
+    let key = "[server]\nadmin_listen = \"ADMIN\"\n[cache]\nmemroy = \"1GiB\"\n";
+    for (text, flags) in [
+        // The address is read of a file with a wrong key, and not of one that is not TOML.
+        (key.replace("ADMIN", &admin), vec![]),
+        ("[providers\n".to_owned(), vec!["--admin-listen", &admin]),
+    ] {
+        let file = config_file(&text);
+        let of = |command| {
+            let mut command = larder(&[command, "--config", file.name()]);
+            command.args(&flags).output().unwrap()
+        };
+        let doctor = of("doctor");
+        let said = String::from_utf8(doctor.stdout).unwrap();
+        assert_eq!(doctor.status.code(), Some(1), "{said}");
+        assert!(said.contains("1 problem at") && said.contains(file.name()), "{said}");
+        let stats = of("stats");
+        let warned = String::from_utf8(stats.stderr).unwrap();
+        assert!(stats.status.success() && warned.contains("warning: "), "{warned}");
+    }
 }

@@ -17,6 +17,7 @@ use super::admin::Admin;
 use super::columns::counted;
 use super::settings::ServeArgs;
 use super::{Failure, print, runtime};
+use crate::config::Problem;
 use rules::Finding;
 use snapshot::Snapshot;
 
@@ -32,18 +33,25 @@ pub(super) struct Args {
 
 /// The exit code 0 if nothing is wrong, otherwise 1.
 pub(super) fn run(args: &Args) -> Result<ExitCode, Failure> {
-    let config = args.serve.resolve()?;
+    let (config, problems) = args.serve.for_client()?;
     let admin = Admin::of(&config)?;
     let snapshot = runtime()?.block_on(Snapshot::take(&admin, &config))?;
-    let findings = match &snapshot {
-        Some(snapshot) => rules::all(snapshot),
-        None => vec![absent(&admin)],
-    };
+    let mut findings: Vec<Finding> = problems.iter().map(invalid).collect();
+    match &snapshot {
+        Some(snapshot) => findings.extend(rules::all(snapshot)),
+        None => findings.push(absent(&admin)),
+    }
     let (wrong, fine): (Vec<&Finding>, Vec<&Finding>) =
         findings.iter().partition(|finding| finding.advice.is_some());
     let text = if args.json { json(&wrong, &fine) } else { report(admin.address(), &wrong, &fine) };
     print(&text)?;
     Ok(if wrong.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+/// A problem of the configuration's file. The running sidecar may have read an earlier one.
+fn invalid(problem: &Problem) -> Finding {
+    let advice = "A start or a reload refuses this file. `larder check` validates it.".to_owned();
+    Finding::wrong("file", problem.to_string(), advice)
 }
 
 /// The finding where no sidecar listens.

@@ -35,7 +35,7 @@ pub(super) async fn line(admin: &Admin) -> Result<String, Failure> {
 }
 
 pub(super) fn run(args: &Args) -> Result<(), Failure> {
-    let config = args.serve.resolve()?;
+    let config = args.serve.resolve_client()?;
     let runtime = runtime()?;
     runtime.block_on(async {
         let admin = Admin::of(&config)?;

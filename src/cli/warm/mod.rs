@@ -50,7 +50,7 @@ pub(super) struct Args {
 }
 
 pub(super) fn run(args: &Args) -> Result<(), Failure> {
-    let config = args.serve.resolve()?;
+    let config = args.serve.resolve_client()?;
     let (path, headers) = (args.path(&config)?, args.headers(&config)?);
     let runtime = runtime()?;
     let length = |path: &PathBuf| path.metadata().map_or(0, |found| found.len());

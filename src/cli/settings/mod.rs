@@ -1,5 +1,7 @@
 //! From flags, environment and file to the configuration.
 
+mod client;
+
 use std::path::{Path, PathBuf};
 use std::{env, fs};
 
