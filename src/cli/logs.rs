@@ -18,11 +18,11 @@ pub(super) fn start_logs(log: &Log) {
         LogLevel::Trace => "trace",
     };
     panic::set_hook(Box::new(|panic| {
-        // Where, and not with what: the message may quote a request.
+        // The place without the message, which may quote a request.
         let place = panic.location().map(ToString::to_string);
         tracing::error!(place, "a panic");
     }));
-    // What larder stands on has its own idea of what is worth telling.
+    // Libraries log errors only.
     let filter = EnvFilter::new(format!("error,larder={level}"));
     // Colours are for people, not for files.
     let logs = tracing_subscriber::fmt()

@@ -41,14 +41,14 @@ pub(super) enum Accepting {
     Closed,
 }
 
-/// What the accept loops of both listeners follow.
+/// The states that the accept loops of both listeners follow.
 #[derive(Debug, Clone)]
 pub(super) struct Lifecycle {
     pub(super) accepting: watch::Receiver<Accepting>,
     pub(super) draining: watch::Receiver<bool>,
 }
 
-/// What the connections of both listeners have in common.
+/// State shared by the connections of both listeners.
 #[derive(Debug, Clone)]
 pub(super) struct Connections {
     door: Door,
@@ -68,7 +68,7 @@ impl Connections {
     }
 }
 
-/// What serves the connections of a listener.
+/// The service behind a listener.
 #[derive(Clone)]
 pub(super) enum App {
     Proxy(Arc<Current>, Connections),

@@ -30,7 +30,7 @@ impl Running {
         Self { provider, sidecar, upgrade }
     }
 
-    /// How often it has said that it goes on.
+    /// Number of hand-overs that it has refused.
     fn refusals(&self) -> usize {
         self.sidecar.log().matches("not handed over; this process goes on serving").count()
     }
