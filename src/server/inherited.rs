@@ -76,13 +76,9 @@ impl Inherited {
     }
 
     fn place_unix(&mut self, socket: Option<UnixListener>) -> io::Result<()> {
-        let mut place = None;
+        let mut place = self.unix.take().map(|(socket, _)| socket);
         put(&mut place, socket)?;
-        let socket = place.map(|socket| (socket, true));
-        if self.unix.is_some() {
-            return Err(invalid("another one has its place"));
-        }
-        self.unix = socket;
+        self.unix = place.map(|socket| (socket, true));
         Ok(())
     }
 }

@@ -1,6 +1,7 @@
 //! Hand-overs that fail: the running process keeps its listeners, serves on, and says why.
 
 use std::io::{BufRead, BufReader, Write};
+use std::net::SocketAddr;
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Stdio};
@@ -47,14 +48,18 @@ impl Running {
     }
 }
 
-/// Requests over new connections until it is told to stop; each of them must be answered.
-fn load(running: &Running) -> (Aside<usize>, Arc<AtomicBool>) {
-    let (stop, address) = (Arc::new(AtomicBool::new(false)), running.sidecar.proxy);
+/// Asks over new connections until it is told to stop, and at least so often. Each request must be answered;
+/// the number of requests is returned.
+pub(crate) fn ask_until_stopped(
+    proxy: SocketAddr,
+    least: usize,
+) -> (Aside<usize>, Arc<AtomicBool>) {
+    let stop = Arc::new(AtomicBool::new(false));
     let stopping = Arc::clone(&stop);
     let asking = Aside::start(async move {
         let mut asked = 0;
-        while !stopping.load(Ordering::Relaxed) {
-            asked += ask_twice(address, asked).await;
+        while !stopping.load(Ordering::Relaxed) || asked < least {
+            asked += ask_twice(proxy, asked).await;
         }
         asked
     });
@@ -91,7 +96,7 @@ async fn sigquit_without_a_successor_is_no_outage() {
 #[tokio::test]
 async fn a_successor_that_fails_midway_is_no_outage() {
     let mut running = Running::start();
-    let (asking, stop) = load(&running);
+    let (asking, stop) = ask_until_stopped(running.sidecar.proxy, 0);
     for (number, answers) in [
         vec![],
         vec!["{\"message\":\"refused\",\"reason\":\"larder.toml:3: a typing error\"}\n"],
@@ -246,7 +251,7 @@ async fn hand_overs_under_load_lose_no_request() {
     let rounds = env::var("LARDER_HANDOVERS").map_or(12, |text| text.parse().unwrap());
     let mut running = Running::start();
     let config = format!("[server]\ndrain = \"5s\"\nupgrade_socket = {:?}\n", running.upgrade);
-    let loads: Vec<_> = (0..3).map(|_| load(&running)).collect();
+    let loads: Vec<_> = (0..3).map(|_| ask_until_stopped(running.sidecar.proxy, 0)).collect();
     for round in 0..rounds {
         if round % 2 == 0 {
             fails(&running, &config, FAILING[round / 2 % FAILING.len()]).await;

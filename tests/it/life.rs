@@ -4,16 +4,16 @@ use std::fs;
 use std::io::{BufRead, BufReader};
 use std::net::{SocketAddr, TcpListener};
 use std::process::{Command, Output, Stdio};
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 use http::Method;
 use serde_json::Value;
 
+use crate::handover::ask_until_stopped;
 use crate::harness::{
-    Aside, Ask, Gate, Raw, RedisServer, Scripted, Sidecar, Simulated, answer, config_file, json,
-    larder, path, texts,
+    Ask, Gate, Raw, RedisServer, Scripted, Sidecar, Simulated, answer, config_file, json, larder,
+    path, texts,
 };
 
 fn run(arguments: &[&str]) -> (Option<i32>, String, String) {
@@ -64,16 +64,8 @@ async fn a_new_process_takes_over_and_no_request_is_lost() {
     let socket = path("upgrade.sock");
     let config = format!("[server]\ndrain = \"1s\"\nupgrade_socket = {socket:?}\n");
     let mut old = Sidecar::with(provider.address, &config);
-    let (address, stop) = (old.proxy, Arc::new(AtomicBool::new(false)));
-    let stopping = Arc::clone(&stop);
-    let asking = Aside::start(async move {
-        let mut asked = 0;
-        // Also where the hand-over is over before so many were asked.
-        while !stopping.load(Ordering::Relaxed) || asked <= 100 {
-            asked += ask_twice(address, asked).await;
-        }
-        asked
-    });
+    // Also where the hand-over is over before so many were asked.
+    let (asking, stop) = ask_until_stopped(old.proxy, 101);
     let new = old.successor(provider.address, &config);
     assert_eq!((new.proxy, new.admin), (old.proxy, old.admin));
     assert_eq!(old.ended().await.code(), Some(0));

@@ -1,12 +1,11 @@
 //! A large directory is no reason to wait, and a new process takes it over.
 
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 use super::{CacheDir, ended, written};
-use crate::harness::{Aside, Ask, Sidecar, Simulated, path, until};
-use crate::life::ask_twice;
+use crate::handover::ask_until_stopped;
+use crate::harness::{Ask, Sidecar, Simulated, path, until};
 
 const VECTORS: usize = 100_000;
 const GROUP: usize = 500;
@@ -66,16 +65,8 @@ async fn a_new_process_takes_the_directory_over_under_load() {
     let config = format!("[server]\ndrain = \"1s\"\nupgrade_socket = {socket:?}\n");
     let config = directory.config(&config);
     let mut old = Sidecar::with(provider.address, &config);
-    let (address, stop) = (old.proxy, Arc::new(AtomicBool::new(false)));
     old.client().right(&Ask::of(["before"])).await;
-    let stopping = Arc::clone(&stop);
-    let asking = Aside::start(async move {
-        let mut asked = 0;
-        while !stopping.load(Ordering::Relaxed) {
-            asked += ask_twice(address, asked).await;
-        }
-        asked
-    });
+    let (asking, stop) = ask_until_stopped(old.proxy, 0);
     let new = old.successor(provider.address, &config);
     assert_eq!(old.ended().await.code(), Some(0));
     until("the new one has the directory", || async {
