@@ -1,13 +1,16 @@
 // Holds every unit against those that Grafana has.
 
 import { createRequire } from 'node:module';
+import { fileURLToPath } from 'node:url';
 
 import { boards } from './boards.mjs';
 import { Checks } from './checks.mjs';
 
-// Grafana's library looks at the browser that it runs in when it is loaded; node loads only its CommonJS.
+// Grafana's library looks at the browser that it runs in when it is loaded; node loads only its CommonJS. Its
+// units are loaded by their file: other parts require ES modules, which Debian 12's Node.js 18 cannot.
 globalThis.navigator ??= { userAgent: '', platform: '', languages: ['en'] };
-const { getValueFormats } = createRequire(import.meta.url)('@grafana/data');
+const file = './node_modules/@grafana/data/dist/cjs/valueFormats/valueFormats.cjs';
+const { getValueFormats } = createRequire(import.meta.url)(fileURLToPath(new URL(file, import.meta.url)));
 
 const known = new Set(getValueFormats().flatMap(({ submenu }) => submenu.map(({ value }) => value)));
 const checks = new Checks('units');

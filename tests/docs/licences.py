@@ -57,7 +57,7 @@ These texts must be distributed with a binary. Each follows the crates that it b
 
 
 def cargo(*words):
-    done = subprocess.run(["cargo", *words, "--offline", "--locked"], cwd=ROOT, capture_output=True, text=True)
+    done = subprocess.run(["cargo", *words, "--locked"], cwd=ROOT, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     return done.stdout
 

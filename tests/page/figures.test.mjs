@@ -1,10 +1,17 @@
 // What the page computes and how it writes numbers, without a browser.
 
 import assert from 'node:assert/strict';
+import { readFileSync } from 'node:fs';
 import { test } from 'node:test';
 
-import { History, grown, perSecond, quantile, ratio } from '../../src/gate/page/history.js';
-import { bytes, count, dollars, mean, percent, rate, seconds } from '../../src/gate/page/text.js';
+// The page's files are ES modules by their `<script type="module">`. Debian 12's Node.js 18 goes by the name of
+// a file alone, and takes `.js` for CommonJS.
+const module = (name) => {
+  const text = readFileSync(new URL(`../../src/gate/page/${name}`, import.meta.url), 'utf8');
+  return import(`data:text/javascript,${encodeURIComponent(text)}`);
+};
+const { History, grown, perSecond, quantile, ratio } = await module('history.js');
+const { bytes, count, dollars, mean, percent, rate, seconds } = await module('text.js');
 
 const BOUNDS = [0.1, 0.2, 0.4];
 const point = (t, hits, lookups, hit = [0, 0, 0, 0]) => ({ t, hits, lookups, hit });

@@ -93,7 +93,7 @@ test('names that mean harm are only text', () => {
     await visit.until('#accounts tbody', /img/);
     await pause(500);
     const models = await visit.texts('#accounts tbody td:nth-child(2)');
-    assert.deepEqual(models.toSorted(), mock.models.toSorted());
+    assert.deepEqual([...models].sort(), [...mock.models].sort());
     assert.equal((await visit.texts('#errors tbody td')).filter((text) => text === HOSTILE).length, 3);
     assert.equal((await visit.texts('#tiers tbody td')).filter((text) => text === HOSTILE).length, 1);
     assert.equal(await visit.page.$$eval('img, body script, iframe', (found) => found.length), 0);
