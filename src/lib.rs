@@ -18,7 +18,7 @@
 //! | 4 | [`tier`], [`flight`], [`broadcast`], [`upstream`], [`explain`], [`recording`] |
 //! | 3 | [`dialect`], [`whole`], [`sse`], [`transcript`], [`credential`] |
 //! | 2 | [`key`], [`vector`], [`headers`], [`ceiling`], [`ledger`], [`trace`] |
-//! | 1 | [`request`], [`error`], [`metrics`], [`clock`], [`codec`] |
+//! | 1 | [`request`], [`error`], [`metrics`], [`clock`], [`codec`], [`joining`] |
 //! | 0 | [`config`], [`sync`], [`bell`], `chance` for tests |
 //!
 //! [`simulate`], the simulated provider, stands apart.
@@ -146,6 +146,7 @@ pub mod export;
 pub mod flight;
 pub mod gate;
 pub mod headers;
+pub mod joining;
 pub mod key;
 pub mod ledger;
 pub mod metrics;

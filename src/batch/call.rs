@@ -1,12 +1,16 @@
 //! One provider call for the inputs of one request or of several.
 
 use std::sync::Arc;
+use std::time::Instant;
+
+use tokio::time::sleep;
 
 use super::lane::Batch;
 use super::original::{Original, Submission};
 use super::plan::ClosedBy;
 use super::{Batcher, fail, settle};
 use crate::dialect::EmbedCall;
+use crate::metrics::{Called, Operation};
 use crate::request::{Encoding, Input};
 use crate::trace::Cause;
 use crate::upstream::{Call, Patience, Permit, Upstream};
@@ -56,14 +60,37 @@ async fn exchange(batcher: Arc<Batcher>, mut batch: Batch, body: Body, permit: P
     let Some(original) = batch.original() else { return };
     let Some(call) = write(&batch, body) else { return };
     count(&batcher, &original.upstream, &batch);
+    let started = Instant::now();
     let until = batch.submissions.iter().map(|one| one.original.ticket.until).max().flatten();
     let is_wanted = || batch.submissions.iter().any(Submission::is_wanted);
     let patience = Patience { until, is_wanted: &is_wanted };
-    let (result, permit) = original.upstream.call(permit, call, &patience).await;
+    let calling = original.upstream.call(permit, call, &patience);
+    let (result, permit) = tokio::select! {
+        biased;
+        outcome = calling => outcome,
+        () = orphaned(&batch) => {
+            let took = started.elapsed();
+            return original.upstream.metrics.called(Operation::Embed, Called::Failed("abandoned"), took);
+        }
+    };
     // Before the next one's turn comes, so that it knows who may be back.
     drop(batch.under_way.take());
     drop(permit);
     settle::settle(&batcher, batch, body, result).await;
+}
+
+/// Waits until no request has waited for a call for its `orphan_grace`. The flights of the call end with it.
+async fn orphaned(batch: &Batch) {
+    let Some(original) = batch.original() else { return };
+    loop {
+        for seat in batch.submissions.iter().flat_map(|one| &one.seats) {
+            seat.lead.deserted().await;
+        }
+        sleep(original.upstream.settings.orphan_grace).await;
+        if !batch.submissions.iter().any(Submission::is_wanted) {
+            return;
+        }
+    }
 }
 
 impl Batcher {

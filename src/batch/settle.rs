@@ -138,7 +138,7 @@ impl Batcher {
                 if unpacked.keep {
                     self.store(seat.key, &arrival, &submission.original);
                 }
-                seat.lead.land(Outcome::Arrived(arrival));
+                seat.lead.land_all(Outcome::Arrived(arrival));
             }
         }
     }

@@ -85,7 +85,7 @@ impl Batcher {
         let mut submission = submission;
         for seat in std::mem::take(&mut submission.seats) {
             match found.next().flatten() {
-                Some(arrival) => seat.lead.land(Outcome::Arrived(arrival)),
+                Some(arrival) => seat.lead.land_all(Outcome::Arrived(arrival)),
                 None => submission.seats.push(seat),
             }
         }

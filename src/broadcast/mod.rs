@@ -5,6 +5,10 @@
 //! from its first byte. What is held is bounded in bytes, for one and for all together: beyond a bound
 //! nobody new is taken on, and what all have read is forgotten. From then on the foremost reader sets the pace, and one that
 //! is the whole bound behind is broken off, so that it slows nobody.
+//!
+//! A call without a head is not joined when it is overdue or when its first reader has left, and never by a
+//! retry of a request that reads it ([`Joining`]). Then a newcomer leads a second call to the same question.
+//! The readers of the first get the head that comes first.
 
 mod reader;
 mod state;
@@ -25,6 +29,7 @@ use state::{Shared, State};
 
 use crate::ceiling::Ceiling;
 use crate::error::Error;
+use crate::joining::Joining;
 use crate::key::{CacheKey, KeyHasher};
 use crate::sync::{Mutex, MutexGuard};
 use crate::trace::Served;
@@ -79,29 +84,35 @@ impl Broadcasts {
     }
 
     /// Joins the answer to a question, or begins it with a bound in bytes. `look` is asked where
-    /// nobody else does, with nobody able to begin or end the same meanwhile.
+    /// nobody else does, with nobody able to begin or end the same meanwhile. Without `joining`, every answer
+    /// on its way may be joined.
     pub fn join<T>(
         self: &Arc<Self>,
         key: CacheKey,
         bound: usize,
+        joining: Option<&Joining>,
         look: impl FnOnce() -> Option<T>,
     ) -> Joined<T> {
         let mut running = self.lock();
-        if let Some(reader) = running.get(&key).and_then(Shared::read_if_open) {
+        let known = running.get(&key);
+        if let Some(reader) = known.and_then(|shared| shared.read_if_open(joining)) {
             return Joined::Follows(reader);
         }
         if let Some(found) = look() {
             return Joined::Found(found);
         }
-        let shared = Arc::new(Shared::new(bound, self.room.room()));
+        let terms = joining.map(Joining::terms);
+        let shared = Arc::new(Shared::new(bound, self.room.room(), terms));
         let reader = shared.read();
-        running.insert(key, Arc::clone(&shared));
+        if let Some(older) = running.insert(key, Arc::clone(&shared)) {
+            older.change(|state| state.race(&shared));
+        }
         Joined::Leads(Source { shared, place: Some((Arc::clone(self), key)) }, reader)
     }
 
     /// An answer that nobody else can join, with a bound in bytes.
     pub fn alone(&self, bound: usize) -> (Source, Reader) {
-        let shared = Arc::new(Shared::new(bound, self.room.room()));
+        let shared = Arc::new(Shared::new(bound, self.room.room(), None));
         let reader = shared.read();
         (Source { shared, place: None }, reader)
     }

@@ -16,6 +16,8 @@ use crate::error::{Error, Kind};
 pub struct Reader {
     shared: Arc<Shared>,
     number: u64,
+    /// A reader of the call that races this one for its head.
+    race: Option<Box<Reader>>,
 }
 
 /// The answer cannot be read to its end.
@@ -40,21 +42,43 @@ impl std::error::Error for Broken {}
 
 impl Reader {
     pub(super) fn new(shared: Arc<Shared>, number: u64) -> Self {
-        Self { shared, number }
+        Self { shared, number, race: None }
     }
 
     /// Waits for the head.
-    pub async fn head(&self) -> Result<Head, Error> {
-        let head = poll_fn(|context| {
-            let mut state = self.shared.lock();
-            state.head(self.number, context.waker()).map_or(Poll::Pending, Poll::Ready)
-        });
-        head.await.map_err(|end| match end {
+    pub async fn head(&mut self) -> Result<Head, Error> {
+        poll_fn(|context| self.poll_head(context)).await.map_err(|end| match end {
             End::Failed(error) => error,
             End::Cut | End::Complete => {
                 Error::new(Kind::UpstreamInvalid, "the call ended without a response")
             }
         })
+    }
+
+    /// The head of this call, or of a later one if that comes first. A failure counts when all have failed.
+    fn poll_head(&mut self, context: &mut Context<'_>) -> Poll<Result<Head, End>> {
+        let mut state = self.shared.lock();
+        let own = state.head(self.number, context.waker());
+        let newer = if own.as_ref().is_some_and(Result::is_ok) { None } else { state.newer() };
+        drop(state);
+        let Some(newer) = newer else {
+            self.race = None;
+            return own.map_or(Poll::Pending, Poll::Ready);
+        };
+        if self.race.is_none() {
+            self.race = newer.read_if_open(None).map(Box::new);
+        }
+        let raced = self.race.as_mut().map(|race| race.poll_head(context));
+        match (own, raced) {
+            (_, Some(Poll::Ready(Ok(head)))) => {
+                if let Some(race) = self.race.take() {
+                    *self = *race;
+                }
+                Poll::Ready(Ok(head))
+            }
+            (Some(failed), None | Some(Poll::Ready(Err(_)))) => Poll::Ready(failed),
+            _ => Poll::Pending,
+        }
     }
 
     /// The next piece of the body, as it came; `None` after the last.

@@ -9,10 +9,14 @@ use bytes::Bytes;
 use super::reader::Reader;
 use super::{End, Head};
 use crate::ceiling::Room;
+use crate::joining::{Joining, Terms};
 use crate::sync::{Mutex, MutexGuard};
 
 /// What a chunk costs beside its bytes, so that many small ones count for what they take.
 const OVERHEAD: usize = 64;
+
+/// The number of the first reader.
+const FIRST: u64 = 0;
 
 /// One answer on its way.
 #[derive(Debug)]
@@ -33,6 +37,12 @@ pub(super) struct State {
     room: Room,
     bound: usize,
     next_reader: u64,
+    /// The rules by which others join; `None`: they always do.
+    terms: Option<Terms>,
+    /// Whether the first reader left before the head came.
+    is_left: bool,
+    /// A later call to the same question, whose head is as good.
+    newer: Option<Arc<Shared>>,
     /// Whoever feeds the source may wait for readers to move or to leave, for two reasons at once.
     source: Vec<Waker>,
 }
@@ -55,7 +65,7 @@ pub(super) enum Next {
 }
 
 impl Shared {
-    pub(super) fn new(bound: usize, room: Room) -> Self {
+    pub(super) fn new(bound: usize, room: Room, terms: Option<Terms>) -> Self {
         Self(Mutex::new(State {
             head: None,
             chunks: VecDeque::new(),
@@ -67,6 +77,9 @@ impl Shared {
             room,
             bound,
             next_reader: 0,
+            terms,
+            is_left: false,
+            newer: None,
             source: Vec::new(),
         }))
     }
@@ -93,10 +106,10 @@ impl Shared {
         Reader::new(Arc::clone(self), number)
     }
 
-    /// The same, if it takes newcomers.
-    pub(super) fn read_if_open(self: &Arc<Self>) -> Option<Reader> {
+    /// The same, if it takes newcomers, and this one among them.
+    pub(super) fn read_if_open(self: &Arc<Self>, joining: Option<&Joining>) -> Option<Reader> {
         let mut state = self.lock();
-        if !state.open {
+        if !state.open || !state.may_be_joined(joining) {
             return None;
         }
         let number = state.seat();
@@ -118,6 +131,7 @@ impl Shared {
     pub(super) fn leave(&self, reader: u64) {
         let mut state = self.lock();
         state.readers.remove(&reader);
+        state.is_left |= reader == FIRST && state.head.is_none();
         Self::wake_source(state);
     }
 
@@ -131,6 +145,24 @@ impl Shared {
 impl State {
     pub(super) fn readers_ever(&self) -> u64 {
         self.next_reader
+    }
+
+    fn may_be_joined(&self, joining: Option<&Joining>) -> bool {
+        let (Some(joining), Some(terms)) = (joining, &self.terms) else { return true };
+        let is_given_up = self.head.is_none() && joining.is_given_up(terms, self.is_left);
+        !is_given_up && !joining.may_retry(terms)
+    }
+
+    /// Lets the readers take the head of a later call, if it comes first.
+    pub(super) fn race(&mut self, newer: &Arc<Shared>) {
+        if self.head.is_none() && self.end.is_none() {
+            self.newer = Some(Arc::clone(newer));
+        }
+    }
+
+    /// The call that races this one for its head.
+    pub(super) fn newer(&self) -> Option<Arc<Shared>> {
+        self.newer.clone()
     }
 
     fn seat(&mut self) -> u64 {

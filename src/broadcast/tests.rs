@@ -1,6 +1,7 @@
 //! Everybody reads the same, whenever they come and however slowly they read.
 
 use std::task::{Context, Waker};
+use std::time::{Duration, Instant};
 
 use super::*;
 use crate::error::Kind;
@@ -17,7 +18,7 @@ fn key(name: &str) -> CacheKey {
 }
 
 fn join(broadcasts: &Arc<Broadcasts>) -> Joined<()> {
-    broadcasts.join(key("question"), BOUND, || None)
+    broadcasts.join(key("question"), BOUND, None, || None)
 }
 
 fn lead(broadcasts: &Arc<Broadcasts>) -> (Source, Reader) {
@@ -121,10 +122,10 @@ async fn everybody_gets_the_error_of_a_call_that_failed() {
     let (source, first) = lead(&broadcasts);
     let other = follow(&broadcasts);
     source.end(End::Failed(Error::new(Kind::Overloaded, "full")));
-    for reader in [first, other] {
+    for mut reader in [first, other] {
         assert_eq!(reader.head().await.unwrap_err().kind, Kind::Overloaded);
     }
-    let (second, reader) = lead(&broadcasts);
+    let (second, mut reader) = lead(&broadcasts);
     drop(second);
     assert_eq!(reader.head().await.unwrap_err().kind, Kind::UpstreamInvalid);
 }
@@ -174,7 +175,8 @@ fn where_all_together_hold_too_much_nobody_new_is_taken_on_and_all_is_read() {
     let chunk = Bytes::from(vec![b'x'; BOUND / 2]);
     let mut others = Vec::new();
     for name in ["one", "other", "third"] {
-        let Joined::Leads(source, reader) = broadcasts.join(key(name), BOUND, || None::<()>) else {
+        let Joined::Leads(source, reader) = broadcasts.join(key(name), BOUND, None, || None::<()>)
+        else {
             panic!("somebody leads already");
         };
         source.push(chunk.clone());
@@ -194,9 +196,75 @@ fn where_all_together_hold_too_much_nobody_new_is_taken_on_and_all_is_read() {
 #[test]
 fn what_was_found_meanwhile_is_not_asked_again() {
     let broadcasts = broadcasts();
-    assert!(matches!(broadcasts.join(key("x"), BOUND, || Some(7)), Joined::Found(7)));
+    assert!(matches!(broadcasts.join(key("x"), BOUND, None, || Some(7)), Joined::Found(7)));
     let (_source, _reader) = lead(&broadcasts);
-    assert!(matches!(broadcasts.join(key("question"), BOUND, || Some(7)), Joined::Follows(_)));
+    assert!(matches!(
+        broadcasts.join(key("question"), BOUND, None, || Some(7)),
+        Joined::Follows(_)
+    ));
+}
+
+fn joining(broadcasts: &Arc<Broadcasts>, joining: &Joining) -> Joined<()> {
+    broadcasts.join(key("question"), BOUND, Some(joining), || None)
+}
+
+fn at(now: Instant) -> Joining {
+    Joining { now, timeout: Some(Duration::from_secs(1)), usual: None, is_retry: false }
+}
+
+#[tokio::test]
+async fn an_overdue_call_is_raced_for_its_head_and_both_have_the_first() {
+    for newer_wins in [true, false] {
+        let (broadcasts, now) = (broadcasts(), Instant::now());
+        let Joined::Leads(older, mut first) = joining(&broadcasts, &at(now)) else { panic!() };
+        let late = at(now + Duration::from_secs(1));
+        let mut tasks = tokio::task::JoinSet::new();
+        tasks.spawn(async move { (first.head().await.unwrap(), first) });
+        tokio::task::yield_now().await;
+        let Joined::Leads(newer, mut second) = joining(&broadcasts, &late) else { panic!() };
+        let (winner, loser) = if newer_wins { (newer, older) } else { (older, newer) };
+        winner.head(head());
+        winner.push("whole".into());
+        winner.end(End::Complete);
+        let (_, mut first) = tasks.join_next().await.unwrap().unwrap();
+        assert_eq!(read(&mut first), ("whole".to_owned(), Poll::Ready(None)));
+        if newer_wins {
+            assert!(is_ready(loser.deserted()), "the older call is waited for");
+            assert_eq!(second.head().await.unwrap().status, 200);
+        } else {
+            loser.end(End::Failed(Error::new(Kind::Overloaded, "full")));
+            assert_eq!(second.head().await.unwrap_err().kind, Kind::Overloaded);
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_failure_counts_when_every_call_to_the_question_has_failed() {
+    let (broadcasts, now) = (broadcasts(), Instant::now());
+    let Joined::Leads(older, mut first) = joining(&broadcasts, &at(now)) else { panic!() };
+    let late = at(now + Duration::from_secs(1));
+    let Joined::Leads(newer, _second) = joining(&broadcasts, &late) else { panic!() };
+    older.end(End::Failed(Error::new(Kind::UpstreamTimeout, "late")));
+    let mut tasks = tokio::task::JoinSet::new();
+    tasks.spawn(async move { first.head().await });
+    tokio::task::yield_now().await;
+    assert!(tasks.try_join_next().is_none());
+    newer.end(End::Failed(Error::new(Kind::Overloaded, "full")));
+    let failed = tasks.join_next().await.unwrap().unwrap();
+    assert_eq!(failed.unwrap_err().kind, Kind::UpstreamTimeout);
+}
+
+#[test]
+fn a_call_without_a_head_is_not_joined_when_its_first_reader_has_left() {
+    let (broadcasts, now) = (broadcasts(), Instant::now());
+    let Joined::Leads(source, first) = joining(&broadcasts, &at(now)) else { panic!() };
+    drop(first);
+    let Joined::Leads(newer, second) = joining(&broadcasts, &at(now)) else { panic!("it joined") };
+    // An answer that streams already may be joined.
+    newer.head(head());
+    drop(second);
+    assert!(matches!(joining(&broadcasts, &at(now)), Joined::Follows(_)));
+    drop(source);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -61,7 +61,8 @@ section! {
         max_answers: ByteSize = "1GiB",
         /// Maximum time for a client to send a request head, and for a TLS handshake.
         head_timeout: Duration = "10s",
-        /// Maximum time for a client to send a body that larder buffers.
+        /// Maximum time for a client to send a body that larder buffers, and maximum pause between two pieces
+        /// of a body that it relays.
         body_timeout: Duration = "60s",
         /// Maximum time in which a client reads nothing of a response. Then its connection is closed.
         write_timeout: Duration = "30s",
@@ -198,7 +199,10 @@ section! {
         permit_timeout: Duration = "30s",
         /// Maximum time to open a connection, TLS included.
         connect_timeout: Duration = "5s",
-        /// Maximum time until the head of a response.
+        /// Time after which a call is cancelled once no request waits for it. A response that ends before is
+        /// still cached.
+        orphan_grace: Duration = "1s",
+        /// Maximum time from the end of a request until the head of its response.
         first_byte_timeout: Duration = "600s",
         /// Maximum time until the end of a response that larder buffers.
         total_timeout: Duration = "900s",
@@ -210,9 +214,10 @@ section! {
         /// the same dialect, and either the same host or their own `api_key_env`. Their responses are cached
         /// under their names. Bodies that larder does not buffer are not sent twice.
         fallback: Vec<String> = "",
-        /// Hedging: send a second embedding call after this delay and use the first response. 0 disables it.
+        /// Hedging: after this delay send an embedding call again, or a chat call whose response has not begun,
+        /// and use the response that comes first. 0 disables it.
         hedge_after: Duration = "0",
-        /// Maximum number of embedding calls in a hundred that are hedged.
+        /// Maximum number of embedding and chat calls in a hundred that are hedged.
         hedge_percent: u32 = "5",
         /// Maximum size, decoded, of a response that larder buffers.
         max_reply: ByteSize = "256MiB",

@@ -135,7 +135,7 @@ impl Proxy {
                 Box::pin(self.by_recordings(recordings, &mut ask, asked)).await
             }
             (None, Some(reason)) => {
-                let body = body.map_err(Into::into).boxed_unsync();
+                let body = self.upload(body.map_err(Into::into).boxed_unsync());
                 let reply = self.pass(&ask, Passing::Streamed(body), reason).await;
                 self.tunnel(tunnel, reply)
             }

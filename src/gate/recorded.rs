@@ -56,6 +56,7 @@ impl Proxy {
             // As it would have gone without: a body that is not held cannot be sent twice.
             Some(reason) => {
                 let body = Full::new(whole.raw).map_err(|never| match never {}).boxed_unsync();
+                let body = self.upload(body);
                 self.pass(ask, Passing::Streamed(body), reason).await
             }
             None => self.answer(ask, path, whole).await,
@@ -91,7 +92,7 @@ impl Proxy {
             }
             Recordings::Record(recorder) => {
                 recorder.went_by("a protocol upgrade (WebSocket)");
-                let body = body.map_err(Into::into).boxed_unsync();
+                let body = self.upload(body.map_err(Into::into).boxed_unsync());
                 let reply = self.pass(ask, Passing::Streamed(body), "relay").await;
                 self.tunnel(tunnel, reply)
             }

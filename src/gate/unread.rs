@@ -6,8 +6,14 @@ use hyper::body::{Body as _, Incoming};
 use super::Proxy;
 use crate::dialect::Endpoint;
 use crate::serve::Ask;
+use crate::upstream::{ComingBody, Upload};
 
 impl Proxy {
+    /// A body that is relayed as it comes.
+    pub(super) fn upload(&self, body: ComingBody) -> Upload {
+        Upload::new(body, self.settings.body_timeout)
+    }
+
     /// Why a request's body need not be known.
     pub(super) fn unread(&self, ask: &Ask, path: &str, body: &Incoming) -> Option<&'static str> {
         match ask.target.endpoint {

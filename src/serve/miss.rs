@@ -8,6 +8,7 @@ use super::embed::{Found, Question, credit};
 use super::original::original;
 use super::reply::{Content, Reply, Verdict};
 use super::table::{End, Table};
+use super::ticket::Joins;
 use super::{Ask, Service};
 use crate::batch::original::Original;
 
@@ -25,7 +26,7 @@ pub(super) async fn answer(
     if let Some(reply) = service.refused(&question.how.directives, || original.fingerprint()) {
         return reply;
     }
-    let mut table = Table::new(&question, found, apart);
+    let mut table = Table::new(&question, found, apart, Joins::of(&ask.headers));
     table.trace.clone_from(&ask.target.trace);
     let asking = fill(&mut table, service, (&original, &question));
     // In this order: it is noted when the call is under way, and there is nothing to do but to wait for it.

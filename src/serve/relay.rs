@@ -3,23 +3,26 @@
 use std::time::Instant;
 
 use bytes::Bytes;
-use http::{HeaderMap, Request};
+use http::{HeaderMap, Request, Response};
+use http_body_util::Full;
+use hyper::body::Body as _;
 
 use super::Target;
 use super::reply::{Content, Passage, Reply, Verdict};
 use super::ticket::ticket;
 use crate::dialect::Endpoint;
+use crate::error::Error;
 use crate::headers::{asked_protocol, switch_protocol, to_provider};
 use crate::ledger::{Credit, Spared};
 use crate::metrics::Operation;
-use crate::upstream::{Call, ComingBody, RequestBody};
+use crate::upstream::{Call, Coming, Permit, RequestBody, Ticket, Upload, Upstream};
 
 /// A body that is passed on.
 pub enum Passing {
     /// It is all here, and can be sent again.
     Whole(Bytes),
     /// It is still coming.
-    Streamed(ComingBody),
+    Streamed(Upload),
 }
 
 /// Passes a request on. The client's `Accept-Encoding` goes along, so that the provider's bytes
@@ -40,27 +43,20 @@ pub(super) async fn relay(
     let (upstream, ticket) = (&target.upstream, ticket(target, headers, (&model, 1)));
     let (method, path_and_query) = (target.method.clone(), target.path_and_query.clone());
     let operation = target.relayed_as();
+    let cause = target.cause();
     let opened = match body {
         Passing::Whole(body) => {
-            let call =
-                Call { method, path_and_query, headers: to_provider, body, cause: target.cause() };
+            let call = Call { method, path_and_query, headers: to_provider, body, cause };
             upstream.open_in_turn(&ticket, &call, operation).await
         }
         Passing::Streamed(body) => {
-            let mut request = Request::new(RequestBody::Right(body));
-            *request.method_mut() = method;
-            *request.headers_mut() = to_provider;
-            if let Some(cause) = target.cause() {
-                request.extensions_mut().insert(cause);
+            let mut head = Request::new(());
+            *head.method_mut() = method;
+            *head.headers_mut() = to_provider;
+            if let Some(cause) = cause {
+                head.extensions_mut().insert(cause);
             }
-            match upstream.permit(&ticket).await {
-                Ok(permit) => {
-                    let opened =
-                        upstream.open(&permit, (request, &path_and_query), operation).await;
-                    opened.map(|response| (response, permit))
-                }
-                Err(error) => Err(error),
-            }
+            stream(upstream, &ticket, (head, body), (&path_and_query, operation)).await
         }
     };
     let content = match opened {
@@ -74,6 +70,29 @@ pub(super) async fn relay(
     let credit = account.map(|account| Credit { account, tokens: Spared::default() });
     let verdict = Verdict { credit, upstream: started.elapsed(), ..Verdict::bypass(reason) };
     Reply { content, verdict }
+}
+
+/// Makes a call whose body still comes.
+async fn stream(
+    upstream: &Upstream,
+    ticket: &Ticket,
+    (head, body): (Request<()>, Upload),
+    (path_and_query, operation): (&str, Operation),
+) -> Result<(Response<Coming>, Permit), Error> {
+    let body = awaited(body).await?;
+    let permit = upstream.permit(ticket).await?;
+    let request = head.map(|()| body);
+    let response = upstream.open(&permit, (request, path_and_query), operation).await?;
+    Ok((response, permit))
+}
+
+/// A body whose first piece is there. An empty one is whole, so that its request can be sent again.
+async fn awaited(mut body: Upload) -> Result<RequestBody, Error> {
+    if body.is_end_stream() {
+        return Ok(RequestBody::Left(Full::default()));
+    }
+    body.begin().await?;
+    Ok(RequestBody::Right(body))
 }
 
 fn succeeds(content: &Content) -> bool {

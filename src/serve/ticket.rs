@@ -5,7 +5,9 @@ use std::time::{Duration, Instant};
 use http::{HeaderMap, HeaderName, HeaderValue};
 
 use super::Target;
-use crate::upstream::{Priority, Ticket};
+use crate::joining::Joining;
+use crate::key::Digest;
+use crate::upstream::{Priority, Ticket, Upstream};
 
 /// Where a request says which it is.
 pub(super) static PRIORITY: HeaderName = HeaderName::from_static("x-larder-priority");
@@ -18,6 +20,9 @@ static PATIENCE: [HeaderName; 2] = [
     HeaderName::from_static("x-stainless-read-timeout"),
     HeaderName::from_static("x-stainless-timeout"),
 ];
+
+/// The number of attempts before this one, by the header of the SDKs that Stainless generates.
+static RETRY_COUNT: HeaderName = HeaderName::from_static("x-stainless-retry-count");
 
 /// The longest patience that is believed: a day.
 const LONGEST: f64 = 86_400.0;
@@ -40,6 +45,27 @@ pub(super) fn ticket(
     let until: Option<Instant> = target.received.checked_add(patience);
     let line = target.upstream.line(headers, &target.path_and_query, model);
     Ticket { line, priority, until }
+}
+
+/// What decides whether a request joins a call in flight, and whether others join the call that it starts.
+#[derive(Clone, Copy)]
+pub(super) struct Joins {
+    /// The client's own time-out, if it sends one.
+    timeout: Option<Duration>,
+    is_retry: bool,
+}
+
+impl Joins {
+    pub(super) fn of(headers: &HeaderMap) -> Self {
+        let count = headers.get(&RETRY_COUNT).map(HeaderValue::as_bytes);
+        Self { timeout: patience(headers), is_retry: count.is_some_and(|count| count != b"0") }
+    }
+
+    /// The rules at this moment, with what is known of the provider's usual time.
+    pub(super) fn now(&self, upstream: &Upstream, line: &Digest) -> Joining {
+        let Self { timeout, is_retry } = *self;
+        Joining { now: Instant::now(), timeout, usual: upstream.usual_time(line), is_retry }
+    }
 }
 
 fn patience(headers: &HeaderMap) -> Option<Duration> {

@@ -11,6 +11,15 @@ use super::{Answer, Call, Coming, Patience, Permit, Ticket, Upstream};
 use crate::error::Error;
 use crate::metrics::Operation;
 
+/// The head of a response with its body, and the permit of its call.
+type Opened = (Response<Coming>, Permit);
+
+/// The ticket of a second call for the first one's request, which does not wait.
+fn beside(permit: &Permit) -> Ticket {
+    let (line, priority) = (permit.turn.line(), permit.turn.priority());
+    Ticket { line, priority, until: Some(Instant::now()) }
+}
+
 impl Upstream {
     /// Makes a whole call when its turn comes, for one who takes the future along when it leaves.
     pub async fn call_in_turn(&self, ticket: &Ticket, call: Call) -> Result<Answer, Error> {
@@ -59,7 +68,8 @@ impl Upstream {
             result = &mut first => return result,
             () = sleep(self.settings.hedge_after) => {}
         }
-        let Some(beside) = self.permit_beside(permit).await else { return first.await };
+        let ticket = beside(permit);
+        let Some(beside) = self.permit_at_once(&ticket).await else { return first.await };
         self.metrics.hedged.inc();
         let mut second = pin!(self.call_once(&beside, call));
         let is_good = |result: &Result<Answer, Error>| {
@@ -72,11 +82,51 @@ impl Upstream {
     }
 
     /// A turn for one call more, if it is there at once and the budget allows it.
-    async fn permit_beside(&self, permit: &Permit) -> Option<Permit> {
+    async fn permit_at_once(&self, ticket: &Ticket) -> Option<Permit> {
         self.hedges.spend(0)?;
-        let (line, priority) = (permit.turn.line(), permit.turn.priority());
-        let ticket = Ticket { line, priority, until: Some(Instant::now()) };
-        self.permit(&ticket).await.ok()
+        self.permit(ticket).await.ok()
+    }
+
+    /// Makes a call under a permit and gives the head of its response. A chat call whose head is slow is made
+    /// a second time, for the head that comes first.
+    async fn open_hedged(
+        &self,
+        permit: Permit,
+        call: &Call,
+        operation: Operation,
+    ) -> Result<Opened, Error> {
+        if self.settings.hedge_after.is_zero() || operation != Operation::Chat {
+            return self.open_under(permit, call, operation).await;
+        }
+        self.hedges.earn();
+        let ticket = beside(&permit);
+        // Boxed, since few settings hedge, and every call's state would have room for two.
+        let mut first = Box::pin(self.open_under(permit, call, operation));
+        tokio::select! {
+            result = &mut first => return result,
+            () = sleep(self.settings.hedge_after) => {}
+        }
+        let Some(second) = self.permit_at_once(&ticket).await else { return first.await };
+        self.metrics.hedged.inc();
+        let mut second = Box::pin(self.open_under(second, call, operation));
+        let is_good = |result: &Result<Opened, Error>| {
+            result.as_ref().is_ok_and(|(response, _)| response.status().is_success())
+        };
+        tokio::select! {
+            result = &mut first => if is_good(&result) { result } else { second.await },
+            result = &mut second => if is_good(&result) { result } else { first.await },
+        }
+    }
+
+    async fn open_under(
+        &self,
+        permit: Permit,
+        call: &Call,
+        operation: Operation,
+    ) -> Result<Opened, Error> {
+        let request = (call.as_request(), &*call.path_and_query);
+        let response = self.open(&permit, request, operation).await?;
+        Ok((response, permit))
     }
 
     /// Makes a call in its turn and gives the answer's head; the body streams. A call that was one too
@@ -86,11 +136,11 @@ impl Upstream {
         ticket: &Ticket,
         call: &Call,
         operation: Operation,
-    ) -> Result<(Response<Coming>, Permit), Error> {
+    ) -> Result<Opened, Error> {
         let mut permit = self.permit(ticket).await?;
         loop {
-            let request = (call.as_request(), &*call.path_and_query);
-            let response = self.open(&permit, request, operation).await?;
+            let (response, under) = self.open_hedged(permit, call, operation).await?;
+            permit = under;
             if !is_throttled(response.status()) {
                 return Ok((response, permit));
             }

@@ -13,6 +13,7 @@ use super::own_key::Striker;
 use super::pool::{Arriving, BoxError, RequestBody};
 use super::told::Told;
 use super::traced::Traced;
+use super::upload::in_time;
 use super::{Answer, Call, Permit, Upstream};
 use crate::credential;
 use crate::error::{Error, Kind};
@@ -177,10 +178,18 @@ impl Upstream {
         *request.uri_mut() = self.uri(&path)?;
         // A client's version is its own hop's: the connection's is decided by ALPN.
         *request.version_mut() = Version::HTTP_11;
-        let response = timeout(self.settings.first_byte_timeout, self.pools.send(request)).await;
-        match response {
-            Ok(Ok(mut response)) => {
+        let started = Instant::now();
+        let upload = match request.body() {
+            Either::Left(_) => None,
+            Either::Right(upload) => Some(upload.progress()),
+        };
+        let limit = self.settings.first_byte_timeout;
+        match in_time(limit, upload.as_deref(), self.pools.send(request)).await {
+            Some(Ok(mut response)) => {
                 admission.answered();
+                if response.status().is_success() {
+                    self.times.observe(turn.line(), started.elapsed());
+                }
                 let told = Told::read(response.status(), response.headers());
                 turn.answered(&told);
                 self.metrics.left("requests", told.calls.map(|(_, left)| left));
@@ -190,15 +199,16 @@ impl Upstream {
                 }
                 Ok(response)
             }
-            Ok(Err(error)) => {
-                if !is_callers(&*error) {
-                    admission.failed(Instant::now());
+            Some(Err(error)) => {
+                // The client's fault is never the provider's.
+                if let Some(error) = upload.and_then(|upload| upload.failure()) {
+                    return Err(error);
                 }
+                admission.failed(Instant::now());
                 Err(self.unreachable(&*error))
             }
-            Err(Elapsed { .. }) => {
+            None => {
                 admission.failed(Instant::now());
-                let limit = self.settings.first_byte_timeout;
                 Err(self.late("response", "first_byte_timeout", limit))
             }
         }
@@ -257,14 +267,6 @@ impl Call {
         }
         request
     }
-}
-
-/// Whether a call failed for its own body, which the caller did not send to its end.
-fn is_callers(error: &(dyn std::error::Error + 'static)) -> bool {
-    let is_user = |error: &(dyn std::error::Error + 'static)| {
-        error.downcast_ref().is_some_and(hyper::Error::is_user)
-    };
-    is_user(error) || error.source().is_some_and(is_user)
 }
 
 /// The cause at the bottom, which says what happened; those above say where.

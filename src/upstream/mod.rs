@@ -14,11 +14,13 @@ mod pace;
 mod pool;
 mod post;
 mod queue;
+mod response_time;
 mod retry;
 mod standings;
 mod ticket;
 mod told;
 mod traced;
+mod upload;
 mod warm;
 
 use std::fmt;
@@ -36,14 +38,16 @@ use breaker::{Admission, Breaker};
 pub use check::Finding;
 pub use coming::Coming;
 use own_key::OwnKey;
-pub use pool::{ComingBody, RequestBody};
+pub use pool::RequestBody;
 pub use post::Post;
 use queue::{Queue, Turn};
+use response_time::ResponseTimes;
 use retry::Budget;
 pub use standings::{Standing, Standings};
 use ticket::Each;
 pub use ticket::{Patience, Priority, Ticket};
 pub use told::asked_to_wait;
+pub use upload::{ComingBody, Upload};
 
 use crate::ceiling::{Ceiling, Room};
 use crate::config::Provider;
@@ -122,6 +126,7 @@ pub struct Upstream {
     base_path: String,
     pools: pool::Pools,
     queue: Arc<Queue>,
+    times: ResponseTimes,
     breaker: Arc<Breaker>,
     retries: Budget,
     hedges: Budget,
@@ -166,6 +171,7 @@ impl Upstream {
                     bulk: metrics.waiting_bulk.clone(),
                 },
             ),
+            times: ResponseTimes::default(),
             breaker: Breaker::new(name, settings.breaker_failures, metrics.breaker.clone()),
             retries: Budget::new(settings.retry_percent),
             hedges: Budget::new(settings.hedge_percent),

@@ -96,7 +96,9 @@ impl Service {
             self.chat.tasks.spawn(pump.run(source));
             return await_head(reader, (false, Some("no-cache")), account).await;
         }
-        match self.chat.broadcasts.join(pump.question, bound, || self.kept(&wanted.key, fresh)) {
+        let joining = pump.joins.now(&pump.upstream, &pump.ticket.line);
+        let look = || self.kept(&wanted.key, fresh);
+        match self.chat.broadcasts.join(pump.question, bound, Some(&joining), look) {
             Joined::Found(kept) => self.replay(kept, fresh.now, wanted),
             Joined::Leads(source, reader) => {
                 self.chat.tasks.spawn(pump.run(source));

@@ -10,7 +10,7 @@ use crate::ledger::{Account, Credit, Spared};
 
 /// Waits for the head of an answer; the rest goes to the client as it comes.
 pub(super) async fn await_head(
-    reader: Reader,
+    mut reader: Reader,
     (follows, bypass): (bool, Option<&'static str>),
     account: Arc<Account>,
 ) -> Reply {

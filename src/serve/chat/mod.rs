@@ -16,7 +16,7 @@ use std::time::{Duration, Instant};
 use http::{HeaderMap, HeaderValue, header};
 
 use super::reply::Reply;
-use super::ticket::ticket;
+use super::ticket::{Joins, ticket};
 use super::{Ask, Directives, Service};
 use crate::config::words::ChatCache;
 use crate::dialect::ChatShape;
@@ -107,6 +107,7 @@ impl Service {
             upstream: Arc::clone(&ask.target.upstream),
             call: call(ask),
             ticket: ticket(&ask.target, &ask.headers, (&request.model, 1)),
+            joins: Joins::of(&ask.headers),
             watcher: watcher::Watcher::new(shape, &request, self.chat.max_transcript),
             peers: shares.then(|| Peers { service: Arc::clone(self), key, scope }),
             key,

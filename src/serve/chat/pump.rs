@@ -11,6 +11,7 @@ use http_body_util::BodyExt;
 use hyper::body::Body;
 use tokio::time::sleep;
 
+use super::super::ticket::Joins;
 use super::super::{Refusals, Service};
 use super::share::{self, Peers, Turn};
 use super::watcher::Watcher;
@@ -27,11 +28,6 @@ use crate::tier::purge::{Mark, Scope};
 use crate::transcript;
 use crate::upstream::{Answer, Call, Coming, Ticket, Upstream};
 
-/// How long an answer that nobody reads goes on, if it may be kept. A client that gave up and tries
-/// again finds it, and one that is nearly there is not lost; what it costs beyond that is nobody's
-/// wish.
-const GRACE: Duration = Duration::from_secs(10);
-
 /// A part of a store when it was asked.
 pub(super) struct Asked {
     pub(super) mark: Mark,
@@ -45,6 +41,7 @@ pub(super) struct Pump {
     pub(super) upstream: Arc<Upstream>,
     pub(super) call: Call,
     pub(super) ticket: Ticket,
+    pub(super) joins: Joins,
     pub(super) watcher: Watcher,
     /// Whose answer will do as well, if anybody's.
     pub(super) peers: Option<Peers>,
@@ -73,7 +70,7 @@ impl Pump {
         let ended = tokio::select! {
             biased;
             ended = self.carry(&source) => Some(ended),
-            () = given_up(&source) => None,
+            () = given_up(&source, upstream.settings.orphan_grace) => None,
         };
         let (result, end) = ended.unwrap_or(("abandoned", End::Cut));
         metrics.ended(result);
@@ -218,12 +215,13 @@ impl Pump {
     }
 }
 
-/// Waits until nobody wants the answer: nobody reads, and nobody can join or has for a while.
-async fn given_up(source: &Source) {
+/// Waits until the answer has no reader, and for a grace if another may still join: one that is nearly there
+/// is not lost.
+async fn given_up(source: &Source, grace: Duration) {
     loop {
         source.deserted().await;
         if source.is_joinable() {
-            sleep(GRACE).await;
+            sleep(grace).await;
         }
         if source.abandon() {
             return;

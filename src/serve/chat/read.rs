@@ -6,7 +6,7 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use super::super::ticket::ticket;
+use super::super::ticket::{Joins, ticket};
 use super::super::{Ask, Directives, Service};
 use super::give::Wanted;
 use super::pump::{Asked, Pump};
@@ -89,6 +89,7 @@ impl Service {
             upstream: Arc::clone(&ask.target.upstream),
             call: call(ask),
             ticket: ticket(&ask.target, &ask.headers, ("", 1)),
+            joins: Joins::of(&ask.headers),
             watcher: Watcher::new(chat::whole(), &request, self.chat.max_transcript),
             peers: None,
             key: wanted.key,

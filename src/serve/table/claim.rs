@@ -40,7 +40,8 @@ impl Table {
         items.collapsed += open - missing.len();
         let flights =
             missing.iter().map(|(_, key)| self.apart.map_or(*key, |caller| key.called(&caller)));
-        let claims = service.flights.claim_all(flights);
+        let joining = self.joins.now(&original.upstream, &original.ticket.line);
+        let claims = service.flights.claim_all(flights, Some(&joining));
         for ((position, key), claim) in missing.into_iter().zip(claims) {
             let (lead, follow) = match claim {
                 Claim::Lead(lead, follow) => (Some(lead), follow),
@@ -61,7 +62,7 @@ impl Table {
                 let (vector, stored) = (found.vector, found.stored);
                 let took = Duration::ZERO;
                 let (said, call) = (None, None);
-                lead.land(Outcome::Arrived(Arrival { vector, stored, said, took, call }));
+                lead.land_all(Outcome::Arrived(Arrival { vector, stored, said, took, call }));
                 continue;
             }
             items.miss += 1;

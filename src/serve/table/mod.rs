@@ -11,6 +11,7 @@ use claim::Claimed;
 
 use super::embed::{Found, Question, is_even, tokens};
 use super::reply::{Content, Items};
+use super::ticket::Joins;
 use super::{Ask, Service};
 use crate::batch::Driver;
 use crate::batch::original::{Arrival, Original, Outcome, Refused, Said};
@@ -33,6 +34,7 @@ pub(super) struct Table {
     /// Whose flights it leads and follows, where who shares the answers is not who asks.
     apart: Option<Digest>,
     fresh: Freshness,
+    joins: Joins,
     found: Vec<Option<Found>>,
     /// Where each key stands.
     places: HashMap<CacheKey, Vec<usize>>,
@@ -74,6 +76,7 @@ impl Table {
         question: &Question<'_>,
         found: Vec<Option<Found>>,
         apart: Option<Digest>,
+        joins: Joins,
     ) -> Self {
         let hit = found.iter().flatten().count();
         let items = Items { hit, ..Items::default() };
@@ -92,6 +95,7 @@ impl Table {
             keys,
             apart,
             fresh,
+            joins,
             found,
             places,
             said: None,

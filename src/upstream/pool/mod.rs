@@ -6,6 +6,7 @@ mod counted;
 mod idle;
 mod line;
 mod plain;
+mod resend;
 mod tls;
 mod warm;
 
@@ -14,16 +15,18 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use http::{Request, Response, header, uri::Scheme};
-use http_body_util::combinators::UnsyncBoxBody;
 use http_body_util::{Either, Full};
+use hyper::body::Incoming;
 use hyper_util::client::legacy::Client;
 use hyper_util::rt::{TokioExecutor, TokioTimer};
 use rustls::RootCertStore;
+use tokio::time::sleep;
 
 pub(super) use arriving::Arriving;
 use connect::Connector;
 use plain::Plain;
 
+use super::upload::Upload;
 use crate::config::Provider;
 use crate::metrics::UpstreamMetrics;
 
@@ -31,10 +34,7 @@ use crate::metrics::UpstreamMetrics;
 pub(super) type BoxError = Box<dyn std::error::Error + Send + Sync>;
 
 /// A request body on its way to a provider: all of it, or as it comes.
-pub type RequestBody = Either<Full<Bytes>, ComingBody>;
-
-/// A request body as it comes from the client.
-pub type ComingBody = UnsyncBoxBody<Bytes, BoxError>;
+pub type RequestBody = Either<Full<Bytes>, Upload>;
 
 /// The clients of one provider, made when the first call needs them: most providers that are built in are
 /// never called, and hold no room for them. The number of calls at once is bounded by permits, above.
@@ -63,14 +63,18 @@ impl Pools {
         Ok(Self(LazyLock::new(Box::new(move || Box::new(Opened::new(&provider, roots, &metrics))))))
     }
 
-    /// Sends a request to where its URL says, over a connection that is there or a new one.
+    /// Sends a request to where its URL says, over a connection that is there or a new one. A request that
+    /// the provider has provably not processed is sent again.
     pub(super) async fn send(
         &self,
         request: Request<RequestBody>,
     ) -> Result<Response<Arriving>, BoxError> {
         let client = match (&self.0.plain, request.body()) {
             // A connection that may become another protocol is one for itself.
-            _ if request.headers().contains_key(header::UPGRADE) => &self.0.switches,
+            _ if request.headers().contains_key(header::UPGRADE) => {
+                let response = Box::pin(self.0.switches.request(request)).await?;
+                return Ok(response.map(Arriving::by_itself));
+            }
             (Some(plain), Either::Left(body)) if request.uri().scheme() == Some(&Scheme::HTTP) => {
                 let body = body.clone().into_inner().unwrap_or_default();
                 let to = (request.method(), request.uri());
@@ -79,8 +83,35 @@ impl Pools {
             }
             _ => &self.0.calls,
         };
-        Ok(client.request(request).await?.map(Arriving::by_itself))
+        // Boxed, since it has room for a copy of the request, and is moved about with the states of all callers.
+        let response = Box::pin(send_until_processed(client, request)).await?;
+        Ok(framed(response).map(Arriving::by_itself))
     }
+}
+
+async fn send_until_processed(
+    client: &Client<Connector, RequestBody>,
+    mut request: Request<RequestBody>,
+) -> Result<Response<Incoming>, BoxError> {
+    for attempt in 1..=resend::MOST {
+        let Some(copy) = resend::copy(&request) else { break };
+        let method = copy.method().clone();
+        match client.request(request).await.map_err(BoxError::from) {
+            Err(error) if resend::may_resend(&error, &method) => request = copy,
+            result => return result,
+        }
+        sleep(resend::PAUSE * attempt).await;
+    }
+    Ok(client.request(request).await?)
+}
+
+/// A response without the length that a transfer coding overrides (RFC 9112, section 6.3). A client that is
+/// told the length would take the first bytes for the whole.
+fn framed(mut response: Response<Incoming>) -> Response<Incoming> {
+    if response.headers().contains_key(header::TRANSFER_ENCODING) {
+        response.headers_mut().remove(header::CONTENT_LENGTH);
+    }
+    response
 }
 
 impl Opened {

@@ -11,6 +11,7 @@ use super::arriving::Arriving;
 use super::connect::Connector;
 use super::idle::Idle;
 use super::line::{Asked, Line, Names};
+use super::resend::is_end;
 use crate::config::Provider;
 
 /// The client of one provider that speaks HTTP/1.1 without TLS.
@@ -26,7 +27,7 @@ impl Plain {
     }
 
     /// Sends a request whose body is all there. One that found its connection closed before it left takes
-    /// another.
+    /// another, and so does an idempotent one whose connection was closed at that moment.
     pub(super) async fn send(
         &self,
         (method, to): (&Method, &Uri),
@@ -34,6 +35,7 @@ impl Plain {
         body: Bytes,
     ) -> Result<Response<Arriving>, BoxError> {
         let asked = Asked::new((method, to), headers, body, &self.names);
+        let mut may_repeat = method.is_idempotent();
         loop {
             let waiting = self.idle.take();
             let is_new = waiting.is_none();
@@ -45,6 +47,7 @@ impl Plain {
             match line.exchange(&asked).await {
                 Ok(response) => return Ok(response.map(|()| Arriving::driven(*line, &self.idle))),
                 Err(failed) if failed.is_unsent && !is_new => {}
+                Err(failed) if may_repeat && !is_new && is_end(&failed.error) => may_repeat = false,
                 Err(failed) => return Err(failed.error.into()),
             }
         }

@@ -22,8 +22,67 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Notify;
 use tokio::task::JoinSet;
 use tokio_rustls::TlsAcceptor;
+use tokio_rustls::server::TlsStream;
 
 use super::{Aside, Asked, Authority, Gate, answer, json};
+
+/// Speaks TLS with a certificate of this authority, and the first of these protocols that a client does.
+fn acceptor(authority: &Authority, protocols: &[&str]) -> TlsAcceptor {
+    let pair = authority.issue("provider");
+    let key = PrivateKeyDer::from_pem_file(&pair.key).unwrap();
+    let mut config = ServerConfig::builder_with_provider(Arc::new(ring::default_provider()))
+        .with_safe_default_protocol_versions()
+        .unwrap()
+        .with_no_client_auth()
+        .with_single_cert(vec![pair.certificate()], key)
+        .unwrap();
+    config.alpn_protocols = protocols.iter().map(|name| name.as_bytes().to_vec()).collect();
+    TlsAcceptor::from(Arc::new(config))
+}
+
+/// The section of a provider that is called `secure`, with more in it.
+fn section(address: SocketAddr, authority: &Authority, more: &str) -> String {
+    let (port, ca) = (address.port(), authority.file());
+    format!(
+        "[providers.secure]\nbase_url = \"https://localhost:{port}/v1\"\nca_file = {ca:?}\n{more}"
+    )
+}
+
+/// A provider over TLS whose every byte is written by the test.
+pub(crate) struct Spoken {
+    address: SocketAddr,
+    authority: Authority,
+    _serving: Aside<()>,
+}
+
+impl Spoken {
+    /// Each connection is held by what `converse` does with it and with its number, from 0.
+    pub(crate) async fn start<F, S>(protocol: &str, converse: F) -> Self
+    where
+        F: Fn(TlsStream<TcpStream>, usize) -> S + Send + Sync + 'static,
+        S: Future<Output = ()> + Send + 'static,
+    {
+        let authority = Authority::new();
+        let acceptor = acceptor(&authority, &[protocol]);
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let serving = Aside::start(async move {
+            let mut connections = JoinSet::new();
+            for number in 0.. {
+                let Ok((stream, _)) = listener.accept().await else { return };
+                stream.set_nodelay(true).unwrap();
+                let Ok(stream) = acceptor.accept(stream).await else { continue };
+                connections.spawn(converse(stream, number));
+            }
+        });
+        Self { address, authority, _serving: serving }
+    }
+
+    /// The section of a provider that is called `secure`, with more in it.
+    pub(crate) fn config(&self, more: &str) -> String {
+        section(self.address, &self.authority, more)
+    }
+}
 
 /// A provider that ends when this is dropped.
 pub(crate) struct Encrypted {
@@ -45,18 +104,7 @@ impl Encrypted {
     /// Speaks the first of these protocols that a client does; its answers wait at a gate.
     pub(crate) async fn start(protocols: &[&str], gate: &Gate) -> Self {
         let (authority, counts) = (Authority::new(), Arc::new(Counts::default()));
-        let pair = authority.issue("provider");
-        let mut config = ServerConfig::builder_with_provider(Arc::new(ring::default_provider()))
-            .with_safe_default_protocol_versions()
-            .unwrap()
-            .with_no_client_auth()
-            .with_single_cert(
-                vec![pair.certificate()],
-                PrivateKeyDer::from_pem_file(&pair.key).unwrap(),
-            )
-            .unwrap();
-        config.alpn_protocols = protocols.iter().map(|name| name.as_bytes().to_vec()).collect();
-        let acceptor = TlsAcceptor::from(Arc::new(config));
+        let acceptor = acceptor(&authority, protocols);
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         let stage = Stage { acceptor, counts: Arc::clone(&counts), gate: gate.clone() };
@@ -71,10 +119,7 @@ impl Encrypted {
 
     /// The section of a provider that is called `secure`, with more in it.
     pub(crate) fn config(&self, more: &str) -> String {
-        let (port, ca) = (self.address.port(), self.authority.file());
-        format!(
-            "[providers.secure]\nbase_url = \"https://localhost:{port}/v1\"\nca_file = {ca:?}\n{more}"
-        )
+        section(self.address, &self.authority, more)
     }
 
     /// Connections whose handshake was done, so far.

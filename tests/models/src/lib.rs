@@ -10,8 +10,10 @@ pub mod broadcast;
 pub mod ceiling;
 #[path = "../../../src/error.rs"]
 pub mod error;
-#[path = "../../../src/flight.rs"]
+#[path = "../../../src/flight/mod.rs"]
 pub mod flight;
+#[path = "../../../src/joining.rs"]
+pub mod joining;
 #[path = "../../../src/key.rs"]
 pub mod key;
 #[path = "../../../src/request.rs"]

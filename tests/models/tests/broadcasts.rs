@@ -22,7 +22,7 @@ fn broadcasts() -> Arc<Broadcasts> {
 }
 
 fn join(broadcasts: &Arc<Broadcasts>) -> Joined<()> {
-    broadcasts.join(key(1), BOUND, || None)
+    broadcasts.join(key(1), BOUND, None, || None)
 }
 
 fn lead(broadcasts: &Arc<Broadcasts>) -> (Source, Reader) {
@@ -64,7 +64,7 @@ fn whoever_joins_and_stays_reads_every_byte_in_order_to_the_end() {
         let follow = |_| {
             let broadcasts = Arc::clone(&broadcasts);
             thread::spawn(move || match join(&broadcasts) {
-                Joined::Follows(reader) => {
+                Joined::Follows(mut reader) => {
                     assert_eq!(block_on(reader.head()).unwrap().status, 200);
                     assert_eq!(read(reader), (b"abc".to_vec(), broken));
                 }
@@ -103,7 +103,7 @@ fn whoever_waits_for_the_head_learns_that_the_call_failed() {
         let (source, first) = lead(&broadcasts);
         let (fails, leaves) = (maybe(), maybe());
         let kind = if fails { Kind::Overloaded } else { Kind::UpstreamInvalid };
-        let told = move |reader: Reader| {
+        let told = move |mut reader: Reader| {
             assert_eq!(block_on(reader.head()).unwrap_err().kind, kind);
             assert_eq!(read(reader), (Vec::new(), Some(Broken::Cut)));
         };
@@ -136,7 +136,7 @@ fn whoever_asks_reads_along_or_finds_what_was_kept() {
             let (broadcasts, kept) = (Arc::clone(&broadcasts), Arc::clone(&kept));
             thread::spawn(move || {
                 let was_kept = || kept.load(Ordering::SeqCst).then_some(());
-                match broadcasts.join(key(1), BOUND, was_kept) {
+                match broadcasts.join(key(1), BOUND, None, was_kept) {
                     Joined::Follows(reader) => assert_eq!(read(reader), (b"ab".to_vec(), None)),
                     Joined::Found(()) => {}
                     Joined::Leads(..) => panic!("in neither place"),

@@ -39,7 +39,7 @@ fn of_two_that_claim_the_same_keys_one_leads_them_all() {
         let ask = |keys: [u8; 2]| {
             let flights = Arc::clone(&flights);
             thread::spawn(move || {
-                let claims = flights.claim_all(keys.map(key));
+                let claims = flights.claim_all(keys.map(key), None);
                 let led = claims.iter().filter(|claim| matches!(claim, Claim::Lead(..))).count();
                 thread::yield_now();
                 (led, claims)

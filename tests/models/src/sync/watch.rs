@@ -45,6 +45,24 @@ impl<T> Sender<T> {
         self.change(|state| std::mem::replace(&mut state.value, value))
     }
 
+    /// Changes the value, and wakes all who wait if it was changed.
+    pub fn send_if_modified(&self, modify: impl FnOnce(&mut T) -> bool) -> bool {
+        self.change(|state| modify(&mut state.value))
+    }
+
+    /// Waits until no receiver is left.
+    pub async fn closed(&self) {
+        poll_fn(|context| {
+            let mut state = lock(&self.0);
+            if state.receivers == 0 {
+                return Poll::Ready(());
+            }
+            state.wakers.push(context.waker().clone());
+            Poll::Pending
+        })
+        .await;
+    }
+
     /// One more who may wait.
     pub fn subscribe(&self) -> Receiver<T> {
         lock(&self.0).receivers += 1;
@@ -96,7 +114,11 @@ impl<T> Receiver<T> {
 
 impl<T> Drop for Receiver<T> {
     fn drop(&mut self) {
-        lock(&self.0).receivers -= 1;
+        let mut state = lock(&self.0);
+        state.receivers -= 1;
+        let wakers = std::mem::take(&mut state.wakers);
+        drop(state);
+        wakers.into_iter().for_each(Waker::wake);
     }
 }
 
