@@ -46,6 +46,7 @@ mod life;
 mod listen;
 mod marathon;
 mod memory;
+mod merging;
 mod noise;
 mod pacing;
 mod property;
