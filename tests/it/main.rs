@@ -31,6 +31,7 @@ mod env;
 mod explain;
 mod express;
 mod fallback;
+mod forms;
 mod fuzz;
 mod gate;
 mod generated;
