@@ -16,6 +16,7 @@ mod analyze;
 mod answers;
 mod bench;
 mod bounds;
+mod caps;
 mod chat;
 mod coalesce;
 mod configuration;
