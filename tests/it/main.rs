@@ -73,3 +73,4 @@ mod trouble;
 mod tunnel;
 mod warm;
 mod words;
+mod worker;
