@@ -44,6 +44,8 @@ pub struct Explanation {
     pub rule: Option<String>,
     /// How many parts were in the cache.
     pub hits: usize,
+    /// A state of larder that made the request more costly, as a sentence.
+    pub note: Option<String>,
     /// What was asked of late that is most like it.
     pub nearest: Option<Nearest>,
 }
@@ -200,16 +202,17 @@ impl Explanation {
             reason,
             rule: None,
             hits: 0,
+            note: None,
             nearest: None,
         }
     }
 
     /// In a sentence.
     pub fn why(&self) -> String {
-        match &self.rule {
-            Some(rule) => format!("{} (rule {rule})", self.why_by_itself()),
-            None => self.why_by_itself(),
-        }
+        let rule = self.rule.as_ref().map(|rule| format!(" (rule {rule})"));
+        let note = self.note.as_ref().map(|note| format!("; {note}"));
+        let (rule, note) = (rule.unwrap_or_default(), note.unwrap_or_default());
+        format!("{}{rule}{note}", self.why_by_itself())
     }
 
     fn why_by_itself(&self) -> String {

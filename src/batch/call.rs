@@ -8,13 +8,13 @@ use tokio::time::sleep;
 use super::lane::Batch;
 use super::original::{Original, Submission};
 use super::plan::ClosedBy;
-use super::{Batcher, fail, settle};
+use super::refused::{self, Failed, Trouble};
+use super::{Batcher, settle};
 use crate::dialect::EmbedCall;
 use crate::metrics::{Called, Operation};
 use crate::request::{Encoding, Input};
 use crate::trace::Cause;
 use crate::upstream::{Call, Patience, Permit, Upstream};
-use crate::vector::Numbers;
 
 /// Whose bytes a call is made of.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -25,41 +25,87 @@ pub(super) enum Body {
     Built(Encoding),
 }
 
+/// How a call is made that is not a lane's.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Attempt {
+    /// Its body, where that is not for the batch to choose.
+    pub(super) body: Option<Body>,
+    /// Whether a call for the same inputs got no response: the breaker counts that one only.
+    pub(super) is_repetition: bool,
+}
+
 /// Sends one request as it came, when its turn comes.
-pub(super) async fn alone(batcher: Arc<Batcher>, submission: Submission) {
-    let batch = Batch::apart(vec![submission], ClosedBy::Lone);
-    in_turn_as(batcher, batch, Some(Body::Own)).await;
+pub(super) async fn alone(batcher: Arc<Batcher>, batch: Batch) {
+    in_turn_as(batcher, batch, Body::Own).await;
 }
 
 /// Makes a call when its turn comes.
 pub(super) async fn in_turn(batcher: Arc<Batcher>, batch: Batch) {
-    in_turn_as(batcher, batch, None).await;
+    let result = attempt_in_turn(&batcher, batch, Attempt::default()).await;
+    settled(&batcher, result);
 }
 
-async fn in_turn_as(batcher: Arc<Batcher>, batch: Batch, body: Option<Body>) {
-    let Some(original) = batch.original() else { return };
-    match original.upstream.permit(&original.ticket).await {
-        Ok(permit) => {
-            // Whoever has left while it waited is not asked for.
-            let wanted = batch.submissions.into_iter().filter_map(Submission::without_unwanted);
-            let batch = Batch::apart(wanted.collect(), batch.closed);
-            let body = body.unwrap_or_else(|| batcher.choose_body(&batch));
-            exchange(batcher, batch, body, permit).await;
+/// Makes a call with this body when its turn comes.
+async fn in_turn_as(batcher: Arc<Batcher>, batch: Batch, body: Body) {
+    let attempt = Attempt { body: Some(body), ..Attempt::default() };
+    let result = attempt_in_turn(&batcher, batch, attempt).await;
+    settled(&batcher, result);
+}
+
+/// Makes a call when its turn comes. A call that brought no vectors comes back.
+pub(super) async fn attempt_in_turn(
+    batcher: &Arc<Batcher>,
+    mut batch: Batch,
+    Attempt { body, is_repetition }: Attempt,
+) -> Result<(), Box<Failed>> {
+    let Some(original) = batch.original() else { return Ok(()) };
+    let permit = match original.upstream.permit(&original.ticket).await {
+        Ok(permit) if is_repetition => permit.for_repetition(),
+        Ok(permit) => permit,
+        Err(error) => {
+            let trouble = Trouble::Unsent(error);
+            let body = body.unwrap_or(Body::Own);
+            return Err(Box::new(Failed { batch, body, trouble }));
         }
-        Err(error) => batch.submissions.into_iter().for_each(|submission| fail(submission, &error)),
-    }
+    };
+    // Requests that were cancelled while this one waited are not sent.
+    let submissions = std::mem::take(&mut batch.submissions).into_iter();
+    batch.submissions = submissions.filter_map(Submission::without_unwanted).collect();
+    let body = body.unwrap_or_else(|| batcher.choose_body(&batch));
+    exchange(batcher, batch, body, permit).await
+}
+
+/// Makes a call for base64 again, for numbers.
+pub(super) fn again_in_numbers(batcher: &Arc<Batcher>, batch: Batch) {
+    let numbers = Body::Built(Encoding::Float);
+    batcher.spawn(in_turn_as(Arc::clone(batcher), batch, numbers));
 }
 
 /// Makes a call whose turn has come.
 pub(super) async fn run(batcher: Arc<Batcher>, batch: Batch, permit: Permit) {
     let body = batcher.choose_body(&batch);
-    exchange(batcher, batch, body, permit).await;
+    let result = exchange(&batcher, batch, body, permit).await;
+    settled(&batcher, result);
 }
 
-async fn exchange(batcher: Arc<Batcher>, mut batch: Batch, body: Body, permit: Permit) {
-    let Some(original) = batch.original() else { return };
-    let Some(call) = write(&batch, body) else { return };
-    count(&batcher, &original.upstream, &batch);
+fn settled(batcher: &Arc<Batcher>, result: Result<(), Box<Failed>>) {
+    if let Err(failed) = result {
+        refused::handle(batcher, *failed);
+    }
+}
+
+async fn exchange(
+    batcher: &Arc<Batcher>,
+    mut batch: Batch,
+    body: Body,
+    permit: Permit,
+) -> Result<(), Box<Failed>> {
+    let Some(original) = batch.original() else { return Ok(()) };
+    let Some(call) = write(&batch, body) else { return Ok(()) };
+    count(&original.upstream, &batch);
+    if batch.submissions.len() > 1 {
+        batcher.sends_merged(&original, batch.inputs());
+    }
     let started = Instant::now();
     let until = batch.submissions.iter().map(|one| one.original.ticket.until).max().flatten();
     let is_wanted = || batch.submissions.iter().any(Submission::is_wanted);
@@ -69,14 +115,15 @@ async fn exchange(batcher: Arc<Batcher>, mut batch: Batch, body: Body, permit: P
         biased;
         outcome = calling => outcome,
         () = orphaned(&batch) => {
-            let took = started.elapsed();
-            return original.upstream.metrics.called(Operation::Embed, Called::Failed("abandoned"), took);
+            let called = Called::Failed("abandoned");
+            original.upstream.metrics.called(Operation::Embed, called, started.elapsed());
+            return Ok(());
         }
     };
     // Before the next one's turn comes, so that it knows who may be back.
     drop(batch.under_way.take());
     drop(permit);
-    settle::settle(&batcher, batch, body, result).await;
+    settle::settle(batcher, batch, body, result).await
 }
 
 /// Waits until no request has waited for a call for its `orphan_grace`. The flights of the call end with it.
@@ -94,28 +141,40 @@ async fn orphaned(batch: &Batch) {
 }
 
 impl Batcher {
-    /// A request that is alone in its call goes in its own bytes, which nothing can be more
-    /// faithful than. For others base64 is asked for, which is short and exact, once an answer in
-    /// numbers has told how the provider prints them.
+    /// The body of a batch's call. A request that is alone in its call goes in its own bytes, the most faithful
+    /// form. Clients that all want base64 get the provider's. For clients that want numbers larder asks for base64,
+    /// which is shorter, only where it was proven to be of the same numbers.
     fn choose_body(&self, batch: &Batch) -> Body {
         let Some(first) = batch.submissions.first() else { return Body::Own };
         if batch.submissions.len() == 1 && first.is_complete() {
             return Body::Own;
         }
-        if first.original.encoding == Encoding::Kept {
+        let encoding = first.original.encoding;
+        if encoding == Encoding::Kept {
             return Body::Built(Encoding::Kept);
         }
-        match self.numbers(&first.original.subject) {
-            Numbers::Shortest | Numbers::Widened => Body::Built(Encoding::Base64),
-            Numbers::Doubles | Numbers::Unseen | Numbers::Verbatim => Body::Built(Encoding::Float),
-        }
+        let form = self.lessons.of(&first.original.subject).form;
+        let wants_base64 = |one: &Submission| one.original.encoding == Encoding::Base64;
+        let is_wanted = !form.is_declined() && batch.submissions.iter().all(wants_base64);
+        let is_base64 = is_wanted || form.is_base64_believed();
+        Body::Built(if is_base64 { Encoding::Base64 } else { Encoding::Float })
+    }
+
+    /// Notes that a merged call is sent.
+    fn sends_merged(&self, original: &Original, inputs: usize) {
+        self.lessons.change(original.subject, |lesson| lesson.merging.sent(inputs, Instant::now()));
     }
 }
 
 impl Batch {
     /// The request in whose name the call is made.
-    fn original(&self) -> Option<Arc<Original>> {
+    pub(super) fn original(&self) -> Option<Arc<Original>> {
         self.submissions.first().map(|first| Arc::clone(&first.original))
+    }
+
+    /// The number of inputs.
+    pub(super) fn inputs(&self) -> usize {
+        self.submissions.iter().map(|submission| submission.seats.len()).sum()
     }
 }
 
@@ -151,17 +210,11 @@ fn cause(batch: &Batch) -> Option<Cause> {
 }
 
 #[expect(clippy::cast_precision_loss, reason = "a histogram of counts")]
-fn count(batcher: &Batcher, upstream: &Upstream, batch: &Batch) {
-    let inputs: usize = batch.submissions.iter().map(|submission| submission.seats.len()).sum();
+fn count(upstream: &Upstream, batch: &Batch) {
     let metrics = &upstream.metrics;
-    metrics.batch_inputs.observe(inputs as f64);
+    metrics.batch_inputs.observe(batch.inputs() as f64);
     if let Some(oldest) = batch.submissions.iter().map(|submission| submission.since).min() {
         metrics.batch_linger.observe(oldest.elapsed().as_secs_f64());
-    }
-    let joined = (batch.submissions.len() as u64).saturating_sub(1);
-    batcher.metrics.saved_by_batching.inc_by(joined);
-    if let Some(original) = batch.original().filter(|_| joined > 0) {
-        original.account().batched(joined);
     }
     match batch.closed {
         ClosedBy::Lone => metrics.closed_lone.inc(),

@@ -15,6 +15,7 @@ use tokio::sync::Notify;
 
 use super::original::Submission;
 use super::plan::{self, ClosedBy, Size};
+use super::trial::Trial;
 use crate::key::{Digest, KeyHasher};
 
 /// How long those who were answered together are waited for, at the most.
@@ -61,6 +62,8 @@ pub(super) struct Batch {
     pub(super) closed: ClosedBy,
     /// Its being under way, where it is a lane's.
     pub(super) under_way: Option<UnderWay>,
+    /// The merged call that failed before, where each of its requests is sent alone.
+    pub(super) trial: Option<Arc<Trial>>,
 }
 
 /// A call of a lane while it is under way.
@@ -73,9 +76,9 @@ pub(super) struct UnderWay {
 }
 
 impl Batch {
-    /// What goes out beside the lanes.
+    /// A call that is not a lane's.
     pub(super) fn apart(submissions: Vec<Submission>, closed: ClosedBy) -> Self {
-        Self { submissions, closed, under_way: None }
+        Self { submissions, closed, under_way: None, trial: None }
     }
 }
 
@@ -149,7 +152,7 @@ impl Lanes {
         let under_way = UnderWay { lanes: Arc::clone(self), id: *id, inputs, requests };
         // Who leaves with others has waited, for a turn or for them.
         let closed = closed.unwrap_or(if requests > 1 { ClosedBy::Linger } else { after });
-        Some(Batch { submissions, closed, under_way: Some(under_way) })
+        Some(Batch { submissions, closed, under_way: Some(under_way), trial: None })
     }
 
     /// How many inputs wait, and how many are under way.

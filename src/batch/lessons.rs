@@ -1,74 +1,88 @@
-//! What calls have taught about a provider's models: how it prints numbers and how long its vectors
-//! are, whoever asks; how many inputs it takes, which may be another number for another credential.
+//! The lessons of calls about a provider's models: the form of their vectors, whether calls can be merged, and the
+//! size of calls that a credential may make.
 
 use std::collections::HashMap;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
+use super::caps::Caps;
+use super::form::Form;
+use super::merging::Merging;
+use super::pause::Pause;
 use crate::key::{Digest, KeyHasher};
-use crate::vector::Numbers;
 
-/// Model names are the client's to choose, so there must be a bound on how many are remembered.
+/// Subjects that are remembered at most: a model's name is chosen by the client.
 const MAX_SUBJECTS: usize = 4_096;
 
-/// What is known about the vectors of one model with one set of parameters, or of what one credential
-/// may ask of it.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+/// The first pause after a call that got a response to none of its parts, and the longest: the provider is down.
+const SEEKING: (Duration, Duration) = (Duration::from_secs(1), Duration::from_mins(1));
+
+/// Knowledge of the vectors of one model with one set of parameters, or of the calls of one credential.
+#[derive(Debug, Clone, Copy)]
 pub(super) struct Lesson {
-    /// How the provider prints them, once it has been seen to.
-    pub(super) numbers: Option<Numbers>,
-    /// How many inputs it takes, where it has once said no to more.
-    pub(super) max_inputs: Option<usize>,
-    /// How long they are.
-    pub(super) dimensions: Option<usize>,
+    /// The form of the vectors.
+    pub(super) form: Form,
+    /// The merging of calls.
+    pub(super) merging: Merging,
+    /// The size of calls.
+    pub(super) caps: Caps,
+    /// The time in which calls that get no response are not sent again in parts.
+    pub(super) seeking: Pause,
+}
+
+impl Default for Lesson {
+    fn default() -> Self {
+        let seeking = Pause::between(SEEKING.0, SEEKING.1);
+        Self { form: Form::default(), merging: Merging::default(), caps: Caps::default(), seeking }
+    }
 }
 
 /// The lessons by subject.
 #[derive(Debug, Default)]
-pub(super) struct Lessons(Mutex<HashMap<Digest, Lesson, KeyHasher>>);
+pub(super) struct Lessons {
+    by_subject: Mutex<HashMap<Digest, Lesson, KeyHasher>>,
+    /// Whether any model's base64 was ever refuted: most providers' never is, and hits need not look it up.
+    any_refuted: AtomicBool,
+}
 
 impl Lessons {
     pub(super) fn of(&self, subject: &Digest) -> Lesson {
         self.lock().get(subject).copied().unwrap_or_default()
     }
 
-    /// Notes how the provider prints its numbers. What is neither of the usual forms stays so.
-    pub(super) fn learn_numbers(&self, subject: Digest, numbers: Numbers) {
-        self.change(subject, |lesson| {
-            if lesson.numbers != Some(Numbers::Doubles) {
-                lesson.numbers = Some(numbers);
-            }
-        });
-    }
-
-    /// Notes that a call with so many inputs is too large, and what the provider says it takes.
-    pub(super) fn learn_cap(&self, subject: Digest, refused: usize, said: Option<usize>) -> usize {
-        let cap = said.unwrap_or(refused / 2).max(1);
-        self.change(subject, |lesson| {
-            lesson.max_inputs = Some(lesson.max_inputs.map_or(cap, |known| known.min(cap)));
-        });
-        cap
-    }
-
-    /// Whether vectors are as long as the last ones were; if not, the next ones shall be as these.
-    pub(super) fn expects(&self, subject: Digest, dimensions: usize) -> bool {
-        let mut as_before = true;
-        self.change(subject, |lesson| {
-            as_before = lesson.dimensions.replace(dimensions).is_none_or(|last| last == dimensions);
-        });
-        as_before
-    }
-
-    fn change(&self, subject: Digest, change: impl FnOnce(&mut Lesson)) {
+    /// Changes a lesson.
+    pub(super) fn change<T>(&self, subject: Digest, change: impl FnOnce(&mut Lesson) -> T) -> T {
         let mut lessons = self.lock();
         if lessons.len() >= MAX_SUBJECTS && !lessons.contains_key(&subject) {
-            // Lessons only save calls; learning anew is cheap, keeping a list of victims is not.
+            // Lessons only save calls; learning again is cheap, a list of victims is not.
             lessons.clear();
         }
-        change(lessons.entry(subject).or_default());
+        change(lessons.entry(subject).or_default())
+    }
+
+    /// Changes the form of a subject's vectors; also whether its base64 is refuted since.
+    pub(super) fn change_form<T>(
+        &self,
+        subject: Digest,
+        change: impl FnOnce(&mut Form) -> T,
+    ) -> (T, bool) {
+        self.change(subject, |Lesson { form, .. }| {
+            let was_refuted = form.is_refuted();
+            let result = change(form);
+            let is_news = form.is_refuted() && !was_refuted;
+            self.any_refuted.fetch_or(is_news, Ordering::Relaxed);
+            (result, is_news)
+        })
+    }
+
+    /// Whether any subject's base64 was refuted.
+    pub(super) fn are_any_refuted(&self) -> bool {
+        self.any_refuted.load(Ordering::Relaxed)
     }
 
     fn lock(&self) -> MutexGuard<'_, HashMap<Digest, Lesson, KeyHasher>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.by_subject.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -77,31 +91,10 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_cap_only_ever_falls_and_never_to_nothing() {
-        let lessons = Lessons::default();
-        let subject = Digest::of(b"m");
-        assert_eq!(lessons.learn_cap(subject, 100, Some(16)), 16);
-        assert_eq!(lessons.learn_cap(subject, 100, Some(64)), 64);
-        assert_eq!(lessons.of(&subject).max_inputs, Some(16));
-        assert_eq!(lessons.learn_cap(subject, 16, None), 8);
-        assert_eq!(lessons.learn_cap(subject, 1, None), 1);
-    }
-
-    #[test]
-    fn a_change_of_dimensions_is_noticed_once() {
-        let lessons = Lessons::default();
-        let subject = Digest::of(b"m");
-        assert!(lessons.expects(subject, 8));
-        assert!(lessons.expects(subject, 8));
-        assert!(!lessons.expects(subject, 16));
-        assert!(lessons.expects(subject, 16));
-    }
-
-    #[test]
     fn the_list_of_subjects_is_bounded() {
         let lessons = Lessons::default();
         for n in 0..2 * MAX_SUBJECTS {
-            lessons.expects(Digest::of(&n.to_le_bytes()), 1);
+            lessons.change(Digest::of(&n.to_le_bytes()), |_| ());
         }
         assert!(lessons.lock().len() <= MAX_SUBJECTS);
     }

@@ -5,14 +5,22 @@
 //! tiers first, then to its flight, so that a key is always in one of the two.
 
 mod call;
+mod caps;
 mod driver;
+mod form;
 mod lane;
 mod lessons;
+mod limits;
+mod merging;
 pub mod original;
+mod pause;
 mod plan;
 mod refused;
+mod seek;
 mod settle;
 mod share;
+mod sizes;
+mod trial;
 
 use std::pin::pin;
 use std::sync::Arc;
@@ -27,10 +35,9 @@ use crate::config::words::Oversize;
 use crate::error::{Error, Kind};
 use crate::key::Digest;
 use crate::metrics::OperationMetrics;
-use crate::request::Unity;
+use crate::request::{Encoding, Unity};
 use crate::tier::Tiers;
 use crate::upstream::{Permit, Ticket};
-use crate::vector::Numbers;
 pub use driver::Driver;
 use lane::{Batch, Joined, Lanes, size_of};
 use lessons::Lessons;
@@ -39,12 +46,6 @@ use plan::{ClosedBy, Size};
 
 /// How often it is looked whether somebody in a lane has no more patience.
 const LOOK: Duration = Duration::from_millis(50);
-
-/// What waits in a lane goes out in so many calls side by side, at the most.
-const SPREAD: u32 = 4;
-
-/// Calls are not made smaller than so many inputs for the sake of others beside them.
-const PART: usize = 16;
 
 /// The way from inputs to vectors.
 #[derive(Debug)]
@@ -95,18 +96,26 @@ impl Batcher {
         let upstream = &submission.original.upstream;
         let limit = self.call_limit(&submission.original);
         match (submission.original.unity, size_of(&submission).over(&limit)) {
+            (Unity::Free, None) if self.stays_apart(&submission.original) => {
+                let batch = Batch::apart(vec![submission], ClosedBy::Lone);
+                self.spawn(call::in_turn(Arc::clone(self), batch));
+            }
             (Unity::Free, None) => return self.join(submission),
             (Unity::Free, Some(_)) if upstream.settings.oversize == Oversize::Split => {
                 self.send_cut(submission, &limit);
             }
-            _ => self.spawn(call::alone(Arc::clone(self), submission)),
+            _ => {
+                let batch = Batch::apart(vec![submission], ClosedBy::Lone);
+                self.spawn(call::alone(Arc::clone(self), batch));
+            }
         }
         None
     }
 
-    /// How the provider prints the vectors of a subject, as far as has been seen.
-    pub fn numbers(&self, subject: &Digest) -> Numbers {
-        self.lessons.of(subject).numbers.unwrap_or(Numbers::Unseen)
+    /// Whether a request is not merged: merged calls fail, or the vectors of others are of another form.
+    fn stays_apart(&self, original: &Original) -> bool {
+        let form = self.lessons.of(&original.subject).form;
+        (form.is_refuted() && original.encoding == Encoding::Base64) || self.goes_alone(original)
     }
 
     fn join(self: &Arc<Self>, submission: Submission) -> Option<Driver> {
@@ -217,40 +226,6 @@ impl Batcher {
             let batch = Batch::apart(vec![part], ClosedBy::Inputs);
             self.spawn(call::in_turn(Arc::clone(self), batch));
         }
-    }
-
-    /// What one call may hold: what the provider takes, as configured, published or learned.
-    fn call_limit(&self, original: &Original) -> Size {
-        let known = original.shape.limits();
-        let settings = &original.upstream.settings;
-        let or = |setting: usize, known: usize| if setting == 0 { known } else { setting };
-        let inputs = or(settings.max_inputs as usize, known.inputs);
-        let learned = self.lessons.of(&original.ticket.line).max_inputs.unwrap_or(usize::MAX);
-        Size {
-            inputs: inputs.min(learned),
-            tokens: or(settings.max_tokens as usize, known.tokens),
-            bytes: or(settings.max_bytes.as_usize(), known.bytes),
-        }
-    }
-
-    /// What a call of several requests may hold. Tokens are estimated, perhaps by half of what they
-    /// are, and a limit that only the merging exceeded must not be exceeded.
-    fn merge_limit(&self, original: &Original) -> Size {
-        let limit = self.call_limit(original);
-        Size {
-            inputs: limit.inputs.min(original.upstream.settings.batch_inputs as usize),
-            tokens: limit.tokens / 2,
-            bytes: limit.bytes / 2,
-        }
-    }
-
-    /// What the next call may hold, so that of much that waits all calls that may be made at a time have
-    /// their part: providers take longer for more.
-    fn share_limit(&self, original: &Original) -> Size {
-        let limit = self.merge_limit(original);
-        let calls = original.upstream.settings.max_connections.clamp(1, SPREAD) as usize;
-        let share = self.lanes.inputs(&original.lane).div_ceil(calls).max(PART);
-        Size { inputs: limit.inputs.min(share), ..limit }
     }
 
     fn spawn(&self, work: impl Future<Output = ()> + Send + 'static) {

@@ -29,6 +29,11 @@ impl Size {
         }
     }
 
+    /// A bound on inputs alone.
+    pub(super) fn of_inputs(self) -> Self {
+        Self { inputs: self.inputs.max(1), tokens: usize::MAX, bytes: usize::MAX }
+    }
+
     /// Which measure is over the limit first.
     pub(super) fn over(&self, limit: &Self) -> Option<ClosedBy> {
         match () {
@@ -98,36 +103,6 @@ pub(super) fn cut<T>(items: Vec<T>, size: impl Fn(&T) -> Size, limit: &Size) -> 
     parts
 }
 
-/// Shares a count out by weight: the shares add up to the count, none is below 1 where the count
-/// allows it, and each is its exact part rounded up or down (largest remainder).
-pub(super) fn share(count: u64, weights: &[u64]) -> Vec<u32> {
-    let people = weights.len() as u64;
-    let (floor, rest) = if count >= people { (1, count - people) } else { (0, count) };
-    let sum: u128 = weights.iter().map(|weight| u128::from(*weight)).sum();
-    if weights.iter().copied().sum::<u64>() == count {
-        // Weighed in the provider's own unit: nothing to guess.
-        return weights.iter().map(|weight| saturate(*weight)).collect();
-    }
-    let part = |weight: u64| (u128::from(rest) * u128::from(weight)).checked_div(sum).unwrap_or(0);
-    let left = |weight: u64| (u128::from(rest) * u128::from(weight)).checked_rem(sum).unwrap_or(0);
-    let mut shares: Vec<u64> =
-        weights.iter().map(|w| floor + u64::try_from(part(*w)).unwrap_or(u64::MAX)).collect();
-    let given: u64 = shares.iter().sum();
-    let mut order: Vec<usize> = (0..weights.len()).collect();
-    order.sort_by_key(|at| std::cmp::Reverse(weights.get(*at).map(|weight| left(*weight))));
-    let short = usize::try_from(count.saturating_sub(given)).unwrap_or(usize::MAX);
-    for at in order.into_iter().cycle().take(if people == 0 { 0 } else { short }) {
-        if let Some(share) = shares.get_mut(at) {
-            *share += 1;
-        }
-    }
-    shares.into_iter().map(saturate).collect()
-}
-
-fn saturate(count: u64) -> u32 {
-    u32::try_from(count).unwrap_or(u32::MAX)
-}
-
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
@@ -147,28 +122,7 @@ mod tests {
         assert_eq!(close([], &limit), (0, None));
     }
 
-    #[test]
-    fn token_counts_are_shared_exactly_where_they_are_known() {
-        assert_eq!(share(6, &[1, 2, 3]), [1, 2, 3]);
-        assert_eq!(share(0, &[5, 5]), [0, 0]);
-        assert_eq!(share(1, &[5, 5]), [1, 0]);
-        assert_eq!(share(10, &[]), Vec::<u32>::new());
-        assert_eq!(share(7, &[0, 0]), [4, 3]);
-    }
-
     proptest! {
-        #[test]
-        fn shares_add_up_and_nobody_goes_without(
-            count in 0u64..1_000_000,
-            weights in prop::collection::vec(0u64..100_000, 1..200),
-        ) {
-            let shares = share(count, &weights);
-            prop_assert_eq!(shares.iter().map(|s| u64::from(*s)).sum::<u64>(), count);
-            if count >= weights.len() as u64 && weights.iter().sum::<u64>() != count {
-                prop_assert!(shares.iter().all(|share| *share >= 1));
-            }
-        }
-
         #[test]
         fn cutting_keeps_every_item_and_the_order_and_the_limit(
             items in prop::collection::vec(1usize..50, 0..200),

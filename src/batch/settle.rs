@@ -1,13 +1,16 @@
-//! What comes of a call: vectors to their flights, a no to whom it is meant for.
+//! The outcome of a call: vectors go to their flights, a failure goes back to be handled.
 
 use std::sync::Arc;
 
-use super::call::Body;
-use super::lane::Batch;
-use super::original::{Arrival, Original, Outcome, Said};
-use super::{Batcher, fail, plan, refused};
+use super::Batcher;
+use super::call::{self, Body};
+use super::form::stored_as;
+use super::lane::{Batch, size_of};
+use super::original::{Arrival, Original, Outcome, Said, Submission};
+use super::plan::Size;
+use super::refused::{Failed, Trouble};
 use crate::clock::Moment;
-use crate::dialect::{Asked, EmbedReply, Invalid, Item};
+use crate::dialect::{Asked, EmbedReply, Invalid, Item, Portion};
 use crate::error::{Error, Kind};
 use crate::headers::{is_json, keep_beside_new_body};
 use crate::key::CacheKey;
@@ -25,20 +28,30 @@ pub(super) async fn settle(
     batch: Batch,
     body: Body,
     result: Result<Answer, Error>,
-) {
+) -> Result<(), Box<Failed>> {
+    let failed = |batch, trouble| Err(Box::new(Failed { batch, body, trouble }));
     let answer = match result {
-        Ok(answer) => answer,
-        Err(error) => return batch.submissions.into_iter().for_each(|one| fail(one, &error)),
+        Ok(answer) if answer.status.is_success() => answer,
+        Ok(answer) => return failed(batch, Trouble::Refused(answer)),
+        Err(error) => return failed(batch, Trouble::Error(error)),
     };
-    if !answer.status.is_success() {
-        return refused::refused(batcher, batch, body, answer);
-    }
-    let Some(first) = batch.submissions.first() else { return };
+    let Some(original) = batch.original() else { return Ok(()) };
     let inputs = weights(&batch, body).len();
-    match read(&first.original, body, inputs, &answer).await {
-        Ok(reply) => batcher.land(batch, body, Good { reply, answer, is_own: body == Body::Own }),
-        Err(Invalid(reason)) => refused::invalid(batcher, batch, body, (answer, reason)),
+    let reply = match read(&original, body, inputs, &answer).await {
+        Ok(reply) => reply,
+        Err(Invalid(reason)) => return failed(batch, Trouble::Invalid(answer, reason)),
+    };
+    if body == Body::Built(Encoding::Base64) && batcher.refutes(&batch, &reply) {
+        call::again_in_numbers(batcher, batch);
+        return Ok(());
     }
+    batcher.note_success(&batch);
+    let (is_own, encoding) = match body {
+        Body::Own => (true, original.encoding),
+        Body::Built(encoding) => (false, encoding),
+    };
+    batcher.land(batch, body, Good { reply, answer, is_own, encoding });
+    Ok(())
 }
 
 async fn read(
@@ -75,6 +88,8 @@ struct Good {
     answer: Answer,
     /// Whether it answers one request in its own bytes.
     is_own: bool,
+    /// The encoding that was requested.
+    encoding: Encoding,
 }
 
 /// The vectors of an answer, and whether they may be kept.
@@ -114,7 +129,8 @@ impl Batcher {
         }
         let inputs = original.weights.len();
         let reply = read(original, Body::Own, inputs, answer).await.ok()?;
-        let good = Good { reply, answer: answer.clone(), is_own: true };
+        let encoding = original.encoding;
+        let good = Good { reply, answer: answer.clone(), is_own: true, encoding };
         Some(self.unpack(original, good, &original.weights))
     }
 
@@ -143,46 +159,58 @@ impl Batcher {
         }
     }
 
+    /// Notes what a call shows that brought vectors: the merging of calls saves some, and its size is accepted.
+    fn note_success(&self, batch: &Batch) {
+        let Some(original) = batch.original() else { return };
+        let sizes = batch.submissions.iter().map(size_of);
+        let size = sizes.fold(Size::default(), Size::plus);
+        self.lessons.change(original.ticket.line, |lesson| lesson.caps.took(&size));
+        if let Some(trial) = &batch.trial {
+            trial.succeeded();
+        }
+        let joined = (batch.submissions.len() as u64).saturating_sub(1);
+        if joined > 0 {
+            self.metrics.saved_by_batching.inc_by(joined);
+            original.account().batched(joined);
+            self.merged(&original, size.inputs);
+        }
+    }
+
+    /// Whether base64 that larder asked for, for clients that want numbers, is not of these numbers.
+    fn refutes(&self, batch: &Batch, reply: &EmbedReply) -> bool {
+        let wants_numbers = |one: &Submission| one.original.encoding == Encoding::Float;
+        let Some(original) = batch.original() else { return false };
+        let refutes =
+            batch.submissions.iter().any(wants_numbers) && self.disagrees(&original, reply);
+        if refutes {
+            self.refute(&original);
+        }
+        refutes
+    }
+
     fn store(&self, key: CacheKey, arrival: &Arrival, original: &Original) {
+        self.compare(&key, arrival, original);
         let (value, mark) = (Arc::clone(arrival.vector.bytes()), original.scope.mark());
         let expires = original.ttl.map_or(Moment::NEVER, |ttl| arrival.stored.after(ttl));
         self.tiers.put(key, Stored { value, stored: arrival.stored, expires, mark });
     }
 
     fn unpack(&self, original: &Arc<Original>, good: Good, weights: &[u64]) -> Unpacked {
-        let Good { reply, mut answer, is_own } = good;
+        let Good { reply, mut answer, is_own, encoding } = good;
         let billed = Tokens { input: reply.tokens, output: 0 };
         original.account().called(billed, answer.took);
-        let tokens = plan::share(reply.tokens, weights);
-        let numbers = self.learn(original, &reply);
-        let dimensions = reply.items.first().map_or(0, Item::dimensions);
-        let keep = self.lessons.expects(original.subject, dimensions);
+        let keep = self.learn(original, &reply);
+        let form = self.lessons.of(&original.subject).form;
         keep_beside_new_body(&mut answer.headers);
         let is_right = is_own && is_as_asked(&reply, original.encoding);
         let own = is_right.then(|| (Arc::clone(original), answer.body));
         let said = Some(Arc::new(Said { headers: Arc::new(answer.headers), own }));
         let (stored, took, call) = (self.clock.now(), answer.took, answer.call);
-        let arrivals = reply.items.iter().zip(tokens).map(|(item, tokens)| {
-            let vector = pack(&reply, item, tokens, numbers)?;
+        let arrivals = reply.items.iter().zip(reply.portions(weights)).map(|(item, portion)| {
+            let vector = pack(&reply, item, (&portion, stored_as(item, &form, encoding)))?;
             Some(Arrival { vector, stored, said: said.clone(), took, call })
         });
         Unpacked { arrivals: arrivals.collect(), keep }
-    }
-
-    /// How the provider prints numbers, from this answer or from an earlier one.
-    fn learn(&self, original: &Original, reply: &EmbedReply) -> Numbers {
-        let printed = reply.items.iter().filter_map(|item| item.numbers);
-        let printed = printed.filter(|numbers| *numbers != Numbers::Verbatim);
-        // Vectors of few digits may look like the shortest form by chance; one that cannot decides.
-        let widest = printed.max_by_key(|numbers| match numbers {
-            Numbers::Unseen | Numbers::Shortest | Numbers::Verbatim => 0,
-            Numbers::Widened => 1,
-            Numbers::Doubles => 2,
-        });
-        if let Some(numbers) = widest {
-            self.lessons.learn_numbers(original.subject, numbers);
-        }
-        self.numbers(&original.subject)
     }
 }
 
@@ -201,20 +229,19 @@ fn weights(batch: &Batch, body: Body) -> Vec<u64> {
     seats.map(|seat| seat.input.weight()).collect()
 }
 
-fn pack(reply: &EmbedReply, item: &Item, tokens: u32, known: Numbers) -> Option<Vector> {
-    let numbers = match (item.numbers, known) {
-        (Some(numbers), _) => numbers,
-        // What came as base64 are 32-bit floats, whatever the numbers are that go with them.
-        (None, Numbers::Doubles) => Numbers::Widened,
-        (None, known) => known,
-    };
+fn pack(
+    reply: &EmbedReply,
+    item: &Item,
+    (portion, numbers): (&Portion<'_>, Numbers),
+) -> Option<Vector> {
     Vector::pack(&Parts {
         components: &item.components,
         numbers,
-        tokens,
-        usage: reply.usage.as_usage(),
+        tokens: portion.tokens,
+        is_estimate: portion.is_estimate,
+        usage: reply.usage.with(&portion.usage),
         indexed: item.indexed,
-        envelope: &reply.envelope,
+        envelope: &portion.envelope,
         item: &item.item,
     })
 }

@@ -31,6 +31,7 @@ mod nomic;
 mod ollama;
 mod openai;
 mod openrouter;
+mod portion;
 mod question;
 mod reply;
 mod shape;
@@ -47,6 +48,7 @@ use http::{HeaderMap, HeaderName, Method, StatusCode, header};
 
 pub use canonical::one_spelling;
 pub use chat::ChatShape;
+pub use portion::Portion;
 pub use reply::{EmbedReply, Item};
 
 use crate::error::Error;

@@ -127,9 +127,18 @@ pub(super) fn is_out_of_quota(body: &[u8]) -> bool {
     ["insufficient_quota", "billing_hard_limit_reached"].iter().any(|word| words.contains(word))
 }
 
-/// After which words providers say how many inputs they take.
-const CAPS: &[&str] =
-    &["max number of inputs is ", "at most ", "maximum allowed batch size ", "not be larger than "];
+/// Words before the number of inputs that a provider accepts.
+const CAPS: &[&str] = &[
+    "max number of inputs is ",
+    "at most ",
+    "maximum allowed batch size ",
+    "not be larger than ",
+    "array length must be ",
+    "array with maximum length ",
+    "exceeds limit of ",
+    // In "too long: 40 > 16".
+    " > ",
+];
 
 /// A number of inputs; what is said of characters or tokens is about one input.
 fn number_after(words: &str, phrase: &str) -> Option<usize> {

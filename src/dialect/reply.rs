@@ -48,6 +48,18 @@ impl Item {
     pub fn dimensions(&self) -> usize {
         self.numbers.unwrap_or(Numbers::Unseen).dimensions(&self.components)
     }
+
+    /// Whether its numbers show how the provider prints them. Those that are the same in both forms do not.
+    pub fn is_telling(&self) -> bool {
+        match self.numbers {
+            Some(Numbers::Widened | Numbers::Doubles) => true,
+            Some(Numbers::Shortest) => {
+                let (floats, _) = self.components.as_chunks();
+                floats.iter().any(|bytes| !is_shortest(f64::from(f32::from_le_bytes(*bytes))))
+            }
+            Some(Numbers::Unseen | Numbers::Verbatim) | None => false,
+        }
+    }
 }
 
 /// Reads an answer in the `OpenAI` shape, whose items have their vectors in this member.
@@ -66,9 +78,7 @@ pub(super) fn read(member: &str, body: &[u8], asked: Asked) -> Result<EmbedReply
     };
     for (name, value) in &members {
         match (name.as_ref(), first_byte(value)) {
-            ("usage", b'{') => {
-                (reply.tokens, reply.usage) = usage::read(value, asked.inputs)?;
-            }
+            ("usage", b'{') => (reply.tokens, reply.usage) = usage::read(value),
             _ => write_member(&mut reply.envelope, name, value),
         }
     }

@@ -1,14 +1,12 @@
-//! What a call is said to have used: shared out among its inputs when it is read, added up again for
-//! the inputs of a request when it is written.
+//! The usage that a call is reported to have: read as counts and other members, and added up again for the inputs
+//! of a request when it is written.
 
 use serde_json::value::RawValue;
 
-use super::Invalid;
 use super::json::{self, Members};
+use super::portion::count_of;
 use super::reply::write_member;
 use crate::vector::{Usage, Vector};
-
-const WRONG: Invalid = Invalid("its usage cannot be divided among the inputs");
 
 /// [`Usage`] with its own text.
 #[derive(Debug, Default)]
@@ -18,63 +16,35 @@ pub struct UsageText {
 }
 
 impl UsageText {
-    /// A view of it.
-    pub fn as_usage(&self) -> Usage<'_> {
-        Usage { rest: &self.rest, ..self.counts }
+    /// The same with another text.
+    pub fn with<'a>(&self, rest: &'a str) -> Usage<'a> {
+        Usage { rest, ..self.counts }
     }
 }
 
-/// The count of a call, and in which words it came. What else it says must count nothing, or be a
-/// price, or be of one input alone.
-pub(super) fn read(value: &RawValue, inputs: usize) -> Result<(u64, UsageText), Invalid> {
-    let Members(members) = serde_json::from_str(value.get()).map_err(|_| WRONG)?;
+/// The count of a call, and the members that it came in. Counts that are no plain numbers, or differ from each
+/// other, stay the provider's own text.
+pub(super) fn read(value: &RawValue) -> (u64, UsageText) {
     let mut usage = UsageText::default();
-    let mut counts: Vec<u64> = Vec::new();
+    let Ok(Members(members)) = serde_json::from_str(value.get()) else {
+        let mut text = String::new();
+        json::write_compact(&mut text, value.get());
+        let inner = text.strip_prefix('{').and_then(|text| text.strip_suffix('}'));
+        inner.unwrap_or_default().clone_into(&mut usage.rest);
+        return (0, usage);
+    };
+    let is_count = |name: &str| matches!(name, "prompt_tokens" | "total_tokens");
+    let counts = members.iter().filter(|(name, _)| is_count(name)).map(|(_, value)| value.get());
+    let tokens = counts.clone().find_map(count_of).unwrap_or(0);
+    let is_plain = counts.clone().all(|count| count.parse() == Ok(tokens));
     for (name, value) in &members {
-        let counted = match name.as_ref() {
-            "prompt_tokens" => &mut usage.counts.prompt,
-            "total_tokens" => &mut usage.counts.total,
-            _ if inputs == 1 => {
-                write_member(&mut usage.rest, name, value);
-                continue;
-            }
-            _ => {
-                let part = RawValue::from_string(part(value, inputs)?).map_err(|_| WRONG)?;
-                write_member(&mut usage.rest, name, &part);
-                continue;
-            }
-        };
-        *counted = true;
-        counts.push(value.get().parse().map_err(|_| WRONG)?);
-    }
-    let tokens = counts.first().copied().unwrap_or(0);
-    if counts.iter().any(|other| *other != tokens) {
-        return Err(WRONG);
-    }
-    Ok((tokens, usage))
-}
-
-/// One input's part of what was said of so many. A price is shared out evenly; a count of anything
-/// but tokens is not known to be.
-#[expect(clippy::cast_precision_loss, reason = "a call has less than 2^52 inputs")]
-fn part(value: &RawValue, inputs: usize) -> Result<String, Invalid> {
-    let text = value.get();
-    if text.starts_with('{') {
-        let Members(members) = serde_json::from_str(text).map_err(|_| WRONG)?;
-        let mut parts = String::new();
-        for (name, value) in &members {
-            let part = RawValue::from_string(part(value, inputs)?).map_err(|_| WRONG)?;
-            write_member(&mut parts, name, &part);
+        match name.as_ref() {
+            "prompt_tokens" if is_plain => usage.counts.prompt = true,
+            "total_tokens" if is_plain => usage.counts.total = true,
+            _ => write_member(&mut usage.rest, name, value),
         }
-        return Ok(format!("{{{parts}}}"));
     }
-    match text.parse::<f64>() {
-        _ if matches!(text, "0" | "null") => Ok(text.to_owned()),
-        Ok(price) if text.contains(['.', 'e', 'E']) => {
-            serde_json::to_string(&(price / inputs as f64)).map_err(|_| WRONG)
-        }
-        _ => Err(WRONG),
-    }
+    (tokens, usage)
 }
 
 /// Appends the usage of an answer made of these vectors, as the last member.
@@ -116,7 +86,7 @@ fn write_rest(out: &mut Vec<u8>, first: &str, vectors: &[Vector]) {
 }
 
 /// Two values with their numbers added up; what is no number is as in the first.
-fn add(a: &str, b: &str) -> Option<String> {
+pub(super) fn add(a: &str, b: &str) -> Option<String> {
     if a.starts_with('{') && b.starts_with('{') {
         let Members(ours) = serde_json::from_str(a).ok()?;
         let Members(theirs) = serde_json::from_str(b).ok()?;
@@ -143,29 +113,31 @@ fn add(a: &str, b: &str) -> Option<String> {
 mod tests {
     use super::*;
 
-    fn said(json: &str, inputs: usize) -> Result<(u64, String), Invalid> {
+    fn said(json: &str) -> (u64, String) {
         let value: Box<RawValue> = serde_json::from_str(json).unwrap();
-        read(&value, inputs).map(|(tokens, usage)| (tokens, usage.rest))
+        let (tokens, usage) = read(&value);
+        (tokens, usage.rest)
     }
 
     #[test]
-    fn a_price_is_shared_out_and_added_up_again() {
-        let usage =
-            r#"{"prompt_tokens":8,"total_tokens":8,"cost":0.5,"details":{"price":1e-2,"n":null}}"#;
-        let rest = r#""cost":0.25,"details":{"price":0.005,"n":null}"#;
-        assert_eq!(said(usage, 2), Ok((8, rest.to_owned())));
-        let part = format!("{{{rest}}}");
+    fn parts_of_a_price_are_added_up_again() {
+        let part = r#"{"cost":0.25,"details":{"price":0.005,"n":null}}"#;
         let sum = r#"{"cost":0.5,"details":{"price":0.01,"n":null}}"#;
-        assert_eq!(add(&part, &part).as_deref(), Some(sum));
+        assert_eq!(add(part, part).as_deref(), Some(sum));
         assert_eq!(add("{}", "{}").as_deref(), Some("{}"));
     }
 
     #[test]
-    fn other_counts_are_kept_where_they_are_of_one_input() {
+    fn counts_that_are_not_plain_stay_as_they_came() {
         let usage = r#"{"total_tokens":8,"pictures":2}"#;
-        assert_eq!(said(usage, 1), Ok((8, r#""pictures":2"#.to_owned())));
-        assert_eq!(said(usage, 2), Err(WRONG));
-        assert_eq!(said(r#"{"total_tokens":8,"pictures":0}"#, 2).unwrap().1, r#""pictures":0"#);
-        assert_eq!(said(r#"{"total_tokens":8,"prompt_tokens":7}"#, 1), Err(WRONG));
+        assert_eq!(said(usage), (8, r#""pictures":2"#.to_owned()));
+        for (usage, tokens) in [
+            (r#""total_tokens":8,"prompt_tokens":7"#, 8),
+            (r#""prompt_tokens":8.0,"total_tokens":8.0"#, 8),
+            (r#""prompt_tokens":"8","cached":true"#, 0),
+            (r#""a":1,"a":2"#, 0),
+        ] {
+            assert_eq!(said(&format!("{{{usage}}}")), (tokens, usage.to_owned()));
+        }
     }
 }

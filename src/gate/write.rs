@@ -107,6 +107,7 @@ fn credit(verdict: &Verdict, total: Duration) {
     if let Some(credit) = &verdict.credit {
         let inputs = verdict.items.map(Items::counted).unwrap_or_default();
         credit.account.answered(verdict.outcome(), inputs, (credit.tokens, total));
+        credit.account.estimate(credit.estimated);
     }
 }
 

@@ -52,6 +52,8 @@ pub struct Credit {
     pub account: Arc<Account>,
     /// The tokens of what was spared.
     pub tokens: Spared<Tokens>,
+    /// The part of them that is an estimate: a call's count was divided by size.
+    pub estimated: u64,
 }
 
 /// The account.
@@ -70,6 +72,8 @@ pub struct Account {
     /// Requests that only joined others.
     joined: AtomicU64,
     batched: AtomicU64,
+    /// Tokens saved that are estimates.
+    estimated: AtomicU64,
     /// What the provider's calls take of late, in microseconds.
     usual: AtomicU64,
     /// What callers did not wait, in microseconds.
@@ -93,6 +97,7 @@ impl Account {
             calls: AtomicU64::default(),
             joined: AtomicU64::default(),
             batched: AtomicU64::default(),
+            estimated: AtomicU64::default(),
             usual: AtomicU64::default(),
             hit_time: AtomicU64::default(),
             collapsed_time: AtomicU64::default(),
@@ -153,6 +158,18 @@ impl Account {
         if let Some((price, costs)) = &self.price {
             costs.dollars_saved.inc_by(price.of(hit) + price.of(collapsed));
         }
+    }
+
+    /// Counts tokens saved that are parts of a call's count, which was divided by size.
+    pub fn estimate(&self, tokens: u64) {
+        if tokens > 0 {
+            self.estimated.fetch_add(tokens, Ordering::Relaxed);
+        }
+    }
+
+    /// Tokens saved that are estimates.
+    pub fn tokens_estimated(&self) -> u64 {
+        self.estimated.load(Ordering::Relaxed)
     }
 
     /// How many requests were answered.

@@ -137,6 +137,7 @@ pub struct UpstreamMetrics {
     pub isolated_input: IntCounter,
     pub isolated_limit: IntCounter,
     pub isolated_invalid: IntCounter,
+    pub merging_stopped: IntCounter,
     pub active: IntGauge,
     pub open: IntGauge,
     pub limit: IntGauge,

@@ -78,6 +78,7 @@ pub struct Metrics {
     batches: IntCounterVec,
     batch_queued: IntGaugeVec,
     isolations: IntCounterVec,
+    merging_stopped: IntCounterVec,
     upstream_requests: IntCounterVec,
     upstream_duration: HistogramVec,
     upstream_connections: IntGaugeVec,
@@ -216,6 +217,9 @@ impl Metrics {
             isolations: declare!(registry, IntCounterVec, Opts::new("larder_batch_isolations_total",
                 "Refused batches that were split, by reason: input = one input was refused, so each request was sent alone, limit = the call exceeded a limit of the provider, invalid = the response failed validation."),
                 &["upstream", "reason"]),
+            merging_stopped: declare!(registry, IntCounterVec, Opts::new("larder_batch_merging_stopped_total",
+                "Times that merging stopped for a model, because merged calls failed although each of their requests succeeded alone. Any: the provider does not support lists of this size. The log names the model."),
+                &["upstream"]),
             upstream_requests: declare!(registry, IntCounterVec, Opts::new("larder_upstream_requests_total",
                 "Calls made to a provider, by status code (0 = no response) and error type."),
                 &["upstream", "operation", "code", "error_type"]),
@@ -286,13 +290,5 @@ impl Metrics {
                 "Distinct inputs being fetched from providers, each counted once.")),
             registry,
         })
-    }
-
-    /// Notes how a reload ended, and when, in seconds since 1970.
-    pub fn reloaded(&self, successful: bool, now: f64) {
-        self.reload_successful.set(i64::from(successful));
-        if successful {
-            self.reload_timestamp.set(now);
-        }
     }
 }

@@ -101,6 +101,14 @@ impl Metrics {
         self.rules.with_label_values(&[name])
     }
 
+    /// Notes the result of a reload, and its time in seconds since 1970.
+    pub fn reloaded(&self, successful: bool, now: f64) {
+        self.reload_successful.set(i64::from(successful));
+        if successful {
+            self.reload_timestamp.set(now);
+        }
+    }
+
     /// The handles of one operation.
     pub fn operation(&self, operation: Operation) -> OperationMetrics {
         let label = operation.label();
@@ -151,6 +159,7 @@ impl Metrics {
             isolated_input: isolated("input"),
             isolated_limit: isolated("limit"),
             isolated_invalid: isolated("invalid"),
+            merging_stopped: self.merging_stopped.with_label_values(&[upstream]),
             active: connections("active"),
             open: connections("open"),
             limit: self.upstream_limit.with_label_values(&[upstream]),

@@ -6,6 +6,7 @@ use std::time::Instant;
 
 use bytes::Bytes;
 
+use super::credit::{Unbilled, credit};
 use super::explain::EXPLAIN;
 use super::identity::{beginning, exact, family, keys, subject};
 use super::reply::{Content, Items, Kept, Reply, Verdict};
@@ -15,7 +16,6 @@ use crate::dialect::EmbedShape;
 use crate::error::{Error, Kind};
 use crate::headers::IDEMPOTENCY_KEY;
 use crate::key::{CacheKey, Digest};
-use crate::ledger::{Credit, Spared, Tokens};
 use crate::metrics::{Layer, Operation};
 use crate::request::{EmbedRequest, Encoding};
 use crate::tier::memory::Recollection;
@@ -128,9 +128,9 @@ impl Service {
         ask.target.asks(&request.model);
         let scope = self.tiers.purges.scope(&ask.target.upstream.name, &request.model);
         let question = question(ask, request, scope, how);
-        let mut found = self.look_up(&question);
+        let mut found = self.look_up(ask, &question);
         if self.tiers.are_deep() && !question.how.directives.no_cache {
-            self.dig(&question, &mut found).await;
+            self.dig(ask, &question, &mut found).await;
         }
         if let Some(found) = found.iter().map(Option::as_ref).collect::<Option<Vec<_>>>() {
             return Ok(self.hit(ask, &question, &found).await);
@@ -151,12 +151,13 @@ impl Service {
         Reply { content: Content::Written(answer, None), verdict }
     }
 
-    fn look_up(&self, question: &Question<'_>) -> Vec<Option<Found>> {
+    fn look_up(&self, ask: &Ask, question: &Question<'_>) -> Vec<Option<Found>> {
         if question.how.directives.no_cache {
             return vec![None; question.keys.len()];
         }
         let look = |key| self.tiers.memory.get(key, &question.how.fresh).and_then(Found::in_memory);
         let mut found: Vec<Option<Found>> = question.keys.iter().map(look).collect();
+        self.leave_out_others(ask, question, &mut found);
         if !is_even(&found) {
             // The provider has changed its model since some were stored; one answer is of one model.
             found.fill(None);
@@ -168,7 +169,7 @@ impl Service {
     }
 
     /// Looks below memory for what was not there.
-    async fn dig(&self, question: &Question<'_>, found: &mut [Option<Found>]) {
+    async fn dig(&self, ask: &Ask, question: &Question<'_>, found: &mut [Option<Found>]) {
         let positions = found.iter().zip(&question.keys).filter(|(found, _)| found.is_none());
         let keys: Vec<CacheKey> = positions.map(|(_, key)| *key).collect();
         if keys.is_empty() {
@@ -181,6 +182,7 @@ impl Service {
         for (place, deep) in missing.zip(deep) {
             *place = deep.and_then(|deep| Found::of(deep.stored, deep.layer));
         }
+        self.leave_out_others(ask, question, found);
         if !is_even(found) {
             found.fill(None);
         }
@@ -194,7 +196,8 @@ impl Service {
             oldest: found.iter().map(|found| found.stored).min().unwrap_or(now),
             first_end: found.iter().map(|found| found.expires).min().unwrap_or(Moment::NEVER),
         };
-        let credit = credit(ask, &question.request.model, (tokens(found.iter().copied()), 0));
+        let credit =
+            credit(ask, &question.request.model, &Unbilled::of_hits(found.iter().copied()));
         let verdict = Verdict::hit(found.len(), &kept, now).credited(credit.clone());
         let vectors: Vec<Vector> = found.iter().map(|found| found.vector.clone()).collect();
         if question.how.doubted {
@@ -247,26 +250,6 @@ impl Service {
         })?;
         Ok(written.into())
     }
-
-    /// Vectors that came as base64 are printed as others of their subject were seen to be.
-    fn print_as_seen(&self, subject: &Digest, vectors: &mut [Vector]) {
-        let seen = match self.batcher.numbers(subject) {
-            // Whatever the others are, these are 32-bit floats.
-            Numbers::Doubles => Numbers::Widened,
-            seen => seen,
-        };
-        for vector in vectors.iter_mut().filter(|vector| vector.numbers() == Numbers::Unseen) {
-            *vector = vector.printed(seen);
-        }
-    }
-}
-
-/// What an answer is to be credited with, for the tokens of what was there and of what others were
-/// asking for.
-pub(super) fn credit(ask: &Ask, model: &str, (hit, collapsed): (u64, u64)) -> Credit {
-    let account = ask.target.upstream.accounts.of(Operation::Embed, model);
-    let tokens = |input| Tokens { input, output: 0 };
-    Credit { account, tokens: Spared { hit: tokens(hit), collapsed: tokens(collapsed) } }
 }
 
 fn question<'a>(
@@ -278,11 +261,6 @@ fn question<'a>(
     let family = family(ask, &request, &how.envelope);
     let keys = keys(&family, &request);
     Question { request, keys, family, scope, how }
-}
-
-/// The tokens of all together, as the provider counted them.
-pub(super) fn tokens<'f, I: Iterator<Item = &'f Found>>(found: I) -> u64 {
-    found.map(|found| u64::from(found.vector.tokens())).sum()
 }
 
 /// Whether all vectors are of the same dimensions.

@@ -126,6 +126,7 @@ fn explanation(ask: &Ask, verdict: &Verdict) -> Explanation {
     Explanation {
         hits,
         rule: verdict.rule.as_ref().map(|rule| rule.name.clone()),
+        note: verdict.note.as_ref().map(ToString::to_string),
         ..Explanation::of(&ask.target.upstream.name, &model.unwrap_or_default(), what)
     }
 }

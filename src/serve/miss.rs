@@ -4,7 +4,8 @@
 use std::sync::Arc;
 use std::time::Instant;
 
-use super::embed::{Found, Question, credit};
+use super::credit::credit;
+use super::embed::{Found, Question};
 use super::original::original;
 use super::reply::{Content, Reply, Verdict};
 use super::table::{End, Table};
@@ -43,6 +44,7 @@ pub(super) async fn answer(
         queue: started.elapsed().saturating_sub(table.took),
         upstream: table.took,
         place: Some(place),
+        note: service.batcher.merging_note(&original).map(Into::into),
         ..Verdict::default()
     };
     let content = match end {
@@ -50,7 +52,7 @@ pub(super) async fn answer(
             verdict.stored = table.items.miss > 0;
             table.count(service);
             table.tell();
-            verdict.credit = Some(credit(ask, &question.request.model, table.tokens()));
+            verdict.credit = Some(credit(ask, &question.request.model, &table.unbilled()));
             table.write(service, ask, (&original, &question)).await
         }
         End::Refused(answer) => {

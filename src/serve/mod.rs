@@ -2,12 +2,15 @@
 //! lists that are embedded in the background, and everything else.
 
 mod chat;
+mod credit;
 mod directives;
 mod drift;
 mod embed;
 mod envelope;
 mod explain;
+mod form;
 mod identity;
+mod items;
 mod lookup;
 mod miss;
 mod original;

@@ -67,7 +67,7 @@ pub(super) async fn relay(
     };
     let account = (operation == Operation::Chat && !model.is_empty() && succeeds(&content))
         .then(|| upstream.accounts.of(operation, &model));
-    let credit = account.map(|account| Credit { account, tokens: Spared::default() });
+    let credit = account.map(|account| Credit { account, tokens: Spared::default(), estimated: 0 });
     let verdict = Verdict { credit, upstream: started.elapsed(), ..Verdict::bypass(reason) };
     Reply { content, verdict }
 }

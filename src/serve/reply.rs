@@ -7,12 +7,13 @@ use std::time::Duration;
 use bytes::Bytes;
 use http::{HeaderMap, Response, StatusCode};
 
+pub use super::items::Items;
 use super::{Change, Rule};
 use crate::broadcast::{Head, Reader};
 use crate::clock::Moment;
 use crate::error::{Error, Kind};
 use crate::explain::Place;
-use crate::ledger::{Credit, Inputs};
+use crate::ledger::Credit;
 use crate::metrics::{Layer, Outcome};
 use crate::transcript::Transcript;
 use crate::upstream::{Answer, Coming, Permit};
@@ -135,6 +136,8 @@ pub struct Verdict {
     pub credit: Option<Credit>,
     /// Where the request stands among those of late, where that was noted.
     pub place: Option<Place>,
+    /// A state of larder that made the request more costly, as a sentence.
+    pub note: Option<Box<str>>,
     /// Why it is so, where the request asks.
     pub explained: Option<Box<str>>,
     /// The operator's rule that was carried out for it, if any was.
@@ -150,17 +153,6 @@ pub struct Kept {
     pub oldest: Moment,
     /// When the first part ends.
     pub first_end: Moment,
-}
-
-/// How the inputs of a request came by their vectors.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct Items {
-    /// From the cache.
-    pub hit: usize,
-    /// With somebody else's call, or with an equal input of the same request.
-    pub collapsed: usize,
-    /// By asking the provider.
-    pub miss: usize,
 }
 
 impl Verdict {
@@ -237,30 +229,6 @@ impl Verdict {
     }
 }
 
-impl Items {
-    /// As the ledger has them.
-    pub fn counted(self) -> Inputs {
-        let Self { hit, collapsed, miss } = self;
-        Inputs { hit: hit as u64, collapsed: collapsed as u64, miss: miss as u64 }
-    }
-
-    /// The value of `x-larder-items`.
-    pub fn header(&self) -> Cow<'static, str> {
-        if *self == (Self { hit: 1, collapsed: 0, miss: 0 }) {
-            return "hit=1, collapsed=0, miss=0".into();
-        }
-        let mut text = String::with_capacity(40);
-        let mut number = itoa::Buffer::new();
-        for (name, count) in
-            [("hit=", self.hit), (", collapsed=", self.collapsed), (", miss=", self.miss)]
-        {
-            text.push_str(name);
-            text.push_str(number.format(count));
-        }
-        text.into()
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -290,11 +258,5 @@ mod tests {
         assert_eq!(verdict.cache_status(), "larder; hit; ttl=9; detail=memory");
         let verdict = Verdict { layer: Layer::Disk, ..verdict };
         assert_eq!(verdict.cache_status(), "larder; hit; ttl=9; detail=disk");
-    }
-
-    #[test]
-    fn items_are_counted_in_one_header() {
-        let items = Items { hit: 24, collapsed: 1, miss: 7 };
-        assert_eq!(items.header(), "hit=24, collapsed=1, miss=7");
     }
 }

@@ -1,6 +1,7 @@
 //! What has ended, given after all where the provider fails (RFC 5861).
 
-use super::embed::{Found, Question, credit, tokens};
+use super::credit::{Unbilled, credit};
+use super::embed::{Found, Question};
 use super::reply::{Content, Items, Manner, Reply, Verdict};
 use super::{Ask, Service};
 
@@ -11,9 +12,11 @@ impl Service {
         let seconds = question.how.directives.stale_seconds(self.stale_if_error)?;
         let ended = |key| self.tiers.memory.get_stale(key, now, seconds);
         let found = question.keys.iter().map(|key| ended(key).and_then(Found::in_memory));
-        let found: Vec<Found> = found.collect::<Option<_>>()?;
+        let mut found: Vec<Option<Found>> = found.collect();
+        self.leave_out_others(ask, question, &mut found);
+        let found: Vec<Found> = found.into_iter().collect::<Option<_>>()?;
         let oldest = found.iter().map(|found| found.stored).min().unwrap_or(now);
-        let credit = Some(credit(ask, &question.request.model, (tokens(found.iter()), 0)));
+        let credit = Some(credit(ask, &question.request.model, &Unbilled::of_hits(found.iter())));
         let vectors = found.into_iter().map(|found| found.vector).collect();
         let body = self.write(ask, (question.how.shape, &question.request), vectors).await.ok()?;
         let items = Items { hit: question.keys.len(), ..Items::default() };

@@ -2,9 +2,11 @@
 //! asks is told so at once, instead of waiting for nothing. After a pause one call is let through to
 //! see; what it brings decides. A provider that answers, with whatever status, is there.
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
+use super::Permit;
 use crate::metrics::IntGauge;
 
 /// How long nobody is let through: at first, and at the most. Each trial in vain doubles it.
@@ -36,6 +38,8 @@ enum State {
 pub(super) struct Admission {
     breaker: Arc<Breaker>,
     trial: bool,
+    /// Whether a failure of the call was counted: its repetitions are no calls of their own.
+    is_counted: AtomicBool,
 }
 
 impl Breaker {
@@ -66,7 +70,7 @@ impl Breaker {
             State::Open { until, .. } => return Err(until - now),
             State::Tried { pause } => return Err(pause),
         };
-        Ok(Admission { breaker: Arc::clone(self), trial })
+        Ok(Admission { breaker: Arc::clone(self), trial, is_counted: AtomicBool::new(false) })
     }
 
     fn set(&self, state: &mut State, next: State) {
@@ -109,8 +113,17 @@ impl Admission {
         }
     }
 
-    /// The provider did not.
+    /// The same for a call whose failure was counted before. A trial decides all the same.
+    pub(super) fn for_repetition(mut self) -> Self {
+        *self.is_counted.get_mut() = !self.trial;
+        self
+    }
+
+    /// The provider did not respond. A call fails once, however often it is repeated.
     pub(super) fn failed(&self, now: Instant) {
+        if self.is_counted.swap(true, Ordering::Relaxed) {
+            return;
+        }
         let most = self.breaker.most;
         let mut state = self.breaker.lock();
         let next = match *state {
@@ -126,6 +139,15 @@ impl Admission {
             }
         };
         self.breaker.set(&mut state, next);
+    }
+}
+
+impl Permit {
+    /// The same for inputs whose call got no response a moment ago. The breaker counts calls, and that one was
+    /// counted.
+    #[must_use]
+    pub fn for_repetition(self) -> Self {
+        Self { admission: self.admission.for_repetition(), ..self }
     }
 }
 

@@ -6,7 +6,7 @@
 //! | --- | --- |
 //! | 1 | version of the layout |
 //! | 1 | how the provider prints its numbers ([`Numbers`]) |
-//! | 1 | flags: 1 = the provider says `prompt_tokens`, 2 = `total_tokens`, 4 = it numbers its items |
+//! | 1 | flags: 1 = the provider says `prompt_tokens`, 2 = `total_tokens`, 4 = it numbers its items, 8 = the tokens are an estimate |
 //! | 1 | zero |
 //! | 4 | tokens that the provider counted for this input |
 //! | 4 | how many numbers follow, or bytes of a vector that is kept verbatim |
@@ -39,6 +39,7 @@ const HEAD: usize = 20;
 const PROMPT_TOKENS: u8 = 1;
 const TOTAL_TOKENS: u8 = 2;
 const NUMBERS_ITEMS: u8 = 4;
+const ESTIMATED: u8 = 8;
 /// Where the lengths of the texts stand.
 const ENVELOPE: usize = 12;
 const ITEM: usize = 14;
@@ -56,7 +57,8 @@ impl Vector {
         let flag = |set: bool, flag: u8| if set { flag } else { 0 };
         let flags = flag(parts.usage.prompt, PROMPT_TOKENS)
             | flag(parts.usage.total, TOTAL_TOKENS)
-            | flag(parts.indexed, NUMBERS_ITEMS);
+            | flag(parts.indexed, NUMBERS_ITEMS)
+            | flag(parts.is_estimate, ESTIMATED);
         let mut lengths = [[0; 2]; 4];
         for (length, text) in lengths.iter_mut().zip(texts) {
             *length = u16::try_from(text.len()).ok()?.to_le_bytes();
@@ -116,6 +118,11 @@ impl Vector {
             total: self.flags() & TOTAL_TOKENS != 0,
             rest: self.text(self.components_end() + before, self.u16_at(USAGE)),
         }
+    }
+
+    /// Whether the tokens are a part of a call's count that was divided by size.
+    pub fn is_estimate(&self) -> bool {
+        self.flags() & ESTIMATED != 0
     }
 
     /// Whether the provider numbers its items.

@@ -60,6 +60,8 @@ pub struct Parts<'a> {
     pub numbers: Numbers,
     /// Tokens that the provider counted for the input.
     pub tokens: u32,
+    /// Whether they are a part of a call's count that was divided by size.
+    pub is_estimate: bool,
     /// How the provider says what it counted.
     pub usage: Usage<'a>,
     /// Whether the provider numbers its items.

@@ -124,6 +124,7 @@ fn vector(number: u32) -> Vector {
         components: &components,
         numbers: Numbers::Shortest,
         tokens: 125,
+        is_estimate: false,
         usage: Usage { prompt: true, total: true, rest: "" },
         indexed: true,
         envelope: r#""object":"list","model":"text-embedding-3-small""#,
@@ -156,7 +157,7 @@ fn memory(criterion: &mut Criterion, sidecar: &Sidecar) {
     let (value, mark) =
         (Arc::clone(vector(0).bytes()), service.tiers.purges.scope("openai", MODEL).mark());
     let account = sidecar.upstream.accounts.of(Operation::Embed, MODEL);
-    let credit = Credit { account, tokens: Spared::default() };
+    let credit = Credit { account, tokens: Spared::default(), estimated: 0 };
     memory.remember(
         &question,
         vec![(key, Arc::clone(&value))],

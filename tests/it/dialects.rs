@@ -12,7 +12,7 @@ use std::sync::Arc;
 
 use http::{Method, StatusCode};
 use larder::dialect::{
-    ALL, Asked, Dialect, EmbedCall, EmbedReply, EmbedShape, Endpoint, Item, Refusal,
+    ALL, Asked, Dialect, EmbedCall, EmbedReply, EmbedShape, Endpoint, Item, Portion, Refusal,
 };
 use larder::error::{Error, Kind};
 use larder::gate::route::endpoint;
@@ -148,23 +148,24 @@ fn written(shape: &dyn EmbedShape, request: &EmbedRequest<'_>, encoding: Encodin
     serde_json::from_slice(&shape.write_call(&call)).unwrap()
 }
 
-/// The vectors of an answer as they would be stored; the first one is charged for all.
+/// The vectors of a response as they would be stored.
 pub(crate) fn vectors(reply: &EmbedReply) -> Vec<Vector> {
-    let tokens = u32::try_from(reply.tokens).unwrap_or(u32::MAX);
-    let pack = |(at, item): (usize, &Item)| {
+    let portions = reply.portions(&vec![1; reply.items.len()]);
+    let pack = |(portion, item): (&Portion<'_>, &Item)| {
         let parts = Parts {
             components: &item.components,
             numbers: item.numbers.unwrap_or(Numbers::Shortest),
-            tokens: if at == 0 { tokens } else { 0 },
-            usage: reply.usage.as_usage(),
+            tokens: portion.tokens,
+            is_estimate: portion.is_estimate,
+            usage: reply.usage.with(&portion.usage),
             indexed: item.indexed,
-            envelope: &reply.envelope,
+            envelope: &portion.envelope,
             item: &item.item,
         };
         let bytes = Arc::clone(Vector::pack(&parts).unwrap().bytes());
         Vector::view(bytes).unwrap()
     };
-    reply.items.iter().enumerate().map(pack).collect()
+    portions.iter().zip(&reply.items).map(pack).collect()
 }
 
 #[test]

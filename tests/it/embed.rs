@@ -90,10 +90,12 @@ async fn callers_of_floats_and_of_base64_share_an_entry_bit_for_bit() {
 }
 
 #[tokio::test]
-async fn the_first_answer_ever_may_be_base64() {
+async fn after_base64_the_first_numbers_are_the_providers_and_from_then_on_both_share() {
     let pair = pair();
     let float = Ask::of(texts("base64", 5));
-    assert!(pair.shares(&float.clone().base64(), &float).await);
+    assert!(!pair.shares(&float.clone().base64(), &float).await, "its printing was not known");
+    assert!(pair.shares(&float, &float.clone().base64()).await);
+    assert!(pair.shares(&Ask::of(["one more"]).base64(), &Ask::of(["one more"])).await);
 }
 
 #[tokio::test]

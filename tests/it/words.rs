@@ -18,10 +18,10 @@ const PRONOUNS: &[&str] = &["whoever", "nobody", "somebody", "anybody", "everybo
 const OPENINGS: &[&str] = &["What", "Who", "Whoever", "Whose", "Which", "How", "Where"];
 
 /// Comment lines in `src` that begin with one of [`OPENINGS`]. Lower it with each change, to 0.
-const OPENINGS_LEFT: usize = 1_053;
+const OPENINGS_LEFT: usize = 1_027;
 
 /// Comment lines in `src` that have one of [`PRONOUNS`], or `who`. Lower it with each change, to 0.
-const PRONOUNS_LEFT: usize = 387;
+const PRONOUNS_LEFT: usize = 381;
 
 /// Members of a dashboard that Grafana shows.
 const SHOWN: &[&str] =

@@ -70,6 +70,7 @@ mod tests {
             numbers: Numbers::Widened,
             components: &[0; 1_536 * NUMBER],
             tokens: 8,
+            is_estimate: false,
             usage: Usage { prompt: true, total: true, rest: "" },
             indexed: true,
             envelope: r#""object":"list","model":"text-embedding-3-small""#,

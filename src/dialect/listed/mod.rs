@@ -11,6 +11,7 @@ use serde_json::value::RawValue;
 pub(super) use write::write;
 
 use super::json::{self, Members};
+use super::portion::count_of;
 use super::reply::{EmbedReply, Item, check, keep, read_vector, write_member};
 use super::usage::UsageText;
 use super::{Asked, Invalid};
@@ -21,6 +22,8 @@ use crate::vector::{Numbers, Usage};
 const VECTORS: char = '\u{1}';
 /// Where the number of tokens stands.
 const TOKENS: char = '\u{2}';
+/// Before and after a count of the vector's own, which is another than the number of tokens, or no whole number.
+pub(super) const COUNT: char = '\u{4}';
 /// Where the texts of the request stand.
 const TEXTS: char = '\u{3}';
 
@@ -198,12 +201,15 @@ impl Rest<'_> {
                 self.write(out, name, value)?;
             }
             out.push('}');
-        } else if self.form.counts.contains(&name) && text != "null" {
-            let count = text.parse().map_err(|_| Invalid("a token count is not an integer"))?;
-            if self.tokens.replace(count).is_some_and(|other| other != count) {
-                return Err(Invalid("its token counts cannot be divided among the inputs"));
+        } else if let Some(count) = count_of(text).filter(|_| self.form.counts.contains(&name)) {
+            let tokens = *self.tokens.get_or_insert(count);
+            if text.parse() == Ok(tokens) {
+                out.push(TOKENS);
+            } else {
+                out.push(COUNT);
+                out.push_str(text);
+                out.push(COUNT);
             }
-            out.push(TOKENS);
         } else {
             json::write_compact(out, text);
         }

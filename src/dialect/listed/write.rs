@@ -2,8 +2,8 @@
 
 use serde_json::value::RawValue;
 
-use super::super::json;
-use super::{Form, TEXTS, TOKENS, VECTORS};
+use super::super::{json, usage};
+use super::{COUNT, Form, TEXTS, TOKENS, VECTORS};
 use crate::request::{EmbedRequest, Input};
 use crate::vector::{Numbers, Vector};
 
@@ -42,9 +42,9 @@ impl Writer<'_> {
     /// Appends a template, with what belongs there in place of its marks.
     fn fill(&self, out: &mut Vec<u8>, template: &str) {
         let columns = template.matches(VECTORS).count();
-        let mut column = 0;
+        let (mut column, mut counts) = (0, 0);
         let mut rest = template;
-        while let Some((before, mark, after)) = split(rest) {
+        while let Some((before, mark, mut after)) = split(rest) {
             out.extend(before.as_bytes());
             match mark {
                 VECTORS => {
@@ -55,11 +55,26 @@ impl Writer<'_> {
                     let tokens = self.vectors.iter().map(|vector| u64::from(vector.tokens()));
                     out.extend(itoa::Buffer::new().format(tokens.sum::<u64>()).as_bytes());
                 }
+                COUNT => {
+                    self.write_count(out, counts);
+                    counts += 1;
+                    after = after.split_once(COUNT).map_or("", |(_, after)| after);
+                }
                 _ => self.write_texts(out),
             }
             rest = after;
         }
         out.extend(rest.as_bytes());
+    }
+
+    /// Appends the sum of the vectors' own counts at the same place.
+    fn write_count(&self, out: &mut Vec<u8>, nth: usize) {
+        let count = |vector: &Vector| {
+            let own = vector.envelope().split(COUNT).nth(2 * nth + 1);
+            own.map_or_else(|| vector.tokens().to_string(), str::to_owned)
+        };
+        let sum = self.vectors.iter().map(count).reduce(|a, b| usage::add(&a, &b).unwrap_or(a));
+        out.extend(sum.unwrap_or_default().as_bytes());
     }
 
     fn write_vectors(&self, out: &mut Vec<u8>, place: (usize, usize)) {
@@ -112,7 +127,7 @@ impl Writer<'_> {
 
 /// What stands before the first mark, the mark, and what stands after it.
 fn split(template: &str) -> Option<(&str, char, &str)> {
-    let at = template.find([VECTORS, TOKENS, TEXTS])?;
+    let at = template.find([VECTORS, TOKENS, TEXTS, COUNT])?;
     let (before, from) = template.split_at_checked(at)?;
     let mut chars = from.chars();
     let mark = chars.next()?;

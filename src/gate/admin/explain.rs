@@ -40,6 +40,7 @@ fn explanation(one: &Explanation) -> Value {
         "model": one.model,
         "outcome": one.outcome,
         "rule": one.rule,
+        "note": one.note,
         "why": one.why(),
         "nearest": one.nearest.as_ref().map(nearest),
     })

@@ -155,6 +155,8 @@ struct Sums {
     batched: u64,
     billed: Tokens,
     tokens_spared: Spared<u64>,
+    /// Tokens spared that are parts of a count which was divided by size.
+    tokens_estimated: u64,
     /// Billed and spared; `None` where no price is known.
     dollars: Option<(f64, f64)>,
     seconds: Spared<f64>,
@@ -170,6 +172,7 @@ impl Sums {
             batched: account.calls_spared_by_batching(),
             billed: account.billed(),
             tokens_spared: account.tokens_spared(),
+            tokens_estimated: account.tokens_estimated(),
             dollars: account.dollars(),
             seconds: account.seconds_spared(),
         }
@@ -192,6 +195,7 @@ impl Sums {
                 output: self.billed.output + other.billed.output,
             },
             tokens_spared: self.tokens_spared.and(other.tokens_spared),
+            tokens_estimated: self.tokens_estimated + other.tokens_estimated,
             dollars: dollars.reduce(|one, other| (one.0 + other.0, one.1 + other.1)),
             seconds: self.seconds.and(other.seconds),
         }
@@ -212,7 +216,11 @@ impl Sums {
             },
             "tokens": {
                 "billed": { "input": self.billed.input, "output": self.billed.output },
-                "avoided": { "hit": tokens_spared.hit, "collapsed": tokens_spared.collapsed },
+                "avoided": {
+                    "hit": tokens_spared.hit,
+                    "collapsed": tokens_spared.collapsed,
+                    "estimated": self.tokens_estimated,
+                },
             },
             "dollars": self.dollars.map(|(billed, spared)| {
                 json!({ "billed": billed, "avoided": spared, "estimated": true })

@@ -141,7 +141,7 @@ impl Service {
         series.operation.saved_by_hit.inc();
         let verdict = Verdict::hit(1, &kept.place, now);
         let tokens = Spared { hit: kept.transcript.tokens, ..Spared::default() };
-        let credit = Some(Credit { account: Arc::clone(&wanted.account), tokens });
+        let credit = Some(Credit { account: Arc::clone(&wanted.account), tokens, estimated: 0 });
         let verdict = Verdict { undivided: true, credit, ..verdict };
         Reply { content: Content::Replayed(Box::new(kept.transcript)), verdict }
     }

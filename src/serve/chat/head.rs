@@ -23,7 +23,11 @@ pub(super) async fn await_head(
     let waited = started.elapsed();
     let (queue, upstream) =
         if follows { (waited, Duration::ZERO) } else { (Duration::ZERO, waited) };
-    let credit = head.status.is_success().then(|| Credit { account, tokens: Spared::default() });
+    let credit = head.status.is_success().then(|| Credit {
+        account,
+        tokens: Spared::default(),
+        estimated: 0,
+    });
     let verdict = Verdict {
         items: Some(items),
         undivided: true,

@@ -57,6 +57,7 @@ impl Table {
             // brought it.
             if let Some(found) =
                 service.tiers.memory.get(&key, &question.how.fresh).and_then(Found::in_memory)
+                && service.fits(&found.vector, original)
             {
                 items.collapsed += 1;
                 let (vector, stored) = (found.vector, found.stored);

@@ -9,7 +9,8 @@ use std::time::Duration;
 
 use claim::Claimed;
 
-use super::embed::{Found, Question, is_even, tokens};
+use super::credit::{Unbilled, tokens};
+use super::embed::{Found, Question, is_even};
 use super::reply::{Content, Items};
 use super::ticket::Joins;
 use super::{Ask, Service};
@@ -121,7 +122,7 @@ impl Table {
             if round == 0 {
                 (self.items, self.led) = (items, asked);
             }
-            if let Some(end) = Driver::beside(driver, self.wait(waits, original)).await {
+            if let Some(end) = Driver::beside(driver, self.wait(service, waits, original)).await {
                 return end;
             }
         }
@@ -131,20 +132,25 @@ impl Table {
     /// `None` where some flights ended without a vector, for reasons that are not this request's.
     async fn wait(
         &mut self,
+        service: &Service,
         waits: Vec<(CacheKey, Follow<Outcome>)>,
         original: &Original,
     ) -> Option<End> {
         let mut is_complete = true;
         for (key, follow) in waits {
             match follow.landed().await {
-                Ok(Outcome::Arrived(arrival)) if self.accepts(&arrival) => self.seat(&key, arrival),
+                Ok(Outcome::Arrived(arrival))
+                    if self.accepts(&arrival) && service.fits(&arrival.vector, original) =>
+                {
+                    self.seat(&key, arrival);
+                }
                 Ok(Outcome::Refused(Refused { answer, only }))
                     if only.is_none_or(|only| only == original.fingerprint()) =>
                 {
                     return Some(End::Refused(answer));
                 }
                 Ok(Outcome::Failed(error)) => return Some(End::Failed(error)),
-                // Also what another replica had from before, and is too old for this request.
+                // Also a vector of another replica that is too old, or one in a form that this request cannot use.
                 Ok(Outcome::Arrived(_) | Outcome::Refused(_)) | Err(_) => is_complete = false,
             }
         }
@@ -200,11 +206,17 @@ impl Table {
         }
     }
 
-    /// The tokens of what was there before, and of what others asked for.
-    pub(super) fn tokens(&self) -> (u64, u64) {
-        let led = self.led.iter().filter_map(|position| self.found.get(*position)?.as_ref());
-        let paid = self.tokens_hit + tokens(led);
-        (self.tokens_hit, tokens(self.found.iter().flatten()).saturating_sub(paid))
+    /// The tokens of cached vectors, and of those that other requests fetched.
+    pub(super) fn unbilled(&self) -> Unbilled {
+        let led = || self.led.iter().filter_map(|position| self.found.get(*position)?.as_ref());
+        let is_estimate = |found: &&Found| found.vector.is_estimate();
+        let paid = self.tokens_hit + tokens(led());
+        let estimated = tokens(self.found.iter().flatten().filter(is_estimate));
+        Unbilled {
+            hit: self.tokens_hit,
+            collapsed: tokens(self.found.iter().flatten()).saturating_sub(paid),
+            estimated: estimated.saturating_sub(tokens(led().filter(is_estimate))),
+        }
     }
 
     /// Tells the trace what all inputs together have.

@@ -20,7 +20,11 @@ fn memory(limit: u64) -> Memory {
 /// To somebody's account.
 fn credit() -> Credit {
     let accounts = Accounts::new("provider", &Metrics::new().expect("fresh"), &Prices::none());
-    Credit { account: accounts.of(Operation::Embed, "model"), tokens: Spared::default() }
+    Credit {
+        account: accounts.of(Operation::Embed, "model"),
+        tokens: Spared::default(),
+        estimated: 0,
+    }
 }
 
 fn key(n: u64) -> CacheKey {

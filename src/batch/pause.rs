@@ -1,0 +1,54 @@
+//! A pause after work in vain, which grows while the work stays in vain.
+
+use std::time::{Duration, Instant};
+
+/// A pause between a shortest and a longest one. Each one in a row is twice as long as the last.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Pause {
+    bounds: (Duration, Duration),
+    until: Option<Instant>,
+    next: Duration,
+}
+
+impl Pause {
+    pub(super) fn between(shortest: Duration, longest: Duration) -> Self {
+        Self { bounds: (shortest, longest), until: None, next: shortest }
+    }
+
+    /// Whether there is none now.
+    pub(super) fn is_over(&self, now: Instant) -> bool {
+        self.until.is_none_or(|until| until <= now)
+    }
+
+    /// Begins one.
+    pub(super) fn begin(&mut self, now: Instant) {
+        self.until = Some(now + self.next);
+        self.next = (self.next * 2).min(self.bounds.1);
+    }
+
+    /// Ends it: the work was not in vain.
+    pub(super) fn end(&mut self) {
+        (self.until, self.next) = (None, self.bounds.0);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_pause_doubles_up_to_the_longest_until_it_is_ended() {
+        let second = Duration::from_secs(1);
+        let (mut pause, now) = (Pause::between(second, 3 * second), Instant::now());
+        assert!(pause.is_over(now));
+        for seconds in [1, 2, 3, 3] {
+            pause.begin(now);
+            let end = now + seconds * second;
+            assert!(!pause.is_over(now + (seconds - 1) * second) && pause.is_over(end));
+        }
+        pause.end();
+        assert!(pause.is_over(now));
+        pause.begin(now);
+        assert!(pause.is_over(now + second));
+    }
+}

@@ -1,0 +1,67 @@
+//! The search for the request that gets a merged call no response: one input may kill the provider's worker, and
+//! all requests of the call would fail with it.
+//!
+//! The call is sent again in halves, level by level, and each half that gets no response is halved again. A
+//! provider that is down answers no part, so the search ends after two levels without any response.
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use futures_util::future::join_all;
+
+use super::Batcher;
+use super::call::{self, Attempt};
+use super::lane::Batch;
+use super::original::Original;
+use super::plan::ClosedBy;
+use super::refused::{self, Failed};
+
+/// Levels that are tried without any response: up to four parts.
+const LEVELS: usize = 2;
+
+/// Sends a call that got no response again, in parts.
+pub(super) async fn seek(batcher: Arc<Batcher>, (failed, original): (Failed, Arc<Original>)) {
+    let has_response = search(&batcher, failed).await;
+    batcher.lessons.change(original.ticket.line, |lesson| {
+        if has_response { lesson.seeking.end() } else { lesson.seeking.begin(Instant::now()) }
+    });
+}
+
+/// Sends the parts; whether any got a response.
+async fn search(batcher: &Arc<Batcher>, failed: Failed) -> bool {
+    let (mut failing, mut has_response) = (vec![failed], false);
+    for level in 0.. {
+        if level >= LEVELS && !has_response {
+            break;
+        }
+        let (open, ended): (Vec<Failed>, Vec<Failed>) =
+            failing.into_iter().partition(|failed| failed.batch.submissions.len() > 1);
+        ended.into_iter().for_each(refused::give_up);
+        if open.is_empty() {
+            return has_response;
+        }
+        let halves = open.into_iter().flat_map(halves);
+        let attempts = join_all(halves.map(|half| attempt(batcher, half))).await;
+        has_response |= attempts.iter().any(Option::is_none);
+        failing = attempts.into_iter().flatten().collect();
+    }
+    failing.into_iter().for_each(refused::give_up);
+    has_response
+}
+
+/// Sends a part. Gives it back if it got no response.
+async fn attempt(batcher: &Arc<Batcher>, batch: Batch) -> Option<Failed> {
+    let attempt = Attempt { body: None, is_repetition: true };
+    let failed = call::attempt_in_turn(batcher, batch, attempt).await.err()?;
+    if failed.is_without_response() || failed.is_unsent() {
+        return Some(*failed);
+    }
+    refused::handle(batcher, *failed);
+    None
+}
+
+fn halves(failed: Failed) -> [Batch; 2] {
+    let mut first = failed.batch.submissions;
+    let second = first.split_off(first.len() / 2);
+    [first, second].map(|half| Batch::apart(half, ClosedBy::Lone))
+}
