@@ -4,6 +4,7 @@ mod admin;
 mod allowlist;
 mod own_key;
 mod scope;
+mod signed_in;
 mod verify;
 
 use bytes::Bytes;

@@ -1,6 +1,11 @@
-//! Which headers belong to one hop, which change no answer, and which no stored answer may carry.
+//! Headers by their meaning: those of one hop, those that change no response, and those that no stored
+//! response may carry.
+
+mod transport;
 
 use http::header::{self, HeaderMap, HeaderName, HeaderValue};
+
+pub use transport::is_harmless;
 
 /// A request that is to be carried out once, by a key of its client's own.
 pub static IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key");
@@ -17,10 +22,6 @@ static HOP_BY_HOP: [HeaderName; 9] = [
     header::TRANSFER_ENCODING,
     header::UPGRADE,
 ];
-
-/// What the names of whole families of such headers begin with.
-const HARMLESS_PREFIXES: &[&str] =
-    &["sec-", "x-b3-", "x-datadog-", "x-fern-", "x-forwarded-", "x-larder-", "x-stainless-"];
 
 /// Answer headers that are as true of a stored answer as they were of the first. All others tell of
 /// one call: its number, its time, its limits.
@@ -63,48 +64,6 @@ const COUNTS: &[&str] = &["num_chars", "num_tokens", "x-compute-characters", "x-
 /// [`strip_hop_by_hop`].
 pub fn is_hop_by_hop(name: &HeaderName) -> bool {
     HOP_BY_HOP.contains(name)
-}
-
-/// Whether a request header changes no answer: transport, telemetry, tracing.
-pub fn is_harmless(name: &HeaderName) -> bool {
-    matches!(
-        name.as_str(),
-        "accept"
-            | "accept-charset"
-            | "accept-encoding"
-            | "accept-language"
-            | "baggage"
-            | "cache-control"
-            | "content-encoding"
-            | "content-length"
-            | "content-type"
-            | "date"
-            | "dnt"
-            | "expect"
-            | "forwarded"
-            | "host"
-            | "newrelic"
-            | "origin"
-            | "pragma"
-            | "priority"
-            | "referer"
-            | "sentry-trace"
-            | "traceparent"
-            | "tracestate"
-            | "uber-trace-id"
-            | "user-agent"
-            | "via"
-            | "x-amzn-trace-id"
-            | "x-client-name"
-            | "x-client-request-id"
-            | "x-cloud-trace-context"
-            | "x-correlation-id"
-            | "x-goog-api-client"
-            | "x-real-ip"
-            | "x-request-id"
-            | "x-server-timeout"
-    ) || is_hop_by_hop(name)
-        || HARMLESS_PREFIXES.iter().any(|prefix| name.as_str().starts_with(prefix))
 }
 
 /// Whether a header says what the message is, or where it goes.
@@ -234,17 +193,6 @@ mod tests {
 
     fn name(name: &str) -> HeaderName {
         name.parse().unwrap()
-    }
-
-    #[test]
-    fn what_is_not_known_to_be_harmless_is_not() {
-        for harmless in ["user-agent", "x-stainless-retry-count", "traceparent", "connection"] {
-            assert!(is_harmless(&name(harmless)), "{harmless}");
-        }
-        for telling in ["authorization", "openai-organization", "openai-beta", "x-api-key", "x-new"]
-        {
-            assert!(!is_harmless(&name(telling)), "{telling}");
-        }
     }
 
     #[test]
