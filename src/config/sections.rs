@@ -98,9 +98,12 @@ section! {
         /// flight may hold that much memory.
         max_transcript: ByteSize = "4MiB",
         /// Scope of cached responses. `credential`: only requests with the same credential. `shared`: all
-        /// clients. `header:NAME`: requests with the same value of that header, which is not forwarded.
-        /// Provider calls always use the credential of their own request.
+        /// clients. `header:NAME`: requests with the same value of that header, which is not forwarded;
+        /// requests without it: only those with the same credential. Provider calls always use the credential
+        /// of their own request.
         scope: Sharers = "credential",
+        /// Refuses requests without the header of `scope = "header:NAME"`: 400 `bad_request`.
+        scope_required: bool = "false",
         /// Names of request headers that do not change a response, besides those that larder knows
         /// (tracing, user agents, SDK telemetry). All other headers are part of the cache key.
         harmless_headers: Vec<String> = "",

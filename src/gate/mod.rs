@@ -150,9 +150,11 @@ impl Proxy {
         self.finish(&recorded, (&voice, reply), exchange)
     }
 
-    /// Why who asks may not, if so.
+    /// The error for a request that may not go on.
     fn refuses(&self, headers: &HeaderMap, path_and_query: &str) -> Option<Error> {
-        self.allowed.as_ref()?.refuses(headers, path_and_query)
+        let allowed = self.allowed.as_ref();
+        let unauthorized = allowed.and_then(|allowed| allowed.refuses(headers, path_and_query));
+        unauthorized.or_else(|| self.service.refuses_scope(headers))
     }
 
     /// Begins to count a request, and to trace it where it is to be.

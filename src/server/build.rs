@@ -86,6 +86,7 @@ pub fn build(config: &Config) -> Result<Built, Failure> {
         negative_ttl: Duration::ZERO,
         harmless: Vec::new(),
         sharers: Sharers::Credential,
+        scope_required: false,
         secret,
         vouching: None,
         checks: Flights::new(&hasher),
@@ -198,6 +199,7 @@ pub(super) fn configure(service: &Service, config: &Config) -> Result<Service, F
         negative_ttl: cache.negative_ttl,
         harmless: harmless.collect::<Result<_, _>>()?,
         sharers: sharers(config)?,
+        scope_required: cache.scope_required,
         drift: Sentinel::new(&config.drift),
         chat,
         ..service.clone()
