@@ -49,7 +49,9 @@ pub use canonical::one_spelling;
 pub use chat::ChatShape;
 pub use reply::{EmbedReply, Item};
 
+use crate::config::words::CachedRoute;
 use crate::error::Error;
+use crate::metrics::Operation;
 use crate::request::{EmbedRequest, Encoding, Input};
 use crate::vector::Vector;
 
@@ -160,6 +162,20 @@ pub enum Endpoint {
     Write(Option<usize>),
     /// Nothing: its requests are passed on as they are.
     Other,
+}
+
+impl Endpoint {
+    /// The operation under which requests of the endpoint are counted. A list of models is no completion,
+    /// although it can be cached in the same way.
+    pub fn operation(self) -> Operation {
+        match self {
+            Self::Embed(_) => Operation::Embed,
+            Self::Chat(shape) if shape.route() == Some(CachedRoute::Models) => Operation::Relay,
+            Self::Chat(_) => Operation::Chat,
+            Self::Read(_) => Operation::Read,
+            Self::Write(_) | Self::Other => Operation::Relay,
+        }
+    }
 }
 
 /// What is particular to one provider.

@@ -46,7 +46,7 @@ pub use current::Current;
 pub use express::Express;
 pub use guard::Guard;
 use log::Recorded;
-use route::{Routes, operation, understood};
+use route::{Routes, understood};
 use write::{Exchange, Voice};
 
 use crate::ceiling::{Ceiling, Room};
@@ -159,7 +159,7 @@ impl Proxy {
 
     /// Begins to count a request, and to trace it where it is to be.
     fn begin(&self, head: &Parts, whose: (&str, Endpoint), received: Instant) -> Exchange<'_> {
-        let metrics = self.metrics(operation(whose.1));
+        let metrics = self.metrics(whose.1.operation());
         let tracer = self.tracer.as_ref();
         let span = tracer.and_then(|tracer| traced::begin(tracer, head, whose, received));
         let in_flight = Held::one(&metrics.in_flight);

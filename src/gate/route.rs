@@ -9,7 +9,6 @@ use http::request::Parts;
 use crate::config::unknown;
 use crate::dialect::Endpoint;
 use crate::headers::is_json;
-use crate::metrics::Operation;
 use crate::upstream::Upstream;
 pub use crate::upstream::endpoint;
 
@@ -62,16 +61,6 @@ impl Routes {
         let end = path.find(['/', '?']).unwrap_or(path.len());
         let (name, rest) = path.split_at(end);
         Some((self.by_name.get(name)?, rest))
-    }
-}
-
-/// Under which name what is asked of an endpoint is counted.
-pub fn operation(endpoint: Endpoint) -> Operation {
-    match endpoint {
-        Endpoint::Embed(_) => Operation::Embed,
-        Endpoint::Chat(_) => Operation::Chat,
-        Endpoint::Read(_) => Operation::Read,
-        Endpoint::Write(_) | Endpoint::Other => Operation::Relay,
     }
 }
 

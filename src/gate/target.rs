@@ -28,6 +28,9 @@ pub(super) fn of<'u>(method: &Method, uri: &'u Uri) -> Result<&'u str, Error> {
     if !target.starts_with('/') {
         return bad("the request target has no path");
     }
+    if !path.is_ascii() {
+        return bad("the path has characters beyond ASCII; percent-encode them (RFC 3986)");
+    }
     if !means_one_thing(path) {
         return bad("the path has dot segments (/../), a backslash, or control characters");
     }

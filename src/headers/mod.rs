@@ -160,8 +160,27 @@ pub fn switch_protocol(headers: &mut HeaderMap, protocol: HeaderValue) {
 /// The headers of a provider's answer as a caller is to see them.
 pub fn to_caller(headers: &mut HeaderMap) {
     strip_hop_by_hop(headers);
+    keep_one_length(headers);
     for name in NOT_ANSWERED {
         headers.remove(*name);
+    }
+}
+
+/// Leaves one `Content-Length` (RFC 9110, section 8.6). A response without a body, such as that to HEAD, may
+/// come with several; hyper writes no head with two. Lengths that contradict each other say nothing.
+fn keep_one_length(headers: &mut HeaderMap) {
+    let values = headers.get_all(header::CONTENT_LENGTH);
+    let mut lengths = values.iter().flat_map(|value| value.as_bytes().split(|byte| *byte == b','));
+    let Some(first) = lengths.next().map(<[u8]>::trim_ascii) else { return };
+    let mut others = lengths.map(<[u8]>::trim_ascii).peekable();
+    if others.peek().is_none() {
+        return;
+    }
+    let is_one = others.all(|other| other == first);
+    let length = HeaderValue::from_bytes(first).ok().filter(|_| is_one);
+    headers.remove(header::CONTENT_LENGTH);
+    if let Some(length) = length {
+        headers.insert(header::CONTENT_LENGTH, length);
     }
 }
 
@@ -203,6 +222,25 @@ mod tests {
         headers.insert(name("x-public"), HeaderValue::from_static("1"));
         strip_hop_by_hop(&mut headers);
         assert_eq!(headers.keys().map(HeaderName::as_str).collect::<Vec<_>>(), ["x-public"]);
+    }
+
+    #[test]
+    fn one_length_is_left_of_several() {
+        for (said, left) in [
+            (&["5", "5"][..], Some("5")),
+            (&["5, 5"], Some("5")),
+            (&["5", "6"], None),
+            (&["5"], Some("5")),
+            (&[], None),
+        ] {
+            let mut headers = HeaderMap::new();
+            for length in said {
+                headers.append(header::CONTENT_LENGTH, HeaderValue::from_static(length));
+            }
+            to_caller(&mut headers);
+            let lengths: Vec<_> = headers.get_all(header::CONTENT_LENGTH).iter().collect();
+            assert_eq!(lengths, left.into_iter().collect::<Vec<_>>(), "{said:?}");
+        }
     }
 
     #[test]

@@ -153,9 +153,8 @@ impl Target {
     /// What a call counts as that passes the request on.
     fn relayed_as(&self) -> Operation {
         match self.endpoint {
-            Endpoint::Chat(_) => Operation::Chat,
-            Endpoint::Read(_) => Operation::Read,
-            Endpoint::Embed(_) | Endpoint::Write(_) | Endpoint::Other => Operation::Relay,
+            Endpoint::Embed(_) => Operation::Relay,
+            other => other.operation(),
         }
     }
 

@@ -94,7 +94,7 @@ impl Upstream {
         Ok(Answer { status: head.status, headers, body, took: Duration::ZERO, call: None })
     }
 
-    fn unread(&self, why: Unread<BoxError>) -> Error {
+    pub(super) fn unread(&self, why: Unread<BoxError>) -> Error {
         let invalid = |what| {
             Error::new(Kind::UpstreamInvalid, format!("the response of {} {what}", self.name))
         };
@@ -118,7 +118,13 @@ impl Upstream {
         let is_asked = matches!(operation, Operation::Chat | Operation::Read);
         let standings = self.standings.as_ref().filter(|_| is_asked);
         let who = standings.map(|standings| standings.who(request.headers(), path_and_query));
-        let result = self.send(permit, request, path_and_query).await;
+        let result = match self.send(permit, request, path_and_query).await {
+            // boxed: cold path
+            Ok((response, traced)) if self.hides_own_key(&response) => {
+                Box::pin(self.in_clear(response)).await.map(|response| (response, traced))
+            }
+            result => result,
+        };
         if let Ok((response, _)) = &result {
             self.note(who.as_ref(), response.status());
         }
@@ -175,6 +181,7 @@ impl Upstream {
             path = credential::without(path_and_query);
         }
         *request.uri_mut() = self.uri(&path)?;
+        let protocols = request.headers().get(header::UPGRADE).cloned();
         // A client's version is its own hop's: the connection's is decided by ALPN.
         *request.version_mut() = Version::HTTP_11;
         let response = timeout(self.settings.first_byte_timeout, self.pools.send(request)).await;
@@ -188,12 +195,16 @@ impl Upstream {
                 if let Some(key) = &self.own_key {
                     key.strike_headers(response.headers_mut());
                 }
+                self.check_switch(protocols.as_ref(), &response)?;
                 Ok(response)
             }
+            // A request body that breaks off says nothing of the provider.
+            Ok(Err(error)) if is_callers(&*error) => {
+                let message = "the request body ended early, or is malformed";
+                Err(Error::new(Kind::BadRequest, message))
+            }
             Ok(Err(error)) => {
-                if !is_callers(&*error) {
-                    admission.failed(Instant::now());
-                }
+                admission.failed(Instant::now());
                 Err(self.unreachable(&*error))
             }
             Err(Elapsed { .. }) => {
@@ -225,7 +236,7 @@ impl Upstream {
         Error { retry_after: Some(left), ..error }
     }
 
-    fn late(&self, what: &str, setting: &str, limit: Duration) -> Error {
+    pub(super) fn late(&self, what: &str, setting: &str, limit: Duration) -> Error {
         let message = format!("no {what} from {} within {limit:?} ({setting})", self.name);
         Error::new(Kind::UpstreamTimeout, message)
     }

@@ -25,6 +25,7 @@ mod disk;
 mod doctor;
 mod drift;
 mod eager;
+mod edges;
 mod embed;
 mod entries;
 mod env;
