@@ -201,6 +201,12 @@ pub trait Dialect: Sync + std::fmt::Debug {
         BEARER
     }
 
+    /// The headers and query parameters in which the provider takes a credential. Credentials in other
+    /// places are meant for another provider, and are not sent.
+    fn credentials(&self) -> &'static [&'static str] {
+        &["authorization"]
+    }
+
     /// Where it can be asked whether the provider knows the credential of a request, by path and query
     /// below the base URL; `None` where there is nothing that only those see whom it knows.
     fn check_path(&self, path_and_query: &str) -> Option<String> {

@@ -57,8 +57,8 @@ fn has_steps(path: &[u8]) -> bool {
     names.flatten().any(|name| matches!(name, b"." | b".."))
 }
 
-/// A path with its escapes read; nothing if one of them is none.
-fn decoded(path: &[u8]) -> Option<Vec<u8>> {
+/// A path with its escapes decoded; `None` if one of them is malformed.
+pub(super) fn decoded(path: &[u8]) -> Option<Vec<u8>> {
     let mut out = Vec::with_capacity(path.len());
     let mut rest = path;
     while let Some((first, after)) = rest.split_first() {

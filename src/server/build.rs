@@ -19,7 +19,7 @@ use crate::credential;
 use crate::dialect;
 use crate::flight::Flights;
 use crate::gate::route::Routes;
-use crate::gate::{Allowed, Proxy, Recent};
+use crate::gate::{Allowed, Pages, Proxy, Recent};
 use crate::headers::is_of_message;
 use crate::ledger::Ledger;
 use crate::metrics::{self, Metrics, Operation};
@@ -98,7 +98,6 @@ pub fn build(config: &Config) -> Result<Built, Failure> {
     };
     let service = Arc::new(configure(&service, config)?);
     let (upstreams, bodies) = (upstreams.collect(), bodies(&config.server));
-    let tracer = tracer(config, &metrics);
     Ok(Built {
         service,
         upstreams,
@@ -106,7 +105,7 @@ pub fn build(config: &Config) -> Result<Built, Failure> {
         answers,
         ledger,
         recent: Arc::default(),
-        tracer,
+        tracer: tracer(config, &metrics),
         metrics,
         tasks,
         recordings: None,
@@ -236,6 +235,7 @@ pub(super) fn proxy(config: &Config, built: &Built) -> Result<Proxy, Failure> {
     Ok(Proxy {
         allowed: allowlist.then(allowed),
         service: Arc::clone(&built.service),
+        pages: Pages::new(config, built.upstreams.values().any(|one| one.has_own_key())),
         routes: Routes::new(built.upstreams.clone(), Arc::clone(default)),
         rules: Arc::new(Rules::new(&config.rules, &built.upstreams, &built.metrics)),
         settings: config.server.clone(),

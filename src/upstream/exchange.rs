@@ -1,6 +1,5 @@
 //! Calls: what goes to a provider and what comes back, within bounds and deadlines.
 
-use std::borrow::Cow;
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
@@ -175,11 +174,13 @@ impl Upstream {
         mut request: Request<RequestBody>,
         path_and_query: &str,
     ) -> Result<Response<Arriving>, Error> {
-        let mut path = Cow::Borrowed(path_and_query);
-        if let Some(key) = &self.own_key {
-            key.put(self.dialect, path_and_query, request.headers_mut());
-            path = credential::without(path_and_query);
-        }
+        let path = match &self.own_key {
+            Some(key) => {
+                key.put(self.dialect, path_and_query, request.headers_mut());
+                credential::without(path_and_query)
+            }
+            None => self.withhold(&mut request, path_and_query)?,
+        };
         *request.uri_mut() = self.uri(&path)?;
         let protocols = request.headers().get(header::UPGRADE).cloned();
         // A client's version is its own hop's: the connection's is decided by ALPN.

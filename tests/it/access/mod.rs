@@ -2,7 +2,9 @@
 
 mod admin;
 mod allowlist;
+mod misrouted;
 mod own_key;
+mod pages;
 mod scope;
 mod signed_in;
 mod verify;
