@@ -28,12 +28,34 @@ pub fn is_header(name: &HeaderName) -> bool {
 
 /// A path and query without the credentials in it.
 pub fn without(path_and_query: &str) -> Cow<'_, str> {
+    filtered(path_and_query, is_parameter)
+}
+
+/// A path and query without some parameters.
+fn filtered(path_and_query: &str, is_unwanted: impl Fn(&str) -> bool) -> Cow<'_, str> {
     let Some((path, query)) = path_and_query.split_once('?') else { return path_and_query.into() };
-    if !query.split('&').any(is_parameter) {
+    if !query.split('&').any(&is_unwanted) {
         return path_and_query.into();
     }
-    let rest: Vec<&str> = query.split('&').filter(|parameter| !is_parameter(parameter)).collect();
+    let rest: Vec<&str> = query.split('&').filter(|parameter| !is_unwanted(parameter)).collect();
     if rest.is_empty() { path.into() } else { format!("{path}?{}", rest.join("&")).into() }
+}
+
+/// Removes the credentials that a provider does not take from a request's headers, and returns the path
+/// and query without those in the query. The flag says whether there were any.
+pub fn withhold<'p>(
+    headers: &mut HeaderMap,
+    path_and_query: &'p str,
+    takes: impl Fn(&str) -> bool,
+) -> (Cow<'p, str>, bool) {
+    let mut withheld = false;
+    for name in HEADERS.iter().filter(|name| !takes(name.as_str())) {
+        withheld |= headers.remove(name).is_some();
+    }
+    let is_other = |parameter: &str| is_parameter(parameter) && !takes(name_of(parameter));
+    let path = filtered(path_and_query, is_other);
+    withheld |= path.len() < path_and_query.len();
+    (path, withheld)
 }
 
 /// What tells who asks from all others: nobody can tell a credential from it.
@@ -78,7 +100,11 @@ fn parameters(path_and_query: &str) -> impl Iterator<Item = &str> {
 }
 
 fn is_parameter(parameter: &str) -> bool {
-    PARAMETERS.contains(&parameter.split('=').next().unwrap_or_default())
+    PARAMETERS.contains(&name_of(parameter))
+}
+
+fn name_of(parameter: &str) -> &str {
+    parameter.split('=').next().unwrap_or_default()
 }
 
 /// Where a word such as a credential stands first in bytes; nowhere if it is empty.
@@ -103,6 +129,19 @@ mod tests {
         ] {
             assert_eq!(without(whole), rest);
         }
+    }
+
+    #[test]
+    fn credentials_of_other_providers_are_withheld() {
+        let mut headers = HeaderMap::new();
+        for name in ["authorization", "x-api-key", "x-other"] {
+            headers.insert(name, HeaderValue::from_static("k"));
+        }
+        let takes = |name: &str| ["authorization", "key"].contains(&name);
+        let (path, withheld) = withhold(&mut headers, "/x?key=k&api_key=k&y=1", takes);
+        assert_eq!((&*path, withheld), ("/x?key=k&y=1", true));
+        assert!(!headers.contains_key("x-api-key") && headers.len() == 2);
+        assert_eq!(withhold(&mut headers, "/x?key=k", takes), (Cow::Borrowed("/x?key=k"), false));
     }
 
     #[test]

@@ -17,6 +17,10 @@ pub enum Kind {
     BadRequest,
     /// The caller shows no key that larder lets in.
     Unauthorized,
+    /// The request comes from a web page that may not send it.
+    ForbiddenOrigin,
+    /// The path begins with the name of a provider that is not configured, or nearly with a name.
+    UnknownProvider,
     /// The body is larger than larder reads.
     BodyTooLarge,
     /// The path and the query are longer than larder takes.
@@ -49,6 +53,8 @@ impl Kind {
         match self {
             Self::BadRequest => "bad_request",
             Self::Unauthorized => "unauthorized",
+            Self::ForbiddenOrigin => "forbidden_origin",
+            Self::UnknownProvider => "unknown_provider",
             Self::BodyTooLarge => "body_too_large",
             Self::UriTooLong => "uri_too_long",
             Self::RequestTimeout => "request_timeout",
@@ -75,6 +81,8 @@ impl Kind {
             | Self::Overloaded => true,
             Self::BadRequest
             | Self::Unauthorized
+            | Self::ForbiddenOrigin
+            | Self::UnknownProvider
             | Self::BodyTooLarge
             | Self::UriTooLong
             | Self::RequestTimeout
@@ -89,10 +97,11 @@ impl Kind {
         match self {
             Self::BadRequest => StatusCode::BAD_REQUEST,
             Self::Unauthorized => StatusCode::UNAUTHORIZED,
+            Self::ForbiddenOrigin => StatusCode::FORBIDDEN,
             Self::BodyTooLarge => StatusCode::PAYLOAD_TOO_LARGE,
             Self::UriTooLong => StatusCode::URI_TOO_LONG,
             // Not one that SDKs try again: nothing will have changed.
-            Self::NotRecorded => StatusCode::NOT_FOUND,
+            Self::NotRecorded | Self::UnknownProvider => StatusCode::NOT_FOUND,
             Self::RequestTimeout => StatusCode::REQUEST_TIMEOUT,
             Self::Internal => StatusCode::INTERNAL_SERVER_ERROR,
             Self::RateLimited => StatusCode::TOO_MANY_REQUESTS,

@@ -5,6 +5,7 @@ use super::built_in::DIALECTS;
 use super::listening;
 use super::private_file;
 use super::read::{Problem, nearest, unknown_value};
+use super::sharers::Sharers;
 use super::units::is_loopback;
 use super::words::{Auth, Mode};
 use super::{Config, Provider};
@@ -25,6 +26,10 @@ impl Config {
         if self.server.mode != Mode::Live && self.server.recordings.is_empty() {
             let message = "is missing: record and replay need it (--recordings)";
             wrong("server.recordings".to_owned(), message.to_owned());
+        }
+        if self.cache.scope_required && !matches!(self.cache.scope, Sharers::Header(_)) {
+            let message = "needs a header: set cache.scope = \"header:NAME\"";
+            wrong("cache.scope_required".to_owned(), message.to_owned());
         }
         self.check_bounds(&mut wrong);
         self.check_access(&mut wrong);

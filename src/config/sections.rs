@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use super::keys::{KeyFile, KeyVariable};
 use super::models::ModelRules;
+use super::origin::Origin;
 use super::pem_file::PemFile;
 use super::read::{Key, Reader, Section, Table, section};
 use super::sharers::Sharers;
@@ -29,6 +30,10 @@ section! {
         tls_key: PemFile = "",
         /// Address of the status page, metrics, health and admin API. Port 0 picks a free port.
         admin_listen: SocketAddr = "127.0.0.1:5274",
+        /// Origins of web pages that may send requests, such as `https://app.example`. larder answers their
+        /// preflights and sends them CORS headers. If larder holds a provider's key, requests of other pages get
+        /// 403, and on loopback requests for other host names too.
+        allowed_origins: Vec<Origin> = "",
         /// Bearer token for the admin listener, except for `/healthz` and `/readyz`. Empty: no token; the
         /// listener must then be on loopback, and refuses requests for other host names.
         admin_token: Secret = "",
@@ -99,9 +104,12 @@ section! {
         /// flight may hold that much memory.
         max_transcript: ByteSize = "4MiB",
         /// Scope of cached responses. `credential`: only requests with the same credential. `shared`: all
-        /// clients. `header:NAME`: requests with the same value of that header, which is not forwarded.
-        /// Provider calls always use the credential of their own request.
+        /// clients. `header:NAME`: requests with the same value of that header, which is not forwarded;
+        /// requests without it: only those with the same credential. Provider calls always use the credential
+        /// of their own request.
         scope: Sharers = "credential",
+        /// Refuses requests without the header of `scope = "header:NAME"`: 400 `bad_request`.
+        scope_required: bool = "false",
         /// Names of request headers that do not change a response, besides those that larder knows
         /// (tracing, user agents, SDK telemetry). All other headers are part of the cache key.
         harmless_headers: Vec<String> = "",
@@ -182,6 +190,10 @@ section! {
         /// loopback it needs `access.auth = "allowlist"`. Empty: the client's credential is forwarded. The
         /// key is removed from provider responses; WebSocket traffic is not scanned.
         api_key_env: KeyVariable = "",
+        /// Headers and query parameters in which the provider takes a credential, besides those of its dialect:
+        /// `authorization`, and for some dialects `x-api-key`, `api-key`, `x-goog-api-key`. A credential in
+        /// another place is meant for another provider, and is not forwarded.
+        credentials_in: Vec<String> = "",
         /// PEM file of root certificates to trust besides the platform's. Empty: the platform's only.
         ca_file: String = "",
         /// Maximum number of calls in flight. Over HTTP/1.1, each has its own connection.

@@ -12,7 +12,7 @@ pub enum Sharers {
     Credential,
     /// Everybody.
     Everybody,
-    /// Who sends the same value of a header; those who send none share among themselves.
+    /// Requests with the same value of a header; without it, requests with the same credential.
     Header(HeaderName),
 }
 

@@ -24,6 +24,10 @@ impl Dialect for Anthropic {
         if bearer { BEARER } else { (HeaderName::from_static("x-api-key"), "") }
     }
 
+    fn credentials(&self) -> &'static [&'static str] {
+        &["authorization", "x-api-key"]
+    }
+
     fn write_error(&self, _path: &str, error: &Error) -> Vec<u8> {
         let kind = match error.kind {
             Kind::BadRequest | Kind::UriTooLong => "invalid_request_error",
@@ -32,7 +36,8 @@ impl Dialect for Anthropic {
             Kind::Overloaded | Kind::CircuitOpen => "overloaded_error",
             Kind::RateLimited => "rate_limit_error",
             Kind::RequestTimeout | Kind::UpstreamTimeout | Kind::NotCached => "timeout_error",
-            Kind::NotRecorded => "not_found_error",
+            Kind::NotRecorded | Kind::UnknownProvider => "not_found_error",
+            Kind::ForbiddenOrigin => "permission_error",
             Kind::UpstreamUnreachable | Kind::UpstreamInvalid | Kind::Internal => "api_error",
         };
         let error = serde_json::json!({ "type": kind, "message": error.message });

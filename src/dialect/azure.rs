@@ -24,6 +24,10 @@ impl Dialect for Azure {
         (HeaderName::from_static("api-key"), "")
     }
 
+    fn credentials(&self) -> &'static [&'static str] {
+        &["api-key", "authorization", "ocp-apim-subscription-key"]
+    }
+
     fn embed(&self, method: &Method, path: &str) -> Option<&'static dyn EmbedShape> {
         match path {
             "/openai/v1/embeddings" | "/embeddings" if method == Method::POST => {

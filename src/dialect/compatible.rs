@@ -14,9 +14,20 @@ pub(super) struct Compatible {
     pub(super) embeddings: &'static Shape,
 }
 
+/// Those that answer Anthropic's `/messages` too, whose SDK sends its key in `x-api-key`.
+const LIKE_ANTHROPIC: &[&str] =
+    &["deepseek", "fireworks", "llamacpp", "lmstudio", "openrouter", "vllm"];
+
 impl Dialect for Compatible {
     fn name(&self) -> &'static str {
         self.name
+    }
+
+    fn credentials(&self) -> &'static [&'static str] {
+        if LIKE_ANTHROPIC.contains(&self.name) {
+            return &["authorization", "x-api-key"];
+        }
+        &["authorization"]
     }
 
     fn embed(&self, method: &Method, path: &str) -> Option<&'static dyn EmbedShape> {

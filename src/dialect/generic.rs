@@ -29,4 +29,18 @@ impl Dialect for Generic {
         }
         (HeaderName::from_static("api-key"), "")
     }
+
+    /// A store of any kind: all of them.
+    fn credentials(&self) -> &'static [&'static str] {
+        &[
+            "access_token",
+            "api-key",
+            "api_key",
+            "authorization",
+            "key",
+            "ocp-apim-subscription-key",
+            "x-api-key",
+            "x-goog-api-key",
+        ]
+    }
 }

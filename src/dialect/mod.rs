@@ -51,7 +51,9 @@ pub use chat::ChatShape;
 pub use portion::Portion;
 pub use reply::{EmbedReply, Item};
 
+use crate::config::words::CachedRoute;
 use crate::error::Error;
+use crate::metrics::Operation;
 use crate::request::{EmbedRequest, Encoding, Input};
 use crate::vector::Vector;
 
@@ -164,6 +166,20 @@ pub enum Endpoint {
     Other,
 }
 
+impl Endpoint {
+    /// The operation under which requests of the endpoint are counted. A list of models is no completion,
+    /// although it can be cached in the same way.
+    pub fn operation(self) -> Operation {
+        match self {
+            Self::Embed(_) => Operation::Embed,
+            Self::Chat(shape) if shape.route() == Some(CachedRoute::Models) => Operation::Relay,
+            Self::Chat(_) => Operation::Chat,
+            Self::Read(_) => Operation::Read,
+            Self::Write(_) | Self::Other => Operation::Relay,
+        }
+    }
+}
+
 /// What is particular to one provider.
 pub trait Dialect: Sync + std::fmt::Debug {
     /// Its name in the configuration.
@@ -185,6 +201,12 @@ pub trait Dialect: Sync + std::fmt::Debug {
     /// request's path and headers.
     fn credential(&self, _path: &str, _headers: &HeaderMap) -> (HeaderName, &'static str) {
         BEARER
+    }
+
+    /// The headers and query parameters in which the provider takes a credential. Credentials in other
+    /// places are meant for another provider, and are not sent.
+    fn credentials(&self) -> &'static [&'static str] {
+        &["authorization"]
     }
 
     /// Where it can be asked whether the provider knows the credential of a request, by path and query

@@ -65,6 +65,10 @@ impl Dialect for Ollama {
         "ollama"
     }
 
+    fn credentials(&self) -> &'static [&'static str] {
+        &["authorization", "x-api-key"]
+    }
+
     fn embed(&self, method: &Method, path: &str) -> Option<&'static dyn EmbedShape> {
         match (method, path) {
             (&Method::POST, "/api/embed") => Some(&EMBED),

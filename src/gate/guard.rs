@@ -3,12 +3,12 @@
 
 use std::net::SocketAddr;
 
-use http::uri::Authority;
 use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, header};
 
 use super::admin::text;
 use super::body::Body;
-use crate::config::units::{Secret, is_loopback};
+use super::origin::{asked_for, is_foreign, is_of_this_machine};
+use crate::config::units::Secret;
 use crate::key::Digest;
 
 /// What an administrator has to show.
@@ -47,33 +47,19 @@ impl Guard {
         }
     }
 
-    /// Whether the request is for this machine by a name that nobody else can give to it: a page whose
-    /// own name leads here (DNS rebinding) asks for that name.
+    /// Whether the request is for this machine by a name that no page can have (DNS rebinding).
     fn is_own_name<B>(&self, request: &Request<B>) -> bool {
-        let named = request.headers().get(header::HOST).and_then(|host| host.to_str().ok());
-        let named = named.and_then(|host| host.parse().ok());
-        let authority: Option<Authority> = request.uri().authority().cloned().or(named);
-        let Some(authority) = authority else { return false };
-        let host = authority.host();
-        if host.eq_ignore_ascii_case("localhost") {
-            return true;
-        }
-        let host = host.trim_start_matches('[').trim_end_matches(']');
-        host.parse().is_ok_and(|ip| is_loopback(ip) || ip == self.bound.ip())
+        let host = asked_for(request.uri(), request.headers());
+        host.is_some_and(|host| is_of_this_machine(&host, self.bound.ip()))
     }
 }
 
 /// Whether a browser sends it for a page from elsewhere, that is to change something. It sends such
 /// requests without asking, and keeps only the answer from the page.
 fn is_for_another_page<B>(request: &Request<B>) -> bool {
-    if matches!(*request.method(), Method::GET | Method::HEAD) {
-        return false;
-    }
-    let text = |name| request.headers().get(name).map(HeaderValue::as_bytes);
-    let is_foreign =
-        text("sec-fetch-site").is_some_and(|site| site != b"same-origin" && site != b"none");
-    let own = text("host").map(|host| [b"http://", host].concat());
-    is_foreign || text("origin").is_some_and(|origin| Some(origin) != own.as_deref())
+    let host = asked_for(request.uri(), request.headers());
+    !matches!(*request.method(), Method::GET | Method::HEAD)
+        && is_foreign(request.headers(), host.as_ref())
 }
 
 /// Whether headers show a token. Digests are compared, in the same time wherever they differ.

@@ -6,7 +6,6 @@ use std::sync::Arc;
 use http::{HeaderMap, Response};
 
 use super::admin::{CacheResult, Event, Subject, milliseconds};
-use super::route::operation;
 use super::write::{self, Exchange, Voice};
 use super::{Body, Proxy};
 use crate::ledger::OTHER;
@@ -61,7 +60,8 @@ impl Proxy {
         };
         let received = exchange.received;
         let response = write::respond(voice, reply, exchange);
-        let (status, operation) = (response.status().as_u16(), operation(recorded.target.endpoint));
+        let (status, operation) =
+            (response.status().as_u16(), recorded.target.endpoint.operation());
         let code = error.as_ref().map(|error| error.kind.code());
         let event = Event::of(subject, operation, (status, code), (cache, received));
         let provider = recorded.target.upstream.name.as_str();

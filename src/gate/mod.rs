@@ -1,7 +1,9 @@
 //! Where a client's bytes become a request, and a reply becomes bytes.
 
 mod admin;
+mod admit;
 mod allowed;
+mod asking;
 mod body;
 mod client;
 pub mod connection;
@@ -11,6 +13,8 @@ mod express;
 mod guard;
 mod log;
 mod meter;
+mod origin;
+mod pages;
 mod pulse;
 mod recorded;
 pub mod route;
@@ -26,37 +30,36 @@ mod unread;
 mod watched;
 mod write;
 
-use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Instant;
 
 use bytes::Bytes;
 use http::request::Parts;
-use http::{HeaderMap, HeaderValue, Request, Response, header};
+use http::{Request, Response};
 use http_body_util::BodyExt;
 use hyper::body::Incoming;
 use tokio_util::task::TaskTracker;
 
 pub use admin::{Admin, History, Recent, Reload};
+use admit::Way;
 pub use allowed::Allowed;
 pub use body::Body;
 use client::{Leaving, count_retry};
-use contain::contain;
 pub use current::Current;
 pub use express::Express;
 pub use guard::Guard;
 use log::Recorded;
-use route::{Routes, operation, understood};
+pub use pages::{Entrance, Pages};
+use route::{Routes, understood};
 use write::{Exchange, Voice};
 
 use crate::ceiling::{Ceiling, Room};
 use crate::config::Server;
 use crate::dialect::Endpoint;
-use crate::error::{Error, Kind};
-use crate::headers::strip_named;
+use crate::error::Error;
 use crate::metrics::{Held, IntCounter, Operation, OperationMetrics};
 use crate::recording::Recordings;
-use crate::serve::reply::{Content, Manner, Reply, Verdict};
+use crate::serve::reply::{Content, Reply, Verdict};
 use crate::serve::{Ask, Passing, Rules, Service, Target};
 use crate::trace::{Spanning, Tracer};
 
@@ -67,6 +70,8 @@ pub struct Proxy {
     pub service: Arc<Service>,
     /// Who may ask, where that is not everybody.
     pub allowed: Option<Allowed>,
+    /// The web pages that may send requests.
+    pub pages: Pages,
     /// From paths to providers.
     pub routes: Routes,
     /// What becomes of some requests for models' words.
@@ -101,16 +106,19 @@ pub struct Proxy {
 
 impl Proxy {
     /// One exchange, from a request's head to its answer's.
-    pub async fn exchange(self: Arc<Self>, mut request: Request<Incoming>) -> Response<Body> {
+    pub async fn exchange(
+        self: Arc<Self>,
+        mut request: Request<Incoming>,
+        entrance: Entrance,
+    ) -> Response<Body> {
         let received = Instant::now();
         let tunnel = tunnel::asked(&mut request);
         let (mut head, body) = request.into_parts();
-        let path_and_query = match target::of(&head.method, &head.uri) {
+        let path_and_query = match self.enter(&head.uri, (&head.method, &head.headers)) {
             Ok(path_and_query) => path_and_query,
-            Err(error) => return self.refused(&error),
+            Err(response) => return *response,
         };
-        let (upstream, rest) = self.routes.find(path_and_query);
-        let refused = self.refuses(&head.headers, path_and_query);
+        let Way { upstream, rest, refused } = self.admit(&head, path_and_query, entrance);
         let endpoint = understood(upstream, &head, rest);
         let mut exchange = self.begin(&head, (&upstream.name, endpoint), received);
         let (metrics, trace) = (exchange.metrics, exchange.span.as_ref().map(Spanning::share));
@@ -125,8 +133,7 @@ impl Proxy {
         count_retry(metrics, &head.headers);
         let leaving = Leaving::of(metrics);
         let mut headers = std::mem::take(&mut head.headers);
-        strip_named(&mut headers); // what no provider sees is no part of what is asked
-        let group = self.service.group(&mut headers);
+        let group = self.strip(&mut headers, exchange.page.is_some());
         let mut ask = Ask { target, headers, group, body: Bytes::new(), rule: None, taping: None };
         let mut reply = match (&self.recordings, self.unread(&ask, path_and_query, &body)) {
             (Some(recordings), _) => {
@@ -150,27 +157,14 @@ impl Proxy {
         self.finish(&recorded, (&voice, reply), exchange)
     }
 
-    /// Why who asks may not, if so.
-    fn refuses(&self, headers: &HeaderMap, path_and_query: &str) -> Option<Error> {
-        self.allowed.as_ref()?.refuses(headers, path_and_query)
-    }
-
     /// Begins to count a request, and to trace it where it is to be.
     fn begin(&self, head: &Parts, whose: (&str, Endpoint), received: Instant) -> Exchange<'_> {
-        let metrics = self.metrics(operation(whose.1));
+        let metrics = self.metrics(whose.1.operation());
         let tracer = self.tracer.as_ref();
         let span = tracer.and_then(|tracer| traced::begin(tracer, head, whose, received));
         let in_flight = Held::one(&metrics.in_flight);
-        Exchange { metrics, received, in_flight, span, tape: None }
-    }
-
-    /// The answer to a request that has no place here, and the last of its connection.
-    fn refused(&self, error: &Error) -> Response<Body> {
-        let voice = Voice(self.routes.find("/").0.dialect, "/");
-        let mut response = write::failed(&voice, error);
-        let close = HeaderValue::from_static("close");
-        response.headers_mut().insert(header::CONNECTION, close);
-        response
+        let page = self.pages.listed(&head.headers);
+        Exchange { metrics, received, in_flight, span, tape: None, page }
     }
 
     /// Answers a request whose body has to be known. By reference: what is passed by value takes
@@ -214,75 +208,6 @@ impl Proxy {
         }
         // Boxed, since few requests are asked twice.
         Box::pin(self.ask_others(ask, (&raw, is_readable), reply)).await
-    }
-
-    /// A large answer with the room it takes until the client has it. What others hold too is in the
-    /// cache, and counted there.
-    fn weighed(&self, mut reply: Reply) -> Reply {
-        const LARGE: usize = 64 << 10;
-        if let Content::Written(body, _) = &mut reply.content
-            && body.len() > LARGE
-            && body.is_unique()
-        {
-            let mut room = self.answers.room();
-            if let Err(error) = room.hold(body.len()) {
-                return failed(error);
-            }
-            *body = room.around(std::mem::take(body));
-        }
-        reply
-    }
-
-    /// Answers a request for one provider.
-    async fn ask_one(&self, ask: &Ask, (raw, is_readable): (&Bytes, bool)) -> Reply {
-        let mut reason = "unreadable";
-        if is_readable {
-            match self.declined(ask) {
-                Some(declined) => reason = declined,
-                None => match contain(self.service.answer(ask)).await {
-                    Some(Ok(reply)) => return reply,
-                    Some(Err(other)) => reason = other,
-                    None => return self.broken(),
-                },
-            }
-        }
-        self.pass(ask, Passing::Whole(raw.clone()), reason).await
-    }
-
-    /// Asks where a failing provider's requests are to go instead. What comes from there is that
-    /// provider's, and is kept as such; where none does better, the first failure is the answer.
-    async fn ask_others(&self, ask: &mut Ask, body: (&Bytes, bool), failure: Reply) -> Reply {
-        let failing = Arc::clone(&ask.target.upstream);
-        let path_and_query = ask.target.path_and_query.clone();
-        for upstream in self.routes.fallbacks(&failing) {
-            failing.metrics.fallbacks.inc();
-            ask.target.upstream = Arc::clone(upstream);
-            upstream.below_base(&path_and_query).clone_into(&mut ask.target.path_and_query);
-            let mut reply = self.ask_one(ask, body).await;
-            if !reply.is_providers_failure() {
-                reply.verdict.manner = Manner::Fallback;
-                return reply;
-            }
-        }
-        failure
-    }
-
-    /// Passes a request on as it is. Boxed, since the state of a relay would be moved about with that of
-    /// every hit.
-    fn pass<'a>(
-        &'a self,
-        ask: &'a Ask,
-        body: Passing,
-        reason: &'static str,
-    ) -> Pin<Box<dyn Future<Output = Reply> + Send + 'a>> {
-        Box::pin(self.service.pass(ask, body, reason))
-    }
-
-    /// The answer to a request that larder could not cope with.
-    fn broken(&self) -> Reply {
-        self.panics.inc();
-        let error = Error::new(Kind::Internal, "internal error in larder: its log has the cause");
-        failed(error)
     }
 
     fn metrics(&self, operation: Operation) -> &Arc<OperationMetrics> {

@@ -1,4 +1,4 @@
-//! From a path to whom it is meant for. Nothing else of a request chooses the provider.
+//! The provider of a path. Nothing else of a request chooses the provider.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -6,10 +6,11 @@ use std::sync::Arc;
 use http::header;
 use http::request::Parts;
 
-use crate::config::unknown;
+use super::target::decoded;
+use crate::config::{is_api_path, meant_provider, unknown};
 use crate::dialect::Endpoint;
+use crate::error::{Error, Kind};
 use crate::headers::is_json;
-use crate::metrics::Operation;
 use crate::upstream::Upstream;
 pub use crate::upstream::endpoint;
 
@@ -40,11 +41,47 @@ impl Routes {
         })
     }
 
-    /// The provider of a path, and the path below the provider's base URL.
-    pub fn find<'p>(&self, path_and_query: &'p str) -> (&Arc<Upstream>, &'p str) {
-        let (upstream, rest) =
-            self.named(path_and_query).unwrap_or((&self.default, path_and_query));
-        (upstream, upstream.below_base(rest))
+    /// The provider of a path, and the path below the provider's base URL. An error is for a path that
+    /// begins nearly with a provider's name, or with the name of one that is not configured: it must not
+    /// reach the default provider with a credential of another one.
+    pub fn find<'p>(
+        &self,
+        path_and_query: &'p str,
+    ) -> Result<(&Arc<Upstream>, &'p str), Stray<'_>> {
+        if let Some((upstream, rest)) = self.named(path_and_query) {
+            return Ok((upstream, upstream.below_base(rest)));
+        }
+        let rest = self.default.below_base(path_and_query);
+        let is_below = rest.len() < path_and_query.len();
+        let stray = if is_below { None } else { self.stray(path_and_query) };
+        stray.map_or(Ok((&self.default, rest)), Err)
+    }
+
+    /// The provider of every path without a name.
+    pub fn default(&self) -> &Arc<Upstream> {
+        &self.default
+    }
+
+    /// The error for a path whose first segment is meant as a provider's name.
+    fn stray(&self, path_and_query: &str) -> Option<Stray<'_>> {
+        let path = path_and_query.split('?').next().unwrap_or_default();
+        let segment = path.split('/').find(|segment| !segment.is_empty())?;
+        if is_api_path(segment) {
+            return None;
+        }
+        let decoded =
+            decoded(segment.as_bytes()).and_then(|bytes| String::from_utf8(bytes).ok())?;
+        let names: Vec<&str> = self.by_name.keys().map(String::as_str).collect();
+        let name = meant_provider(&decoded, &names)?;
+        let near = self.by_name.get(name);
+        let message = match near {
+            Some(_) => format!("unknown provider {decoded:?}; did you mean /{name}/?"),
+            None => format!(
+                "unknown provider {decoded:?}: {name} is not configured; add [providers.{name}] with its \
+                 base_url"
+            ),
+        };
+        Some(Stray { near, error: Error::new(Kind::UnknownProvider, message) })
     }
 
     /// A path without the name of a provider that it begins with.
@@ -58,21 +95,21 @@ impl Routes {
     }
 
     fn named<'p>(&self, path_and_query: &'p str) -> Option<(&Arc<Upstream>, &'p str)> {
-        let path = path_and_query.strip_prefix('/')?;
+        // Base URLs that end in a slash make two of it.
+        let path = path_and_query.strip_prefix('/')?.trim_start_matches('/');
         let end = path.find(['/', '?']).unwrap_or(path.len());
         let (name, rest) = path.split_at(end);
         Some((self.by_name.get(name)?, rest))
     }
 }
 
-/// Under which name what is asked of an endpoint is counted.
-pub fn operation(endpoint: Endpoint) -> Operation {
-    match endpoint {
-        Endpoint::Embed(_) => Operation::Embed,
-        Endpoint::Chat(_) => Operation::Chat,
-        Endpoint::Read(_) => Operation::Read,
-        Endpoint::Write(_) | Endpoint::Other => Operation::Relay,
-    }
+/// A path that is meant for a provider which is not there.
+#[derive(Debug)]
+pub struct Stray<'r> {
+    /// The provider with the nearest name, if one is configured.
+    pub near: Option<&'r Arc<Upstream>>,
+    /// The answer to the request.
+    pub error: Error,
 }
 
 /// What is understood of a request, from its head.
@@ -117,7 +154,7 @@ mod tests {
     fn a_path_finds_its_provider_and_loses_what_the_base_url_has() {
         let routes = routes();
         let find = |path| {
-            let (upstream, rest) = routes.find(path);
+            let (upstream, rest) = routes.find(path).unwrap();
             (upstream.name.clone(), rest)
         };
         let is = |name: &str, rest| (name.to_owned(), rest);
@@ -131,9 +168,28 @@ mod tests {
             assert_eq!(find(path), is("deep", "/embeddings"));
         }
         assert_eq!(find("/deep/openai/v10/x"), is("deep", "/openai/v10/x"));
-        assert_eq!(find("//bare/v1"), is("openai", "//bare/v1"));
+        assert_eq!(find("//bare/v1"), is("bare", "/v1"));
         assert_eq!(find("/v1beta/x"), is("openai", "/v1beta/x"));
-        assert_eq!(find("/barer/x"), is("openai", "/barer/x"));
+        assert_eq!(find("//v1/x"), is("openai", "//v1/x"));
+    }
+
+    #[test]
+    fn a_path_nearly_with_the_name_of_a_provider_reaches_none() {
+        let routes = routes();
+        for (path, near) in [
+            ("/barer/x", Some("bare")),
+            ("/BARE", Some("bare")),
+            ("//opnai/v1/embeddings?x", Some("openai")),
+            ("/%6fpnai/v1", Some("openai")),
+            ("/antropic/v1/messages", Some("anthropic")),
+            ("/voyageai/v1/embeddings", Some("voyage")),
+            ("/vertexai/v1", None),
+            ("/azure/openai/deployments/d/embeddings", None),
+        ] {
+            let stray = routes.find(path).unwrap_err();
+            assert_eq!(stray.near.map(|near| near.name.as_str()), near, "{path}");
+            assert_eq!(stray.error.kind, Kind::UnknownProvider, "{path}");
+        }
     }
 
     #[test]

@@ -28,6 +28,9 @@ pub(super) fn of<'u>(method: &Method, uri: &'u Uri) -> Result<&'u str, Error> {
     if !target.starts_with('/') {
         return bad("the request target has no path");
     }
+    if !path.is_ascii() {
+        return bad("the path has characters beyond ASCII; percent-encode them (RFC 3986)");
+    }
     if !means_one_thing(path) {
         return bad("the path has dot segments (/../), a backslash, or control characters");
     }
@@ -54,8 +57,8 @@ fn has_steps(path: &[u8]) -> bool {
     names.flatten().any(|name| matches!(name, b"." | b".."))
 }
 
-/// A path with its escapes read; nothing if one of them is none.
-fn decoded(path: &[u8]) -> Option<Vec<u8>> {
+/// A path with its escapes decoded; `None` if one of them is malformed.
+pub(super) fn decoded(path: &[u8]) -> Option<Vec<u8>> {
     let mut out = Vec::with_capacity(path.len());
     let mut rest = path;
     while let Some((first, after)) = rest.split_first() {

@@ -6,8 +6,10 @@ use std::mem::{self, MaybeUninit};
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
+use std::time::Duration;
 
 use hyper::rt::{Read, ReadBuf, ReadBufCursor, Write};
+use tokio::time::{Sleep, sleep};
 
 use super::express::{Express, Request, Written};
 use super::pulse::Pulse;
@@ -16,6 +18,9 @@ use crate::ceiling::Room;
 
 /// How much is read at a time. On the stack, so that neither an idle connection nor a hit pays for it.
 const AT_A_TIME: usize = 16 << 10;
+
+/// Time for which a client may go on sending after its response: more than a slow network needs to show it.
+const LINGER: Duration = Duration::from_secs(5);
 
 /// The stream.
 pub(super) struct Watched<I> {
@@ -28,6 +33,8 @@ pub(super) struct Watched<I> {
     /// What came and hyper does not have.
     held: Vec<u8>,
     waiting: Option<Waiting>,
+    /// The end of the time for which a closed connection is still read.
+    lingering: Option<Pin<Box<Sleep>>>,
 }
 
 /// What is held is a part of a request that may be answered past hyper.
@@ -45,8 +52,8 @@ impl<I> Watched<I> {
         buffer: usize,
     ) -> Self {
         let (pulse, strict) = (Arc::clone(pulse), Strict::new(buffer));
-        let (answer, held, waiting) = (None, Vec::new(), None);
-        Self { io, pulse, strict, express, answer, held, waiting }
+        let (answer, held, waiting, lingering) = (None, Vec::new(), None, None);
+        Self { io, pulse, strict, express, answer, held, waiting, lingering }
     }
 
     /// Whether hyper has nothing to do: what it got has come to its end, and so has every answer to it, to
@@ -55,6 +62,11 @@ impl<I> Watched<I> {
         self.pulse.is_flushed()
             && !self.pulse.is_draining()
             && self.strict.between() == Some(self.pulse.ended())
+    }
+
+    /// Whether a request of HTTP/1 has begun, and its end has not come.
+    fn is_within_request(&self) -> bool {
+        !self.strict.is_beyond() && self.strict.between().is_none()
     }
 
     /// Gives hyper what there is room for, as far as HTTP/1 allows, and holds the rest.
@@ -165,6 +177,24 @@ impl<I: Read + Write + Unpin> Watched<I> {
         }
     }
 
+    /// Reads on after the last response, and forgets what comes, until the client is done or the time is
+    /// over (RFC 9112, section 9.6). A socket that is closed with bytes unread resets the connection, and a
+    /// client that still sends its body would lose the early response: 401, 413.
+    fn linger(&mut self, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        while let Some(time) = &mut self.lingering {
+            if time.as_mut().poll(context).is_ready() {
+                break;
+            }
+            let mut space = [const { MaybeUninit::<u8>::uninit() }; AT_A_TIME];
+            let mut came = ReadBuf::uninit(&mut space);
+            let read = ready!(Pin::new(&mut self.io).poll_read(context, came.unfilled()));
+            if read.is_err() || came.filled().is_empty() {
+                break;
+            }
+        }
+        Poll::Ready(Ok(()))
+    }
+
     /// Sends an answer that goes past hyper.
     fn send(&mut self, context: &mut Context<'_>) -> Poll<io::Result<()>> {
         if let Some(answer) = &mut self.answer {
@@ -239,6 +269,13 @@ impl<I: Read + Write + Unpin> Write for Watched<I> {
 
     fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
         ready!(self.send(context))?;
-        Pin::new(&mut self.io).poll_shutdown(context)
+        if self.lingering.is_none() {
+            ready!(Pin::new(&mut self.io).poll_shutdown(context))?;
+            if !self.is_within_request() {
+                return Poll::Ready(Ok(()));
+            }
+            self.lingering = Some(Box::pin(sleep(LINGER)));
+        }
+        self.linger(context)
     }
 }

@@ -11,6 +11,7 @@ use http_body_util::{Either, Full};
 
 use super::body::{Body, End, Flow, Own, Relayed};
 use super::meter::Meter;
+use super::pages::let_read;
 use super::taped::{self, Tape};
 use super::told::{own, put, told};
 use super::traced;
@@ -42,11 +43,13 @@ pub(super) struct Exchange<'a> {
     pub(super) span: Option<Spanning>,
     /// What records the answer, where it is recorded.
     pub(super) tape: Option<Tape>,
+    /// The origin of the page that the request comes from, if the page may read the response.
+    pub(super) page: Option<HeaderValue>,
 }
 
 /// An answer from a reply. An answer that is still coming is counted when it ends.
 pub(super) fn respond(voice: &Voice<'_>, reply: Reply, exchange: Exchange<'_>) -> Response<Body> {
-    let Exchange { metrics, received, in_flight, mut span, tape } = exchange;
+    let Exchange { metrics, received, in_flight, mut span, tape, page } = exchange;
     let trace = span.as_ref().map(Spanning::share);
     if let Some(trace) = &trace {
         traced::tell(trace, &reply, received);
@@ -87,6 +90,9 @@ pub(super) fn respond(voice: &Voice<'_>, reply: Reply, exchange: Exchange<'_>) -
         whole.done();
     }
     put(told(&verdict, total), response.headers_mut());
+    if let Some(origin) = page {
+        let_read(response.headers_mut(), origin);
+    }
     response
 }
 

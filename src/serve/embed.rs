@@ -111,7 +111,8 @@ impl Service {
             [&IDEMPOTENCY_KEY, &EXPLAIN].iter().any(|name| ask.headers.contains_key(*name));
         let is_plain = !asks_more && Directives::read(&ask.headers) == Directives::default();
         let is_all = self.vouching.is_none() && self.drift.is_none();
-        (is_plain && is_all).then(|| beginning(ask, &self.envelope(ask), 0))
+        (is_plain && is_all && self.unscoped(ask).is_none())
+            .then(|| beginning(ask, &self.envelope(ask), 0))
     }
 
     /// The answer to a question that was asked before in the same bytes.

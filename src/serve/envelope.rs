@@ -9,25 +9,63 @@ use http::{HeaderMap, HeaderName, HeaderValue, header};
 use super::{Ask, Service};
 use crate::config::sharers::Sharers;
 use crate::credential;
+use crate::error::{Error, Kind};
 use crate::headers::is_harmless;
 use crate::key::{Digest, Framer};
 
 impl Service {
-    /// Takes from a request's head what says who shares its answer, so that no provider sees it.
+    /// Removes the header that names the scope (`cache.scope = "header:NAME"`), so that no provider sees it,
+    /// and returns its values. Blank values count as a missing header: proxies send them for callers that
+    /// they do not know.
     pub fn group(&self, headers: &mut HeaderMap) -> Vec<HeaderValue> {
         let Sharers::Header(name) = &self.sharers else { return Vec::new() };
-        match headers.entry(name) {
+        let values = match headers.entry(name) {
             Entry::Occupied(values) => values.remove_entry_mult().1.collect(),
             Entry::Vacant(_) => Vec::new(),
-        }
+        };
+        if values.iter().all(is_blank) { Vec::new() } else { values }
     }
 
-    /// What a stored answer depends on beside the body: who shares it, every header that is not known
-    /// to be harmless, and the query. Keyed, so that nobody can tell a credential from it.
+    /// The error for a request without the header of the scope, if every request must have it.
+    pub fn refuses_scope(&self, headers: &HeaderMap) -> Option<Error> {
+        let Sharers::Header(name) = &self.sharers else { return None };
+        if !self.scope_required || !headers.get_all(name).iter().all(is_blank) {
+            return None;
+        }
+        let message = format!(
+            "missing header {name}: it names the scope of cached responses (cache.scope_required)"
+        );
+        Some(Error::new(Kind::BadRequest, message))
+    }
+
+    /// Whether a request lacks the header of the scope. Its scope is then its credential's own: callers
+    /// without the header have nothing in common.
+    fn lacks_group(&self, ask: &Ask) -> bool {
+        matches!(self.sharers, Sharers::Header(_)) && ask.group.is_empty()
+    }
+
+    /// The reason for which a request shares nothing: it has neither the header of the scope nor a
+    /// credential.
+    pub(super) fn unscoped(&self, ask: &Ask) -> Option<&'static str> {
+        let is_anonymous = self.lacks_group(ask)
+            && credential::shown(&ask.headers, &ask.target.path_and_query).all(<[u8]>::is_empty);
+        is_anonymous.then_some("no-scope")
+    }
+
+    /// Whether cached responses serve only the credential of the request.
+    pub(super) fn is_by_credential(&self, ask: &Ask) -> bool {
+        self.sharers == Sharers::Credential || self.lacks_group(ask)
+    }
+
+    /// The part of a cache key beside the body: the scope, every header that is not known to be harmless,
+    /// and the query. Keyed, so that no credential can be told from it.
     pub(super) fn envelope(&self, ask: &Ask) -> Digest {
-        let by_credential = self.sharers == Sharers::Credential;
+        let (by_credential, lacks_group) = (self.is_by_credential(ask), self.lacks_group(ask));
         let counts = |name: &HeaderName, value: &HeaderValue| {
-            (by_credential || !credential::is_header(name)) && self.tells(name, value)
+            if credential::is_header(name) {
+                return lacks_group || by_credential && self.tells(name, value);
+            }
+            self.tells(name, value)
         };
         let mut envelope = self.sealed(ask, &self.place(ask), counts);
         for value in &ask.group {
@@ -47,7 +85,7 @@ impl Service {
             };
             return self.sealed(ask, &credential::without(path), counts).finish();
         }
-        if self.sharers == Sharers::Credential && !self.harmless.iter().any(credential::is_header) {
+        if self.is_by_credential(ask) && !self.harmless.iter().any(credential::is_header) {
             // It is all in there.
             return *envelope;
         }
@@ -57,12 +95,12 @@ impl Service {
         self.sealed(ask, path, counts).finish()
     }
 
-    /// Where a stored answer was asked for.
+    /// The path and query of a cache key: with credentials in the query only if the scope is a credential.
     pub(super) fn place<'a>(&self, ask: &'a Ask) -> Cow<'a, str> {
-        match self.sharers {
-            Sharers::Credential => Cow::Borrowed(&ask.target.path_and_query),
-            _ => credential::without(&ask.target.path_and_query),
+        if self.is_by_credential(ask) {
+            return Cow::Borrowed(&ask.target.path_and_query);
         }
+        credential::without(&ask.target.path_and_query)
     }
 
     fn sealed(
@@ -92,4 +130,8 @@ impl Service {
         let empty_cookie = value.is_empty() && name == header::COOKIE;
         !is_harmless(name) && !self.harmless.contains(name) && !empty_cookie
     }
+}
+
+fn is_blank(value: &HeaderValue) -> bool {
+    value.as_bytes().trim_ascii().is_empty()
 }

@@ -9,7 +9,6 @@ use serde_json::value::RawValue;
 
 use super::reply::{Reply, Verdict};
 use super::{Ask, Service};
-use crate::config::sharers::Sharers;
 use crate::credential;
 use crate::dialect::Endpoint;
 use crate::dialect::store::namespace;
@@ -75,9 +74,10 @@ impl Service {
         identity.field("provider", digest(place.upstream.identity.as_bytes()));
         let who = self.explained.digest(credential::shown(&ask.headers, &place.path_and_query));
         identity.field("credential", who);
-        identity.who = match self.sharers {
-            Sharers::Credential => who,
-            _ => self.explained.digest(ask.group.iter().map(HeaderValue::as_bytes)),
+        identity.who = if self.is_by_credential(ask) {
+            who
+        } else {
+            self.explained.digest(ask.group.iter().map(HeaderValue::as_bytes))
         };
         for value in &ask.group {
             identity.field("group", digest(value.as_bytes()));
@@ -184,6 +184,9 @@ fn sentence(reason: &'static str) -> &'static str {
         "no-cache" => "no-cache: the request has Cache-Control: no-cache",
         "idempotency-key" => {
             "idempotency-key: a request with this header always goes to the provider"
+        }
+        "no-scope" => {
+            "no-scope: the request has neither the header of cache.scope nor a credential, so it shares nothing"
         }
         "opted-out" => "opted-out: the request has x-larder-cache: off",
         "chat-cache-off" => "chat-cache-off: chat_cache is off for this model; see [providers]",

@@ -56,7 +56,7 @@ pub(super) async fn answer(
             table.write(service, ask, (&original, &question)).await
         }
         End::Refused(answer) => {
-            service.refusals.note(original.fingerprint(), &answer);
+            service.refusals.note(original.fingerprint(), &answer, service.negative_ttl);
             Content::Passed(answer)
         }
         End::Failed(error) => Content::Failed(error),

@@ -81,6 +81,8 @@ pub struct Service {
     pub harmless: Vec<HeaderName>,
     /// Who shares stored answers.
     pub sharers: Sharers,
+    /// Whether requests without the header of the scope are refused.
+    pub scope_required: bool,
     /// What digests of credentials are keyed with.
     pub secret: [u8; 32],
     /// How long it holds what a provider thinks of a credential, where that is asked before a stored
@@ -154,9 +156,8 @@ impl Target {
     /// What a call counts as that passes the request on.
     fn relayed_as(&self) -> Operation {
         match self.endpoint {
-            Endpoint::Chat(_) => Operation::Chat,
-            Endpoint::Read(_) => Operation::Read,
-            Endpoint::Embed(_) | Endpoint::Write(_) | Endpoint::Other => Operation::Relay,
+            Endpoint::Embed(_) => Operation::Relay,
+            other => other.operation(),
         }
     }
 
@@ -194,6 +195,9 @@ pub struct Ask {
 impl Service {
     /// Answers a request, whoever asks. An error says why it has to be relayed as it came.
     async fn answer_anybody(self: &Arc<Self>, ask: &Ask) -> Result<Reply, &'static str> {
+        if let Some(reason) = self.unscoped(ask) {
+            return Err(reason);
+        }
         match ask.target.endpoint {
             Endpoint::Embed(shape) => self.embed(shape, ask).await,
             // Boxed, since a hit for embeddings should not carry the state of it.

@@ -37,8 +37,11 @@ struct Refusal {
 }
 
 impl Refusals {
-    fn are_none(&self) -> bool {
-        self.lock().by_question.is_empty()
+    /// Whether there are none that are younger than this; lets the older ones go.
+    fn are_none(&self, ttl: Duration) -> bool {
+        let mut state = self.lock();
+        state.expire(ttl);
+        state.by_question.is_empty()
     }
 
     /// The refusal of a question, if it is no older.
@@ -56,18 +59,21 @@ impl Refusals {
         lasts(status) && length.is_some_and(|length| length <= LARGEST as u64)
     }
 
-    /// Remembers an answer, if it is one that the same question would get again.
-    pub(super) fn note(&self, question: Digest, answer: &Answer) {
-        if !lasts(answer.status) || answer.body.len() > LARGEST {
+    /// Remembers an answer for so long, if it is one that the same question would get again.
+    pub(super) fn note(&self, question: Digest, answer: &Answer, ttl: Duration) {
+        if ttl.is_zero() || !lasts(answer.status) || answer.body.len() > LARGEST {
             return;
         }
         let headers: HeaderMap =
             on_hits(&answer.headers).map(|(name, value)| (name.clone(), value.clone())).collect();
         let answer = Arc::new(Answer { headers, ..answer.clone() });
         let mut state = self.lock();
-        if state.by_question.insert(question, Refusal { answer, came: Instant::now() }).is_none() {
-            state.order.push_back(question);
+        state.expire(ttl);
+        let refusal = Refusal { answer, came: Instant::now() };
+        if state.by_question.insert(question, refusal).is_some() {
+            state.order.retain(|other| *other != question);
         }
+        state.order.push_back(question);
         if state.order.len() > MOST
             && let Some(oldest) = state.order.pop_front()
         {
@@ -80,6 +86,20 @@ impl Refusals {
     }
 }
 
+impl State {
+    /// Lets go of the refusals that are older. Only expired ones are ever looked at twice.
+    fn expire(&mut self, ttl: Duration) {
+        while let Some(oldest) = self.order.front() {
+            let refusal = self.by_question.get(oldest);
+            if refusal.is_some_and(|refusal| refusal.came.elapsed() < ttl) {
+                return;
+            }
+            self.by_question.remove(oldest);
+            self.order.pop_front();
+        }
+    }
+}
+
 impl Service {
     /// The no that a question got a moment ago, unless its caller wants it asked anew. Which question it is is only
     /// asked where there are any.
@@ -88,7 +108,10 @@ impl Service {
         directives: &Directives,
         question: impl FnOnce() -> Digest,
     ) -> Option<Reply> {
-        if directives.no_cache || directives.max_age.is_some() || self.refusals.are_none() {
+        if directives.no_cache
+            || directives.max_age.is_some()
+            || self.refusals.are_none(self.negative_ttl)
+        {
             return None;
         }
         let refusal = self.refusals.of(&question(), self.negative_ttl)?;
@@ -140,7 +163,7 @@ mod tests {
             (400, 1 << 20, false),
         ] {
             let question = Digest::of(&[u8::try_from(status % 256).unwrap(), u8::from(is_kept)]);
-            refusals.note(question, &answer(status, length));
+            refusals.note(question, &answer(status, length), ttl);
             let refusal = refusals.of(&question, ttl);
             assert_eq!(refusal.is_some(), is_kept, "{status}");
             if let Some(refusal) = refusal {
@@ -151,10 +174,29 @@ mod tests {
     }
 
     #[test]
+    fn expired_refusals_are_let_go() {
+        let (refusals, ttl) = (Refusals::default(), Duration::from_millis(20));
+        for n in 0..9_u8 {
+            refusals.note(Digest::of(&[n % 3]), &answer(400, 1), ttl);
+        }
+        assert!(!refusals.are_none(ttl));
+        assert_eq!(refusals.lock().order.len(), 3);
+        std::thread::sleep(2 * ttl);
+        refusals.note(Digest::of(&[9]), &answer(400, 1), ttl);
+        assert_eq!(refusals.lock().by_question.len(), 1);
+        assert_eq!(refusals.lock().order.len(), 1);
+        std::thread::sleep(2 * ttl);
+        assert!(refusals.are_none(ttl));
+        assert!(refusals.lock().order.is_empty());
+        refusals.note(Digest::of(&[9]), &answer(400, 1), Duration::ZERO);
+        assert!(refusals.lock().by_question.is_empty());
+    }
+
+    #[test]
     fn their_number_is_bounded() {
         let refusals = Refusals::default();
         for n in 0..2 * MOST {
-            refusals.note(Digest::of(&n.to_le_bytes()), &answer(400, 1));
+            refusals.note(Digest::of(&n.to_le_bytes()), &answer(400, 1), Duration::from_mins(1));
         }
         assert_eq!(refusals.lock().by_question.len(), MOST);
         assert_eq!(refusals.lock().order.len(), MOST);

@@ -22,7 +22,7 @@ use super::Built;
 use super::tls::Tls;
 use crate::config::Server;
 use crate::gate::connection::Door;
-use crate::gate::{Admin, Current, Express};
+use crate::gate::{Admin, Current, Entrance, Express};
 use crate::metrics::{Held, IntGauge};
 
 /// A client's connection.
@@ -204,9 +204,10 @@ fn serve_proxy(
         return;
     };
     let held = (permit, Held::one(&connections.open));
-    let express = Some(Express::new(current));
+    let entrance = if matches!(stream, Either::Left(_)) { Entrance::Tcp } else { Entrance::Unix };
+    let express = Some(Express::new(current, entrance));
     let current = Arc::clone(current);
-    let serve = move |request| current.get().exchange(request);
+    let serve = move |request| current.get().exchange(request, entrance);
     let Some(handshake) = encryption else {
         let io = (TokioIo::new(stream), express);
         let serving = connections.door.serve(io, draining, serve);

@@ -19,7 +19,7 @@ use crate::credential;
 use crate::dialect;
 use crate::flight::Flights;
 use crate::gate::route::Routes;
-use crate::gate::{Allowed, Proxy, Recent};
+use crate::gate::{Allowed, Pages, Proxy, Recent};
 use crate::headers::is_of_message;
 use crate::ledger::Ledger;
 use crate::metrics::{self, Metrics, Operation};
@@ -86,6 +86,7 @@ pub fn build(config: &Config) -> Result<Built, Failure> {
         negative_ttl: Duration::ZERO,
         harmless: Vec::new(),
         sharers: Sharers::Credential,
+        scope_required: false,
         secret,
         vouching: None,
         checks: Flights::new(&hasher),
@@ -97,7 +98,6 @@ pub fn build(config: &Config) -> Result<Built, Failure> {
     };
     let service = Arc::new(configure(&service, config)?);
     let (upstreams, bodies) = (upstreams.collect(), bodies(&config.server));
-    let tracer = tracer(config, &metrics);
     Ok(Built {
         service,
         upstreams,
@@ -105,7 +105,7 @@ pub fn build(config: &Config) -> Result<Built, Failure> {
         answers,
         ledger,
         recent: Arc::default(),
-        tracer,
+        tracer: tracer(config, &metrics),
         metrics,
         tasks,
         recordings: None,
@@ -198,6 +198,7 @@ pub(super) fn configure(service: &Service, config: &Config) -> Result<Service, F
         negative_ttl: cache.negative_ttl,
         harmless: harmless.collect::<Result<_, _>>()?,
         sharers: sharers(config)?,
+        scope_required: cache.scope_required,
         drift: Sentinel::new(&config.drift),
         chat,
         ..service.clone()
@@ -234,6 +235,7 @@ pub(super) fn proxy(config: &Config, built: &Built) -> Result<Proxy, Failure> {
     Ok(Proxy {
         allowed: allowlist.then(allowed),
         service: Arc::clone(&built.service),
+        pages: Pages::new(config, built.upstreams.values().any(|one| one.has_own_key())),
         routes: Routes::new(built.upstreams.clone(), Arc::clone(default)),
         rules: Arc::new(Rules::new(&config.rules, &built.upstreams, &built.metrics)),
         settings: config.server.clone(),

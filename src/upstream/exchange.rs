@@ -1,6 +1,5 @@
 //! Calls: what goes to a provider and what comes back, within bounds and deadlines.
 
-use std::borrow::Cow;
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
@@ -95,7 +94,7 @@ impl Upstream {
         Ok(Answer { status: head.status, headers, body, took: Duration::ZERO, call: None })
     }
 
-    fn unread(&self, why: Unread<BoxError>) -> Error {
+    pub(super) fn unread(&self, why: Unread<BoxError>) -> Error {
         let invalid = |what| {
             Error::new(Kind::UpstreamInvalid, format!("the response of {} {what}", self.name))
         };
@@ -119,7 +118,13 @@ impl Upstream {
         let is_asked = matches!(operation, Operation::Chat | Operation::Read);
         let standings = self.standings.as_ref().filter(|_| is_asked);
         let who = standings.map(|standings| standings.who(request.headers(), path_and_query));
-        let result = self.send(permit, request, path_and_query).await;
+        let result = match self.send(permit, request, path_and_query).await {
+            // boxed: cold path
+            Ok((response, traced)) if self.hides_own_key(&response) => {
+                Box::pin(self.in_clear(response)).await.map(|response| (response, traced))
+            }
+            result => result,
+        };
         if let Ok((response, _)) = &result {
             self.note(who.as_ref(), response.status());
         }
@@ -170,12 +175,15 @@ impl Upstream {
         mut request: Request<RequestBody>,
         path_and_query: &str,
     ) -> Result<Response<Arriving>, Error> {
-        let mut path = Cow::Borrowed(path_and_query);
-        if let Some(key) = &self.own_key {
-            key.put(self.dialect, path_and_query, request.headers_mut());
-            path = credential::without(path_and_query);
-        }
+        let path = match &self.own_key {
+            Some(key) => {
+                key.put(self.dialect, path_and_query, request.headers_mut());
+                credential::without(path_and_query)
+            }
+            None => self.withhold(&mut request, path_and_query)?,
+        };
         *request.uri_mut() = self.uri(&path)?;
+        let protocols = request.headers().get(header::UPGRADE).cloned();
         // A client's version is its own hop's: the connection's is decided by ALPN.
         *request.version_mut() = Version::HTTP_11;
         let started = Instant::now();
@@ -197,6 +205,7 @@ impl Upstream {
                 if let Some(key) = &self.own_key {
                     key.strike_headers(response.headers_mut());
                 }
+                self.check_switch(protocols.as_ref(), &response)?;
                 Ok(response)
             }
             Some(Err(error)) => {
@@ -235,7 +244,7 @@ impl Upstream {
         Error { retry_after: Some(left), ..error }
     }
 
-    fn late(&self, what: &str, setting: &str, limit: Duration) -> Error {
+    pub(super) fn late(&self, what: &str, setting: &str, limit: Duration) -> Error {
         let message = format!("no {what} from {} within {limit:?} ({setting})", self.name);
         Error::new(Kind::UpstreamTimeout, message)
     }

@@ -9,6 +9,7 @@ mod breaker;
 mod check;
 mod coming;
 mod exchange;
+mod in_clear;
 mod own_key;
 mod pace;
 mod pool;
@@ -17,14 +18,16 @@ mod queue;
 mod response_time;
 mod retry;
 mod standings;
+mod switch;
 mod ticket;
 mod told;
 mod traced;
 mod upload;
 mod warm;
+mod withheld;
 
 use std::fmt;
-use std::sync::Arc;
+use std::sync::{Arc, Once};
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
@@ -117,6 +120,8 @@ pub struct Upstream {
     /// What it thinks of the credentials it was called with, where that is asked.
     pub standings: Option<Standings>,
     own_key: Option<OwnKey>,
+    /// The warning about the first credential that was not sent.
+    withheld: Once,
     /// Whether it is never called.
     sealed: bool,
     /// Room for answers that are read to the end.
@@ -178,6 +183,7 @@ impl Upstream {
             waiting: Ceiling::new(settings.max_queued.as_usize() / KIB * KIB),
             standings: None,
             sealed: false,
+            withheld: Once::new(),
             own_key: settings.api_key_env.key().cloned().map(OwnKey::new),
             answers,
             accounts,

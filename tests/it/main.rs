@@ -26,6 +26,7 @@ mod disk;
 mod doctor;
 mod drift;
 mod eager;
+mod edges;
 mod embed;
 mod entries;
 mod env;

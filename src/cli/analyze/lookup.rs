@@ -105,7 +105,11 @@ impl Lookup {
         let reached = self.routes.upstreams().filter_map(|one| Some((one, below(one)?)));
         // What two base URLs begin is below the longer one; two of the same are told apart by name.
         let nearest = reached.min_by_key(|(one, rest)| (rest.len(), &one.name));
-        nearest.unwrap_or_else(|| self.routes.find(path(target)))
+        let by_path = || {
+            let path = path(target);
+            self.routes.find(path).unwrap_or_else(|_| (self.routes.default(), path))
+        };
+        nearest.unwrap_or_else(by_path)
     }
 
     fn read(&self, ask: &Ask, answer: Option<usize>) -> Option<Question> {

@@ -57,6 +57,10 @@ impl Dialect for Gemini {
         }
     }
 
+    fn credentials(&self) -> &'static [&'static str] {
+        &["access_token", "authorization", "key", "x-goog-api-key"]
+    }
+
     fn write_error(&self, path: &str, error: &Error) -> Vec<u8> {
         if path.contains("/openai/") {
             return openai::write_error(error);
@@ -67,7 +71,8 @@ impl Dialect for Gemini {
             Kind::RequestTimeout | Kind::UpstreamTimeout | Kind::NotCached => "DEADLINE_EXCEEDED",
             Kind::Overloaded | Kind::CircuitOpen | Kind::UpstreamUnreachable => "UNAVAILABLE",
             Kind::RateLimited => "RESOURCE_EXHAUSTED",
-            Kind::NotRecorded => "NOT_FOUND",
+            Kind::NotRecorded | Kind::UnknownProvider => "NOT_FOUND",
+            Kind::ForbiddenOrigin => "PERMISSION_DENIED",
             Kind::UpstreamInvalid | Kind::Internal => "INTERNAL",
         };
         let code = error.kind.status().as_u16();

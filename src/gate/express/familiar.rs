@@ -9,6 +9,8 @@ use http::request::Parts;
 use super::Written;
 use crate::dialect::Endpoint;
 use crate::gate::admin::Event;
+use crate::gate::admit::Way;
+use crate::gate::pages::Entrance;
 use crate::gate::route::understood;
 use crate::gate::write::tell;
 use crate::gate::{Proxy, client, target};
@@ -32,7 +34,7 @@ impl Familiar {
 impl Proxy {
     /// What a head says, where an answer that is remembered is all that a request with it may need: it may
     /// ask, it asks nothing of the cache, and nothing is noted of it but what is noted of every answer.
-    pub(super) fn meet(self: &Arc<Self>, head: Parts) -> Option<Familiar> {
+    pub(super) fn meet(self: &Arc<Self>, head: Parts, entrance: Entrance) -> Option<Familiar> {
         if self.recordings.is_some() {
             return None;
         }
@@ -40,10 +42,10 @@ impl Proxy {
             return None;
         }
         let path_and_query = target::of(&head.method, &head.uri).ok()?;
-        if self.refuses(&head.headers, path_and_query).is_some() {
+        let Way { upstream, rest, refused } = self.admit(&head, path_and_query, entrance);
+        if refused.is_some() || self.pages.listed(&head.headers).is_some() {
             return None;
         }
-        let (upstream, rest) = self.routes.find(path_and_query);
         let endpoint = understood(upstream, &head, rest);
         if !matches!(endpoint, Endpoint::Embed(_)) {
             return None;

@@ -20,7 +20,7 @@ use familiar::Familiar;
 use head::{Repeated, Seen};
 pub(super) use written::Written;
 
-use super::Current;
+use super::{Current, Entrance};
 use crate::ceiling::Room;
 
 /// How large a request may be that is waited for. What is larger costs more for its size than for its head.
@@ -32,6 +32,7 @@ const MOST_NEW: u8 = 8;
 /// The short way of one connection.
 pub struct Express {
     current: Arc<Current>,
+    entrance: Entrance,
     known: Option<Known>,
     /// How many heads were new in a row.
     new: u8,
@@ -55,8 +56,8 @@ pub(super) enum Request {
 
 impl Express {
     /// A short way to what the current proxy remembers.
-    pub fn new(current: &Arc<Current>) -> Box<Self> {
-        Box::new(Self { current: Arc::clone(current), known: None, new: 0 })
+    pub fn new(current: &Arc<Current>, entrance: Entrance) -> Box<Self> {
+        Box::new(Self { current: Arc::clone(current), entrance, known: None, new: 0 })
     }
 
     /// Answers a request from its bytes, of which some may be missing, or those of another follow.
@@ -99,7 +100,7 @@ impl Express {
         }
         self.new += 1;
         self.known = Repeated::read(bytes).map(|(head, parts)| {
-            let familiar = parts.and_then(|parts| self.current.get().meet(parts));
+            let familiar = parts.and_then(|parts| self.current.get().meet(parts, self.entrance));
             Known { head, familiar }
         });
     }

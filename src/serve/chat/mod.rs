@@ -63,7 +63,11 @@ impl Service {
         let wanted = Wanted {
             key: self.chat_key(ask, &question),
             scope: self.tiers.purges.scope(&ask.target.upstream.name, &request.model),
-            account: ask.target.upstream.accounts.of(Operation::Chat, &request.model),
+            account: ask
+                .target
+                .upstream
+                .accounts
+                .of(ask.target.endpoint.operation(), &request.model),
             operation: Operation::Chat,
         };
         let now = self.clock.at(ask.target.received);

@@ -116,7 +116,8 @@ impl Pump {
         source.close();
         source.push(body.clone());
         let answer = Answer { status, headers, body, took: Duration::ZERO, call };
-        self.service.refusals.note(self.question.digest(), &answer);
+        let ttl = self.service.negative_ttl;
+        self.service.refusals.note(self.question.digest(), &answer, ttl);
         ("status", End::Complete)
     }
 

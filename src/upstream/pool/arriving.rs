@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use bytes::Bytes;
+use http_body_util::Full;
 use hyper::body::{Body, Frame, Incoming, SizeHint};
 
 use super::BoxError;
@@ -21,6 +22,8 @@ enum From {
     /// One that is driven by whoever reads the body, and is kept when it has ended. In place, since each piece
     /// of a stream looks at it.
     Line(Line, Arc<Idle<Line>>),
+    /// One that was read to its end.
+    Whole(Full<Bytes>),
     Nothing,
 }
 
@@ -31,6 +34,10 @@ impl Arriving {
 
     pub(super) fn driven(line: Line, idle: &Arc<Idle<Line>>) -> Self {
         Self(From::Line(line, Arc::clone(idle)))
+    }
+
+    pub(in crate::upstream) fn whole(body: Bytes) -> Self {
+        Self(From::Whole(Full::new(body)))
     }
 
     fn end(&mut self) {
@@ -51,6 +58,7 @@ impl Body for Arriving {
         let frame = match &mut self.0 {
             From::Task(body) => Pin::new(body).poll_frame(context).map_err(Into::into),
             From::Line(line, _) => line.poll_frame(context).map_err(Into::into),
+            From::Whole(body) => Pin::new(body).poll_frame(context).map_err(|never| match never {}),
             From::Nothing => Poll::Ready(None),
         };
         if matches!(frame, Poll::Ready(None)) {
@@ -63,6 +71,7 @@ impl Body for Arriving {
         match &self.0 {
             From::Task(body) => body.is_end_stream(),
             From::Line(line, _) => line.is_at_end(),
+            From::Whole(body) => body.is_end_stream(),
             From::Nothing => true,
         }
     }
@@ -71,6 +80,7 @@ impl Body for Arriving {
         match &self.0 {
             From::Task(body) => body.size_hint(),
             From::Line(line, _) => line.size_hint(),
+            From::Whole(body) => body.size_hint(),
             From::Nothing => SizeHint::with_exact(0),
         }
     }

@@ -21,7 +21,7 @@ use larder::ceiling::Ceiling;
 use larder::config::Config;
 use larder::gate::connection::Door;
 use larder::gate::route::Routes;
-use larder::gate::{Current, Express, Proxy};
+use larder::gate::{Current, Entrance, Express, Pages, Proxy};
 use larder::metrics::{Metrics, Operation};
 use larder::server::{self, Built};
 use larder::simulate::{self, Settings};
@@ -74,11 +74,11 @@ impl Sidecar {
     /// A new connection, over a pipe in memory.
     pub fn connect(&self, way: Way) -> Client {
         let (near, far) = duplex(PIPE);
-        let express = (way == Way::Express).then(|| Express::new(&self.current));
+        let express = (way == Way::Express).then(|| Express::new(&self.current, Entrance::Tcp));
         let (door, draining) = (self.door.clone(), self.draining.subscribe());
         let current = Arc::clone(&self.current);
         let served = Handle::current().spawn(async move {
-            let serve = move |request| current.get().exchange(request);
+            let serve = move |request| current.get().exchange(request, Entrance::Tcp);
             door.serve((TokioIo::new(far), express), draining, serve).await;
         });
         Client::new(near, served)
@@ -93,6 +93,7 @@ fn proxy(config: &Config, built: &Built) -> Proxy {
     Proxy {
         service: Arc::clone(&built.service),
         allowed: None,
+        pages: Pages::new(config, false),
         routes: Routes::new(built.upstreams.clone(), default),
         rules: Arc::default(),
         bodies: Ceiling::new(config.server.max_in_flight.as_usize()),

@@ -2,8 +2,11 @@
 
 mod admin;
 mod allowlist;
+mod misrouted;
 mod own_key;
+mod pages;
 mod scope;
+mod signed_in;
 mod verify;
 
 use bytes::Bytes;

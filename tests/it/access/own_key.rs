@@ -1,7 +1,10 @@
 //! A provider is called with larder's key, and no client ever sees it.
 
-use http::Method;
+use async_compression::tokio::bufread::GzipEncoder;
+use http::{Method, Response};
+use http_body_util::Full;
 use serde_json::json;
+use tokio::io::AsyncReadExt;
 
 use super::{JSON, by, chat, good};
 use crate::harness::{self, Answer, Ask, Asked, Scripted, Sidecar, config_file, larder};
@@ -82,6 +85,32 @@ async fn what_a_provider_says_of_the_key_does_not_reach_the_client() {
         assert_eq!(answer.header("x-echo"), format!("Bearer {stars}"));
     }
     assert!(!sidecar.log().contains("canary"), "{}", sidecar.log());
+}
+
+#[tokio::test]
+async fn the_key_is_struck_from_a_response_that_came_compressed_unasked() {
+    let provider = Scripted::start(|asked| async move {
+        assert_eq!(asked.headers["accept-encoding"], "identity");
+        let body = format!("{{\"echo\":\"{}\"}}", asked.credential());
+        let mut encoder = GzipEncoder::new(body.as_bytes());
+        let mut coded = Vec::new();
+        encoder.read_to_end(&mut coded).await.unwrap();
+        let coding = if asked.path.contains("odd") { "odd" } else { "gzip" };
+        let answer = Response::builder().header("content-encoding", coding);
+        Some(answer.body(Full::new(coded.into())).unwrap())
+    });
+    let sidecar = sidecar(&provider, OWN);
+    let client = sidecar.client();
+    let right = format!("{{\"echo\":\"Bearer {}\"}}", "*".repeat(KEY.len()));
+    let relayed = client.send(Method::GET, "/v1/files", &[], "").await;
+    let said = chat(&client, "client", "echo").await;
+    for answer in [relayed, said] {
+        assert_eq!((answer.status, answer.text()), (200, right.clone()));
+        assert_eq!(answer.header("content-encoding"), "");
+    }
+    // What larder cannot read may hold the key.
+    let odd = client.send(Method::GET, "/v1/odd", &[], "").await;
+    assert!(odd.is_own_error(502, "upstream_invalid"), "{odd:?}");
 }
 
 #[tokio::test]

@@ -1,7 +1,9 @@
 //! Stored answers are shared by whom the operator says; calls by nobody.
 
 use super::{JSON, by, chat, good, unauthorized};
-use crate::harness::{Aside, Ask, Gate, Raw, Scripted, Sidecar, all, config_file, larder, texts};
+use crate::harness::{
+    Aside, Ask, Gate, Raw, Scripted, Sidecar, all, complaints, config_file, larder, texts,
+};
 
 const SHARED: &str = "[cache]\nscope = \"shared\"\n";
 const BY_TENANT: &str = "[cache]\nscope = \"header:x-tenant\"\n";
@@ -150,9 +152,10 @@ async fn a_header_can_say_who_shares_and_the_provider_does_not_see_it() {
         (of("b", "red"), 1),
         (of("b", "blue"), 2),
         (by("b", &ask), 3),
-        (by("a", &ask), 3),
-        (of("a", "red").header("x-tenant", "blue"), 4),
+        (by("a", &ask), 4),
+        (of("a", "red").header("x-tenant", "blue"), 5),
         (of("a", ""), 5),
+        (by("b", &ask), 5),
     ] {
         client.right(&asked).await;
         assert_eq!(provider.calls().len(), calls, "{asked:?}");
@@ -161,6 +164,67 @@ async fn a_header_can_say_who_shares_and_the_provider_does_not_see_it() {
     for call in provider.calls() {
         assert!(!call.headers.contains_key("x-tenant"), "{call:?}");
     }
+}
+
+#[tokio::test]
+async fn callers_without_the_header_of_the_scope_share_with_no_other_credential() {
+    let provider = plain();
+    let sidecar = Sidecar::with(provider.address, BY_TENANT);
+    let (client, ask) = (sidecar.client(), Ask::of(["fails closed"]));
+    // One caller's chat went to another caller, and to one without any credential.
+    let first = chat(&client, "a", "secret").await;
+    assert!(!is_hit(&first) && !is_hit(&chat(&client, "b", "secret").await));
+    assert!(is_hit(&chat(&client, "a", "secret").await));
+    assert_eq!(provider.calls().len(), 2);
+    client.right(&by("a", &ask)).await;
+    client.right(&by("a", &ask).path("/v1/embeddings?key=c")).await;
+    assert_eq!(provider.calls().len(), 4);
+    for blank in ["", " "] {
+        assert!(is_hit(&client.right(&by("a", &ask).header("x-tenant", blank)).await));
+        client.right(&by("b", &ask).header("x-tenant", blank)).await;
+    }
+    assert_eq!(provider.calls().len(), 5);
+}
+
+#[tokio::test]
+async fn a_request_without_scope_and_credential_shares_nothing() {
+    let provider = plain();
+    let sidecar = Sidecar::with(provider.address, BY_TENANT);
+    let client = sidecar.client();
+    let ask = Ask::of(["anonymous"]);
+    let mut connection = Raw::connect(sidecar.proxy).await;
+    for calls in 1..=4 {
+        connection.send(Raw::embed(&ask)).await;
+        let answer = connection.answer().await;
+        ask.check(&answer);
+        assert_eq!(answer.header("cache-status"), "larder; fwd=bypass; detail=no-scope");
+        assert_eq!(provider.calls().len(), calls);
+    }
+    let body = serde_json::json!({ "model": "m", "temperature": 0, "messages": [] });
+    for calls in 5..=6 {
+        client.chat(&body).await;
+        assert_eq!(provider.calls().len(), calls);
+    }
+    let explained = client.embed(&ask.header("x-larder-explain", "1")).await;
+    assert!(explained.header("x-larder-explain").contains("cache.scope"), "{explained:?}");
+}
+
+#[tokio::test]
+async fn requests_without_the_header_of_the_scope_can_be_refused() {
+    let provider = plain();
+    let config = "[cache]\nscope = \"header:x-tenant\"\nscope_required = true\n";
+    let sidecar = Sidecar::with(provider.address, config);
+    let (client, ask) = (sidecar.client(), by("a", &Ask::of(["required"])));
+    for refused in [ask.clone(), ask.clone().header("x-tenant", "")] {
+        let refused = client.embed(&refused).await;
+        assert!(refused.is_own_error(400, "bad_request"), "{refused:?}");
+        assert!(refused.text().contains("x-tenant"), "{refused:?}");
+    }
+    assert_eq!(client.get("/v1/files").await.status, 400);
+    client.right(&ask.header("x-tenant", "red")).await;
+    assert_eq!(provider.calls().len(), 1);
+    let wrong = complaints("[cache]\nscope_required = true\n").concat();
+    assert!(wrong.contains("cache.scope_required"), "{wrong}");
 }
 
 #[test]

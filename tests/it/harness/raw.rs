@@ -82,6 +82,11 @@ impl Raw {
         }
     }
 
+    /// So many bytes of those that have come and were not taken.
+    pub(crate) fn seen(&self, count: usize) -> String {
+        String::from_utf8_lossy(&self.buffer[..count]).into_owned()
+    }
+
     /// Takes so many bytes.
     async fn take(&mut self, count: usize) -> Vec<u8> {
         while self.buffer.len() < count {

@@ -129,11 +129,21 @@ impl Sidecar {
 
     /// Started as systemd starts it, with sockets that are called by these names.
     pub(crate) fn activated(
-        (sockets, names): (Vec<OwnedFd>, &str),
+        sockets: (Vec<OwnedFd>, &str),
         upstream: SocketAddr,
         config: &str,
     ) -> Self {
-        let command = larder_with(sockets, &[("LISTEN_FDNAMES", names)]);
+        Self::activated_within(sockets, upstream, (config, &[]))
+    }
+
+    /// The same with an environment.
+    pub(crate) fn activated_within(
+        (sockets, names): (Vec<OwnedFd>, &str),
+        upstream: SocketAddr,
+        (config, environment): (&str, &[(&str, &str)]),
+    ) -> Self {
+        let mut command = larder_with(sockets, &[("LISTEN_FDNAMES", names)]);
+        command.envs(environment.iter().copied());
         // Addresses that it could not have: those of the sockets take their place.
         let arguments = ["--listen", "192.0.2.1:1", "--admin-listen", "127.0.0.1:0"];
         Self::run(command, &arguments, upstream, config)

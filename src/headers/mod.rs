@@ -1,6 +1,11 @@
-//! Which headers belong to one hop, which change no answer, and which no stored answer may carry.
+//! Headers by their meaning: those of one hop, those that change no response, and those that no stored
+//! response may carry.
+
+mod transport;
 
 use http::header::{self, HeaderMap, HeaderName, HeaderValue};
+
+pub use transport::is_harmless;
 
 /// A request that is to be carried out once, by a key of its client's own.
 pub static IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key");
@@ -17,10 +22,6 @@ static HOP_BY_HOP: [HeaderName; 9] = [
     header::TRANSFER_ENCODING,
     header::UPGRADE,
 ];
-
-/// What the names of whole families of such headers begin with.
-const HARMLESS_PREFIXES: &[&str] =
-    &["sec-", "x-b3-", "x-datadog-", "x-fern-", "x-forwarded-", "x-larder-", "x-stainless-"];
 
 /// Answer headers that are as true of a stored answer as they were of the first. All others tell of
 /// one call: its number, its time, its limits.
@@ -63,48 +64,6 @@ const COUNTS: &[&str] = &["num_chars", "num_tokens", "x-compute-characters", "x-
 /// [`strip_hop_by_hop`].
 pub fn is_hop_by_hop(name: &HeaderName) -> bool {
     HOP_BY_HOP.contains(name)
-}
-
-/// Whether a request header changes no answer: transport, telemetry, tracing.
-pub fn is_harmless(name: &HeaderName) -> bool {
-    matches!(
-        name.as_str(),
-        "accept"
-            | "accept-charset"
-            | "accept-encoding"
-            | "accept-language"
-            | "baggage"
-            | "cache-control"
-            | "content-encoding"
-            | "content-length"
-            | "content-type"
-            | "date"
-            | "dnt"
-            | "expect"
-            | "forwarded"
-            | "host"
-            | "newrelic"
-            | "origin"
-            | "pragma"
-            | "priority"
-            | "referer"
-            | "sentry-trace"
-            | "traceparent"
-            | "tracestate"
-            | "uber-trace-id"
-            | "user-agent"
-            | "via"
-            | "x-amzn-trace-id"
-            | "x-client-name"
-            | "x-client-request-id"
-            | "x-cloud-trace-context"
-            | "x-correlation-id"
-            | "x-goog-api-client"
-            | "x-real-ip"
-            | "x-request-id"
-            | "x-server-timeout"
-    ) || is_hop_by_hop(name)
-        || HARMLESS_PREFIXES.iter().any(|prefix| name.as_str().starts_with(prefix))
 }
 
 /// Whether a header says what the message is, or where it goes.
@@ -201,8 +160,27 @@ pub fn switch_protocol(headers: &mut HeaderMap, protocol: HeaderValue) {
 /// The headers of a provider's answer as a caller is to see them.
 pub fn to_caller(headers: &mut HeaderMap) {
     strip_hop_by_hop(headers);
+    keep_one_length(headers);
     for name in NOT_ANSWERED {
         headers.remove(*name);
+    }
+}
+
+/// Leaves one `Content-Length` (RFC 9110, section 8.6). A response without a body, such as that to HEAD, may
+/// come with several; hyper writes no head with two. Lengths that contradict each other say nothing.
+fn keep_one_length(headers: &mut HeaderMap) {
+    let values = headers.get_all(header::CONTENT_LENGTH);
+    let mut lengths = values.iter().flat_map(|value| value.as_bytes().split(|byte| *byte == b','));
+    let Some(first) = lengths.next().map(<[u8]>::trim_ascii) else { return };
+    let mut others = lengths.map(<[u8]>::trim_ascii).peekable();
+    if others.peek().is_none() {
+        return;
+    }
+    let is_one = others.all(|other| other == first);
+    let length = HeaderValue::from_bytes(first).ok().filter(|_| is_one);
+    headers.remove(header::CONTENT_LENGTH);
+    if let Some(length) = length {
+        headers.insert(header::CONTENT_LENGTH, length);
     }
 }
 
@@ -237,17 +215,6 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_known_to_be_harmless_is_not() {
-        for harmless in ["user-agent", "x-stainless-retry-count", "traceparent", "connection"] {
-            assert!(is_harmless(&name(harmless)), "{harmless}");
-        }
-        for telling in ["authorization", "openai-organization", "openai-beta", "x-api-key", "x-new"]
-        {
-            assert!(!is_harmless(&name(telling)), "{telling}");
-        }
-    }
-
-    #[test]
     fn headers_named_by_connection_stay_on_their_hop() {
         let mut headers = HeaderMap::new();
         headers.insert(header::CONNECTION, HeaderValue::from_static("close, X-Private"));
@@ -255,6 +222,25 @@ mod tests {
         headers.insert(name("x-public"), HeaderValue::from_static("1"));
         strip_hop_by_hop(&mut headers);
         assert_eq!(headers.keys().map(HeaderName::as_str).collect::<Vec<_>>(), ["x-public"]);
+    }
+
+    #[test]
+    fn one_length_is_left_of_several() {
+        for (said, left) in [
+            (&["5", "5"][..], Some("5")),
+            (&["5, 5"], Some("5")),
+            (&["5", "6"], None),
+            (&["5"], Some("5")),
+            (&[], None),
+        ] {
+            let mut headers = HeaderMap::new();
+            for length in said {
+                headers.append(header::CONTENT_LENGTH, HeaderValue::from_static(length));
+            }
+            to_caller(&mut headers);
+            let lengths: Vec<_> = headers.get_all(header::CONTENT_LENGTH).iter().collect();
+            assert_eq!(lengths, left.into_iter().collect::<Vec<_>>(), "{said:?}");
+        }
     }
 
     #[test]
