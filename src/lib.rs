@@ -19,7 +19,7 @@
 //! | 3 | [`dialect`], [`whole`], [`sse`], [`transcript`], [`credential`] |
 //! | 2 | [`key`], [`vector`], [`headers`], [`ceiling`], [`ledger`], [`trace`] |
 //! | 1 | [`request`], [`error`], [`metrics`], [`clock`], [`codec`] |
-//! | 0 | [`config`], [`sync`], [`bell`], `chance` for tests |
+//! | 0 | [`config`], [`sync`], [`bell`], [`os_error`], `chance` for tests |
 //!
 //! [`simulate`], the simulated provider, stands apart.
 //!
@@ -149,6 +149,7 @@ pub mod headers;
 pub mod key;
 pub mod ledger;
 pub mod metrics;
+pub mod os_error;
 pub mod recording;
 pub mod request;
 pub mod serve;

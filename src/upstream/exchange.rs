@@ -18,6 +18,7 @@ use crate::credential;
 use crate::error::{Error, Kind};
 use crate::key::Digest;
 use crate::metrics::{Called, Operation};
+use crate::os_error::plain;
 use crate::trace::Cause;
 use crate::whole::{self, Unread};
 
@@ -240,9 +241,9 @@ impl Upstream {
     }
 
     fn unreachable(&self, error: &(dyn std::error::Error + 'static)) -> Error {
-        let reason = innermost(error);
-        tracing::warn!(upstream = self.name, error = reason, "provider call failed");
-        let message = format!("cannot reach {}: {reason}", self.name);
+        let (address, reason) = (self.address(), innermost(error));
+        tracing::warn!(upstream = self.name, address, error = reason, "provider call failed");
+        let message = format!("cannot reach {} at {address}: {reason}", self.name);
         Error::new(Kind::UpstreamUnreachable, message)
     }
 }
@@ -273,7 +274,7 @@ pub(super) fn innermost(error: &(dyn std::error::Error + 'static)) -> String {
     while let Some(deeper) = cause.source() {
         cause = deeper;
     }
-    cause.to_string()
+    plain(cause)
 }
 
 fn error_type(error: &Error) -> &'static str {
