@@ -16,6 +16,7 @@ mod recorded;
 pub mod route;
 mod ruled;
 mod straight;
+mod stream_task;
 mod strict;
 mod taped;
 mod target;
