@@ -3,6 +3,7 @@
 mod admin;
 mod allowed;
 mod body;
+mod buffering;
 mod client;
 pub mod connection;
 mod contain;
@@ -40,7 +41,7 @@ use tokio_util::task::TaskTracker;
 
 pub use admin::{Admin, History, Recent, Reload};
 pub use allowed::Allowed;
-pub use body::Body;
+pub use body::{Body, MAX_COPIES};
 use client::{Leaving, count_retry};
 use contain::contain;
 pub use current::Current;
@@ -50,7 +51,7 @@ use log::Recorded;
 use route::{Routes, operation, understood};
 use write::{Exchange, Voice};
 
-use crate::ceiling::{Ceiling, Room};
+use crate::ceiling::Ceiling;
 use crate::config::Server;
 use crate::dialect::Endpoint;
 use crate::error::{Error, Kind};
@@ -183,19 +184,6 @@ impl Proxy {
             Ok(whole) => self.answer(ask, path, whole).await,
             Err(error) => failed(error),
         }
-    }
-
-    /// Reads a request's body to its end.
-    async fn read(
-        &self,
-        ask: &mut Ask,
-        body: Incoming,
-        room: &mut Room,
-    ) -> Result<body::Whole, Error> {
-        let (size, time) = (self.settings.max_body.as_usize(), self.settings.body_timeout);
-        let whole = body::read(body, &ask.headers, body::Bounds { size, time }, room).await?;
-        ask.body = whole.plain.clone().unwrap_or_default();
-        Ok(whole)
     }
 
     /// Answers a request whose body is known.
