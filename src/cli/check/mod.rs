@@ -76,7 +76,7 @@ pub(super) const NO_FILE: &str = "no file";
 
 fn built(config: &Config) -> Result<Built, Failure> {
     let built = server::build(config);
-    let built = built.and_then(|built| server::check_certificate(config).map(|()| built));
+    let built = built.and_then(|built| server::check_files(config).map(|()| built));
     built.map_err(|failure| Failure::of(&failure, &config.sources))
 }
 
