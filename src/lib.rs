@@ -19,7 +19,7 @@
 //! | 3 | [`dialect`], [`whole`], [`sse`], [`transcript`], [`credential`] |
 //! | 2 | [`key`], [`vector`], [`headers`], [`ceiling`], [`ledger`], [`trace`] |
 //! | 1 | [`request`], [`error`], [`metrics`], [`clock`], [`codec`], [`joining`] |
-//! | 0 | [`config`], [`sync`], [`bell`], `chance` for tests |
+//! | 0 | [`config`], [`sync`], [`bell`], [`os_error`], `chance` for tests |
 //!
 //! [`simulate`], the simulated provider, stands apart.
 //!
@@ -150,6 +150,7 @@ pub mod joining;
 pub mod key;
 pub mod ledger;
 pub mod metrics;
+pub mod os_error;
 pub mod recording;
 pub mod request;
 pub mod serve;

@@ -25,6 +25,8 @@ pub(super) struct Admin {
     upstream: Arc<Upstream>,
     headers: HeaderMap,
     address: String,
+    /// The flag, variable or line that the token is from.
+    token_place: Option<String>,
 }
 
 impl Admin {
@@ -40,7 +42,9 @@ impl Admin {
                 |_| Failure::Usage("server.admin_token: cannot stand in a header".to_owned());
             headers.insert(header::AUTHORIZATION, shown.map_err(wrong)?);
         }
-        Ok(Self { upstream, headers, address })
+        let place = || config.sources.place("server.admin_token").to_owned();
+        let token_place = (!token.is_empty()).then(place);
+        Ok(Self { upstream, headers, address, token_place })
     }
 
     /// The URL for the sidecar's applications; none if no sidecar listens.
@@ -124,11 +128,31 @@ impl Admin {
     }
 
     fn refused(&self, status: StatusCode, body: &[u8]) -> Failure {
+        if status == StatusCode::UNAUTHORIZED {
+            return Failure::Running(self.unauthorized());
+        }
         let message = String::from_utf8_lossy(body).trim().to_owned();
         if status == StatusCode::BAD_REQUEST {
             return Failure::Usage(message);
         }
         Failure::Running(format!("{}: {status}: {message}", self.address))
+    }
+}
+
+impl Admin {
+    /// The message of a sidecar with another admin token.
+    fn unauthorized(&self) -> String {
+        let address = &self.address;
+        match &self.token_place {
+            None => format!(
+                "the sidecar at {address} needs its admin token: set LARDER_ADMIN_TOKEN, pass \
+                 --admin-token, or name its configuration file with --config"
+            ),
+            Some(place) => format!(
+                "the sidecar at {address} has another admin token than the one of {place}: correct \
+                 it there, or set LARDER_ADMIN_TOKEN"
+            ),
+        }
     }
 }
 

@@ -8,7 +8,7 @@ use serde_json::{Map, Value};
 use super::admin::Admin;
 use super::settings::ServeArgs;
 use super::variables::{Standing, leading, reachable};
-use super::{Failure, print, runtime, say};
+use super::{Failure, print, runtime, warn};
 use crate::config::Config;
 
 /// The options of the command.
@@ -41,9 +41,9 @@ pub(super) fn run(args: &Args) -> Result<(), Failure> {
         proxy
     } else {
         let proxy = configured(&config)?;
-        say(&format_args!(
-            "larder env: warning: no sidecar listens at {} yet; these variables lead to {proxy}, \
-             where `larder serve` would listen",
+        warn(&format_args!(
+            "no sidecar listens at {} yet; these variables lead to {proxy}, where `larder serve` \
+             would listen",
             admin.address()
         ));
         proxy

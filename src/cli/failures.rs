@@ -49,7 +49,7 @@ impl Failed {
 }
 
 /// The usual meaning of a provider's status.
-fn meaning(status: u16) -> Option<&'static str> {
+pub(super) fn meaning(status: u16) -> Option<&'static str> {
     Some(match status {
         400 => "bad request",
         401 => "invalid API key",

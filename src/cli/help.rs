@@ -4,7 +4,7 @@
 //! `larder serve` once, in the help of `serve` and `run`; the other commands name them in one line.
 
 use clap::builder::{Resettable, StyledStr};
-use clap::{Args, Command};
+use clap::{Arg, Args, Command};
 
 use super::settings::ServeArgs;
 
@@ -22,8 +22,27 @@ const TEMPLATE: &str = "\
 
 {before-help}{all-args}{after-help}";
 
+/// The option that `larder run` does not have.
+const UPGRADE: &str = "upgrade";
+
 /// The heading of the options that `run` shares with `serve`.
 const SERVE_HEADING: &str = "Options of the sidecar";
+
+/// The sidecar of `larder run` has other defaults: free ports, and fewer log lines.
+const DEFAULTS_OF_RUN: [(&str, &str); 3] = [
+    ("[default: 127.0.0.1:5273]", "[default: a free loopback port]"),
+    ("[default: 127.0.0.1:5274]", "[default: a free loopback port]"),
+    ("[default: info]", "[default: warn]"),
+];
+
+/// The commands without Markdown in the help of their options.
+pub(super) fn plain(command: Command) -> Command {
+    let command = command.mut_args(|arg| {
+        let help = arg.get_help().map(|help| help.to_string().replace('`', ""));
+        if let Some(help) = help { arg.help(help) } else { arg }
+    });
+    command.mut_subcommands(plain)
+}
 
 /// The commands with compact help.
 pub(super) fn compact(command: Command) -> Command {
@@ -38,11 +57,21 @@ fn one(command: Command, shared: &[String]) -> Command {
     match command.get_name() {
         "run" => shorter(command).mut_args(|arg| {
             let is_shared = shared.iter().any(|id| arg.get_id() == id);
-            if is_shared { arg.help_heading(SERVE_HEADING) } else { arg }
+            if is_shared { of_run(arg) } else { arg }
         }),
         name if WITH_SERVE_OPTIONS.contains(&name) || !has_them => shorter(command),
         _ => without(command, shared),
     }
+}
+
+/// An option of `larder serve` in the help of `larder run`.
+fn of_run(arg: Arg) -> Arg {
+    let mut help = arg.get_help().map(StyledStr::to_string).unwrap_or_default();
+    for (of_serve, of_run) in DEFAULTS_OF_RUN {
+        help = help.replace(of_serve, of_run);
+    }
+    let is_of_serve = arg.get_id() == UPGRADE;
+    arg.help(help).help_heading(SERVE_HEADING).hide(is_of_serve)
 }
 
 /// A command whose help names the options of `larder serve` in one line.

@@ -16,6 +16,7 @@ mod items;
 mod lines;
 mod logs;
 mod man;
+mod output;
 mod progress;
 mod purge;
 mod run;
@@ -29,14 +30,13 @@ mod variables;
 mod version;
 mod warm;
 
-use std::fmt::{self, Display};
-use std::io::{self, Write};
 use std::process::ExitCode;
 
 use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
 use clap_complete::Shell;
 use tokio::runtime::{Builder, Runtime};
 
+use output::{Failure, complain, print, print_on, say, warn};
 use settings::ServeArgs;
 
 /// The version with the commit of a release.
@@ -194,44 +194,24 @@ enum Command {
     Version,
 }
 
-/// How a command ended, if not well.
-#[derive(Debug)]
-enum Failure {
-    /// Wrong usage or configuration: exit code 2.
-    Usage(String),
-    /// Failed while running: exit code 1.
-    Running(String),
-    /// The command that was to be run could not be started: an exit code as shells give it.
-    Command(String, u8),
-}
-
-impl Display for Failure {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Usage(message) | Self::Running(message) | Self::Command(message, _) => {
-                f.write_str(message)
-            }
-        }
-    }
-}
-
 /// Runs the command that the arguments name.
 pub fn main() -> ExitCode {
-    let matches = help::compact(Cli::command()).get_matches();
+    let matches = help::compact(command()).get_matches();
     let cli = Cli::from_arg_matches(&matches).unwrap_or_else(|error| error.exit());
     let result = match cli.command.unwrap_or(Command::Serve(cli.serve)) {
         Command::Run(args) => run::run(&args),
         Command::Doctor(args) => doctor::run(&args),
         other => other.run().map(|()| ExitCode::SUCCESS),
     };
-    let (message, code) = match result {
-        Ok(code) => return code,
-        Err(Failure::Usage(message)) => (message, 2),
-        Err(Failure::Running(message)) => (message, 1),
-        Err(Failure::Command(message, code)) => (message, code),
-    };
-    say(&message);
-    ExitCode::from(code)
+    result.unwrap_or_else(|failure| {
+        complain(&failure);
+        ExitCode::from(failure.code())
+    })
+}
+
+/// The command line with plain help texts.
+fn command() -> clap::Command {
+    help::plain(Cli::command())
 }
 
 impl Command {
@@ -254,7 +234,7 @@ impl Command {
             Self::Import(args) => args.run(),
             Self::Config(args) => config::run(&args),
             Self::Completions { shell } => completions(shell),
-            Self::Man(args) => man::run(&args, Cli::command()),
+            Self::Man(args) => man::run(&args, command()),
             Self::Version => version::run(),
         }
     }
@@ -263,7 +243,7 @@ impl Command {
 fn completions(shell: Shell) -> Result<(), Failure> {
     // The generator panics on an error of its writer, such as a closed pipe.
     let mut script = Vec::new();
-    clap_complete::generate(shell, &mut Cli::command(), "larder", &mut script);
+    clap_complete::generate(shell, &mut command(), "larder", &mut script);
     print(&String::from_utf8_lossy(&script).trim_end())
 }
 
@@ -271,24 +251,4 @@ fn completions(shell: Shell) -> Result<(), Failure> {
 fn runtime() -> Result<Runtime, Failure> {
     let runtime = Builder::new_current_thread().enable_all().build();
     runtime.map_err(|error| Failure::Running(error.to_string()))
-}
-
-/// Prints a line for people on standard error, at once.
-fn say(line: &dyn Display) {
-    // A closed standard error is no reason to fail.
-    drop(io::stderr().write_all(format!("{line}\n").as_bytes()));
-}
-
-/// Prints a command's result on standard output.
-fn print(text: &dyn Display) -> Result<(), Failure> {
-    print_on(text).map(|_| ())
-}
-
-/// Prints like [`print`]; false if the reader has closed the pipe, as `head` does. That is no failure.
-fn print_on(text: &dyn Display) -> Result<bool, Failure> {
-    match writeln!(io::stdout(), "{text}") {
-        Ok(()) => Ok(true),
-        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(false),
-        Err(error) => Err(Failure::Running(error.to_string())),
-    }
 }

@@ -14,7 +14,7 @@ pub(super) fn run(args: &ServeArgs) -> Result<(), Failure> {
     // Before any file is opened.
     let source = source(args.upgrade)?;
     let args = args.located();
-    let loaded = args.load(&[]).map_err(Failure::from)?;
+    let loaded = args.load().map_err(Failure::from)?;
     start(&loaded);
     let started = Started::of(&loaded);
     let (_never, stop) = watch::channel(false);

@@ -9,6 +9,8 @@ use tokio::signal::unix::{SignalKind, signal};
 use super::{Failure, say};
 use crate::simulate::{self, Settings};
 
+const DEFAULT_ADDRESS: &str = "127.0.0.1:9000";
+
 /// The options of the simulated provider.
 #[derive(Debug, Clone, clap::Args)]
 pub(super) struct Args {
@@ -17,7 +19,7 @@ pub(super) struct Args {
         long,
         env = "LARDER_SIMULATE_LISTEN",
         value_name = "ADDR",
-        default_value = "127.0.0.1:9000"
+        default_value = DEFAULT_ADDRESS
     )]
     listen: String,
     #[command(flatten)]
@@ -29,9 +31,17 @@ pub(super) fn run(args: Args) -> Result<(), Failure> {
     runtime.block_on(serve(args))
 }
 
+impl Args {
+    /// The address; an empty variable counts as not set.
+    fn address(&self) -> &str {
+        if self.listen.is_empty() { DEFAULT_ADDRESS } else { &self.listen }
+    }
+}
+
 async fn serve(args: Args) -> Result<(), Failure> {
-    let wrong = |error: io::Error| Failure::Running(format!("{}: {error}", args.listen));
-    let listener = TcpListener::bind(&args.listen).await.map_err(wrong)?;
+    let listen = args.address().to_owned();
+    let wrong = |error: io::Error| Failure::Running(format!("cannot listen on {listen}: {error}"));
+    let listener = TcpListener::bind(&listen).await.map_err(wrong)?;
     let address = listener.local_addr().map_err(wrong)?;
     let told = until_signal();
     say(&format_args!("listening provider={address}"));

@@ -8,7 +8,7 @@ use tokio::signal::ctrl_c;
 use super::admin::Admin;
 use super::columns::printable;
 use super::settings::ServeArgs;
-use super::{Failure, print_on, runtime, say};
+use super::{Failure, print_on, runtime, warn};
 use crate::request::Framing;
 use crate::sse::{Frame, Splitter};
 use crate::upstream::Coming;
@@ -84,7 +84,7 @@ async fn follow(admin: &Admin, json: bool) -> Result<(), Failure> {
             let reads_on = match line {
                 Line::Request(text) => print_on(&text)?,
                 Line::Lost(count) => {
-                    say(&format_args!("larder tail: {count} requests are not shown"));
+                    warn(&format_args!("{count} requests are not shown"));
                     true
                 }
             };

@@ -7,7 +7,7 @@ use std::env;
 use std::fmt;
 use std::net::SocketAddr;
 
-use crate::config::{Config, Override};
+use crate::config::{Config, Override, Server};
 
 /// A variable that SDKs read.
 #[derive(Debug)]
@@ -56,8 +56,8 @@ pub(super) struct Standing(Vec<(&'static Variable, String)>);
 
 impl Standing {
     /// Of this process. What leads to larder itself is no provider.
-    pub(super) fn of(config: &Config) -> Self {
-        let own = config.server.listen.to_string();
+    pub(super) fn of(server: &Server) -> Self {
+        let own = server.listen.to_string();
         let said = |variable: &'static Variable| {
             let value = env::var(variable.name).ok()?.trim().trim_end_matches('/').to_owned();
             let elsewhere = !value.is_empty() && authority(&value) != own;

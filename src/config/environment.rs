@@ -3,14 +3,15 @@
 //! `providers.NAME.KEY` is ambiguous where names have underscores. Known names come first, the longest
 //! that fits; otherwise the end of the variable must be a known key, and the rest is a new name.
 
-use super::read::{Override, Problem, nearest};
+use super::nearest::nearest_variable;
+use super::read::{Override, Problem};
 use super::{BUILT_IN, Key, Provider, Section, reference};
 
 /// The beginning of the name of every variable.
-const PREFIX: &str = "LARDER_";
+pub(super) const PREFIX: &str = "LARDER_";
 
 /// The beginning of the variables of providers.
-const PROVIDERS: &str = "LARDER_PROVIDERS_";
+pub(super) const PROVIDERS: &str = "LARDER_PROVIDERS_";
 
 /// Short variables: those of the flags, with the keys that they set.
 pub const SHORT: [(&str, &str); 14] = [
@@ -30,18 +31,18 @@ pub const SHORT: [(&str, &str); 14] = [
     ("log.level", "LARDER_LOG_LEVEL"),
 ];
 
-/// Variables that are no keys of the configuration.
-const OTHERS: [&str; 9] = [
-    "LARDER_BIN",
+/// Variables of flags that are no keys of the configuration.
+const OTHERS: [&str; 5] = [
     "LARDER_CONFIG",
     "LARDER_DIALECT",
-    "LARDER_GOLDEN",
-    "LARDER_MODEL_SCHEDULES",
-    "LARDER_REVISION",
     "LARDER_SIMULATE_LISTEN",
     "LARDER_UPGRADE",
     "LARDER_UPSTREAM",
 ];
+
+/// Variables of larder's build and tests. They are never suggested.
+const INTERNAL: [&str; 4] =
+    ["LARDER_BIN", "LARDER_GOLDEN", "LARDER_MODEL_SCHEDULES", "LARDER_REVISION"];
 
 /// The beginnings of variables of larder's own tests.
 const TESTS: [&str; 4] = ["LARDER_BENCH_", "LARDER_FUZZ_", "LARDER_SOAK_", "LARDER_TEST_"];
@@ -51,7 +52,7 @@ pub fn variable(key: &str) -> String {
     format!("{PREFIX}{}", capitals(key))
 }
 
-fn capitals(text: &str) -> String {
+pub(super) fn capitals(text: &str) -> String {
     text.to_uppercase().replace(['.', '-'], "_")
 }
 
@@ -123,12 +124,13 @@ impl Environment {
         let is_known = |name: &str| {
             known.contains(&name)
                 || keys_of.contains(&name)
+                || INTERNAL.contains(&name)
                 || TESTS.iter().any(|prefix| name.starts_with(prefix))
                 || is_of_kubernetes(name)
                 || matches!(provider_key(name, names), Ok(Some(_)) | Err(_))
         };
         let unknown = self.0.iter().filter(|(name, _)| !is_known(name));
-        let warning = |(name, _): &(String, String)| match nearest(name, &known) {
+        let warning = |(name, _): &(String, String)| match nearest_variable(name, &known) {
             Some(near) => format!("{name}: unknown variable; did you mean {near}?"),
             None => format!("{name}: unknown variable; `larder config --reference` lists all"),
         };
@@ -150,7 +152,7 @@ fn of_provider(name: &str, key: &Key) -> String {
 }
 
 /// The keys of providers that have a text form, those with the longest names first.
-fn provider_keys() -> Vec<&'static Key> {
+pub(super) fn provider_keys() -> Vec<&'static Key> {
     let mut keys: Vec<&Key> = Provider::KEYS.iter().filter(|key| has_variable(key)).collect();
     keys.sort_by_key(|key| std::cmp::Reverse(key.name.len()));
     keys
@@ -252,13 +254,22 @@ mod tests {
             ("LARDER_PROVIDERS_COHERE_BASE_URL", "http://a"),
         ]);
         assert_eq!(known.unknown(&[], &["LARDER_MY_KEY"]), Vec::<String>::new());
-        let unknown = environment(&[("LARDER_CACHE_MEMROY", "canary"), ("LARDER_LISTN", "1")]);
-        assert_eq!(
-            unknown.unknown(&[], &["LARDER_MY_KEY"]),
-            [
-                "LARDER_CACHE_MEMROY: unknown variable; did you mean LARDER_CACHE_MEMORY?",
-                "LARDER_LISTN: unknown variable; did you mean LARDER_LISTEN?"
-            ]
-        );
+        for (name, near) in [
+            ("LARDER_CACHE_MEMROY", Some("LARDER_CACHE_MEMORY")),
+            ("LARDER_LISTN", Some("LARDER_LISTEN")),
+            ("LARDER_MEMORY", Some("LARDER_CACHE_MEMORY")),
+            ("LARDER_PROVIDERS_MINE_BASE_ULR", Some("LARDER_PROVIDERS_MINE_BASE_URL")),
+            ("LARDER_PROVIDERS_OPENAI_MAX_INPUT", Some("LARDER_PROVIDERS_OPENAI_MAX_INPUTS")),
+            ("LARDER_PROVIDERS_MINE_COLOUR", None),
+            ("LARDER_FOO", None),
+            ("LARDER_BINN", None),
+        ] {
+            let warnings = environment(&[(name, "canary")]).unknown(&[], &["LARDER_MY_KEY"]);
+            let rest = match near {
+                Some(near) => format!("did you mean {near}?"),
+                None => "`larder config --reference` lists all".to_owned(),
+            };
+            assert_eq!(warnings, [format!("{name}: unknown variable; {rest}")]);
+        }
     }
 }

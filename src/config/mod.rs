@@ -6,6 +6,7 @@
 mod base_url;
 mod bounds;
 mod built_in;
+mod changes;
 mod check;
 mod differences;
 mod drift;
@@ -99,7 +100,7 @@ impl Config {
         let parsed = DeTable::parse(text).map_err(|error| {
             let span = error.span().unwrap_or_default();
             let key = reader.key_near(span.start);
-            reader.note(span, key, error.message().to_owned());
+            reader.note(span, key, error.message().replace('\n', "; "));
             reader.problems.clone()
         })?;
         let mut config = Self::read_sections(&mut reader, parsed.get_ref());
@@ -110,6 +111,7 @@ impl Config {
         config.sources = reader.sources;
         problems.extend(config.check());
         problems.extend(config.check_rules());
+        problems.sort_by_key(Problem::line);
         if problems.is_empty() { Ok(config) } else { Err(problems) }
     }
 

@@ -57,6 +57,14 @@ macro_rules! section {
             $($(#[doc = $doc])* pub $key: $type,)*
         }
 
+        impl $name {
+            /// The keys whose values are other ones in another section.
+            pub fn differing(&self, other: &Self) -> Vec<&'static str> {
+                let keys = [$((stringify!($key), self.$key != other.$key)),*];
+                keys.into_iter().filter(|(_, differs)| *differs).map(|(key, _)| key).collect()
+            }
+        }
+
         impl Section for $name {
             const DOC: &'static str = concat!($($section_doc, "\n"),*);
             const KEYS: &'static [Key] = &[$(Key {
@@ -95,6 +103,14 @@ impl fmt::Display for Problem {
             write!(f, "{}: ", self.key)?;
         }
         f.write_str(&self.message)
+    }
+}
+
+impl Problem {
+    /// The line of the file; variables and flags come after all lines.
+    pub(super) fn line(&self) -> usize {
+        let line = self.place.rsplit_once(':').and_then(|(_, line)| line.parse().ok());
+        line.unwrap_or(usize::MAX)
     }
 }
 

@@ -57,8 +57,8 @@ section! {
         /// Maximum size, decoded, of a request body that larder buffers. Larger bodies get 413. Bodies that
         /// are only relayed have no limit.
         max_body: ByteSize = "64MiB",
-        /// Maximum size of all buffered request bodies together; more get 503. At least twice `max_body`
-        /// is used.
+        /// Maximum size of all buffered request bodies together, with the copies that larder makes of them
+        /// (two for embeddings, one for chat); more get 503. At least four times `max_body` is used.
         max_in_flight: ByteSize = "256MiB",
         /// Maximum size of all buffered responses together: those that larder reads to the end, those of
         /// slow clients, and the part of a stream that later clients can still join. Beyond it, a response

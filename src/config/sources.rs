@@ -33,6 +33,16 @@ impl Sources {
         Self { file: file.to_owned(), ..Self::default() }
     }
 
+    /// The name of the file.
+    pub(super) fn file(&self) -> &str {
+        &self.file
+    }
+
+    /// Whether the file sets any key.
+    pub(super) fn has_file(&self) -> bool {
+        self.entries.iter().any(|entry| entry.origin.is_none())
+    }
+
     /// Notes where a key or a section is written. The first place counts.
     pub(super) fn note(&mut self, key: &str, place: String) {
         self.places.entry(key.to_owned()).or_insert(place);

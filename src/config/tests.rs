@@ -40,9 +40,9 @@ fn all_problems_come_at_once_with_their_lines_and_the_nearest_key() {
     assert_eq!(
         problems(text),
         [
-            "larder.toml:5: cashe: unknown section; did you mean `cache`?",
             "larder.toml:2: server.lisen: unknown key; did you mean `listen`?",
             "larder.toml:3: server.drain: 30 has no unit; did you mean \"30s\"?",
+            "larder.toml:5: cashe: unknown section; did you mean `cache`?",
             "larder.toml:7: cache.memory: expected a size such as \"64KiB\" or \"1GiB\", got \"true\"",
         ]
     );

@@ -12,6 +12,15 @@ macro_rules! words {
         #[derive(Debug, Clone, Copy, PartialEq, Eq)]
         pub enum $name { $($(#[$variant_meta])* $variant),* }
 
+        impl $name {
+            /// Its word in the configuration.
+            pub fn text(self) -> &'static str {
+                match self {
+                    $(Self::$variant => $word),*
+                }
+            }
+        }
+
         impl Setting for $name {
             const KIND: &'static str = concat!("one of", $(" `", $word, "`"),*);
 

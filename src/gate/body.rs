@@ -37,10 +37,15 @@ pub(super) struct Whole {
     pub(super) plain: Option<Bytes>,
 }
 
-/// What a body may take.
+/// Maximum number of copies that larder makes of a body, besides the body itself.
+pub const MAX_COPIES: usize = 2;
+
+/// Bounds of a body that is read to its end.
 pub(super) struct Bounds {
     /// In bytes, also decoded.
     pub(super) size: usize,
+    /// Copies of the decoded body that are made while it is served. They are counted with it.
+    pub(super) copies: usize,
     /// To come to its end.
     pub(super) time: Duration,
 }
@@ -52,18 +57,28 @@ pub(super) async fn read(
     bounds: Bounds,
     room: &mut Room,
 ) -> Result<Whole, Error> {
+    let expected = usize::try_from(body.size_hint().lower()).unwrap_or(usize::MAX);
+    let is_encoded = headers.contains_key(header::CONTENT_ENCODING);
+    if expected <= bounds.size && !is_encoded {
+        // Before the body comes, not after.
+        room.hold(expected.saturating_mul(1 + bounds.copies))?;
+    }
     let collecting = whole::collect(body, bounds.size, room);
     let raw = timeout(bounds.time, collecting)
         .await
         .map_err(|_| late(bounds.time))?
         .map_err(|why| unread(why, bounds.size))?;
     let Some(coding) = headers.get(header::CONTENT_ENCODING) else {
+        room.hold(raw.len().saturating_mul(1 + bounds.copies))?;
         return Ok(Whole { plain: Some(raw.clone()), raw });
     };
     // The decoders are large, and most bodies are plain.
     let coding = coding.to_str().unwrap_or("unknown");
     match whole::decode(coding, &raw, bounds.size, room).await {
-        Ok(plain) => Ok(Whole { raw, plain: Some(plain) }),
+        Ok(plain) => {
+            room.hold(plain.len().saturating_mul(1 + bounds.copies).saturating_add(raw.len()))?;
+            Ok(Whole { raw, plain: Some(plain) })
+        }
         Err(Unread::Undecodable) => Ok(Whole { raw, plain: None }),
         Err(error) => Err(unread(error, bounds.size)),
     }

@@ -17,7 +17,7 @@ use http::{HeaderValue, Request, Response, header};
 use hyper::body::Incoming;
 use hyper::rt::{Read, Write};
 use hyper::service::service_fn;
-use hyper_util::rt::{TokioExecutor, TokioTimer};
+use hyper_util::rt::TokioTimer;
 use hyper_util::server::conn::auto::Builder;
 use tokio::sync::watch;
 use tokio::time::{MissedTickBehavior, interval, sleep};
@@ -27,6 +27,7 @@ use super::body::{Body, BoxError};
 use super::express::Express;
 use super::pulse::{Next, Order, Patience, Pulse};
 use super::straight::{Ended, Straight, is_in_chunks, takes_chunks};
+use super::stream_task::StreamExecutor;
 use super::watched::Watched;
 use crate::bell::Bell;
 use crate::config::Server;
@@ -52,7 +53,7 @@ const SEND_BUFFER: usize = 256 << 10;
 /// Serves connections as the settings say.
 #[derive(Clone)]
 pub struct Door {
-    builder: Builder<TokioExecutor>,
+    builder: Builder<StreamExecutor>,
     patience: Patience,
     buffer: usize,
     tasks: TaskTracker,
@@ -61,7 +62,8 @@ pub struct Door {
 impl Door {
     /// Everything that all connections have in common.
     pub fn new(settings: &Server, tasks: TaskTracker) -> Self {
-        let mut builder = Builder::new(TokioExecutor::new());
+        let (write_timeout, of_streams) = (settings.write_timeout, tasks.clone());
+        let mut builder = Builder::new(StreamExecutor { write_timeout, tasks: of_streams });
         let buffer = settings.max_head.as_usize().max(8_192);
         builder.http1().timer(TokioTimer::new()).header_read_timeout(None).max_buf_size(buffer);
         builder

@@ -5,6 +5,7 @@ mod admit;
 mod allowed;
 mod asking;
 mod body;
+mod buffering;
 mod client;
 pub mod connection;
 mod contain;
@@ -20,6 +21,7 @@ mod recorded;
 pub mod route;
 mod ruled;
 mod straight;
+mod stream_task;
 mod strict;
 mod taped;
 mod target;
@@ -43,7 +45,7 @@ use tokio_util::task::TaskTracker;
 pub use admin::{Admin, History, Recent, Reload};
 use admit::Way;
 pub use allowed::Allowed;
-pub use body::Body;
+pub use body::{Body, MAX_COPIES};
 use client::{Leaving, count_retry};
 pub use current::Current;
 pub use express::Express;
@@ -53,7 +55,7 @@ pub use pages::{Entrance, Pages};
 use route::{Routes, understood};
 use write::{Exchange, Voice};
 
-use crate::ceiling::{Ceiling, Room};
+use crate::ceiling::Ceiling;
 use crate::config::Server;
 use crate::dialect::Endpoint;
 use crate::error::Error;
@@ -176,19 +178,6 @@ impl Proxy {
             Ok(whole) => self.answer(ask, path, whole).await,
             Err(error) => failed(error),
         }
-    }
-
-    /// Reads a request's body to its end.
-    async fn read(
-        &self,
-        ask: &mut Ask,
-        body: Incoming,
-        room: &mut Room,
-    ) -> Result<body::Whole, Error> {
-        let (size, time) = (self.settings.max_body.as_usize(), self.settings.body_timeout);
-        let whole = body::read(body, &ask.headers, body::Bounds { size, time }, room).await?;
-        ask.body = whole.plain.clone().unwrap_or_default();
-        Ok(whole)
     }
 
     /// Answers a request whose body is known.

@@ -19,6 +19,7 @@ use tokio_util::either::Either;
 use tokio_util::task::TaskTracker;
 
 use super::Built;
+use super::descriptors::{Spare, are_exhausted};
 use super::tls::Tls;
 use crate::config::Server;
 use crate::gate::connection::Door;
@@ -30,6 +31,9 @@ pub(super) type Stream = Either<TcpStream, UnixStream>;
 
 /// Pause after an error that the next attempt would meet too, such as too many open files.
 const ERROR_PAUSE: Duration = Duration::from_millis(100);
+
+/// Maximum number of connections over the limit that are told so at a time: each has a descriptor.
+const MAX_REFUSALS: usize = 16;
 
 /// Whether connections are accepted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -53,15 +57,19 @@ pub(super) struct Lifecycle {
 pub(super) struct Connections {
     door: Door,
     permits: Arc<Semaphore>,
+    /// Responses to connections over the limit that are written at a time; more are closed without one.
+    refusals: Arc<Semaphore>,
     open: IntGauge,
     tasks: TaskTracker,
 }
 
 impl Connections {
-    pub(super) fn new(settings: &Server, built: &Built) -> Self {
+    /// At most so many of clients at a time.
+    pub(super) fn new(settings: &Server, built: &Built, clients: usize) -> Self {
         Self {
             door: Door::new(settings, built.tasks.clone()),
-            permits: Arc::new(Semaphore::new(settings.max_connections as usize)),
+            permits: Arc::new(Semaphore::new(clients)),
+            refusals: Arc::new(Semaphore::new(MAX_REFUSALS)),
             open: built.metrics.downstream_connections.clone(),
             tasks: built.tasks.clone(),
         }
@@ -126,7 +134,8 @@ impl App {
     /// A drain waits for the loop too: a client that connects afterwards finds the socket closed.
     fn start(self, socket: Socket, lifecycle: Lifecycle, handle: &Handle) {
         let tasks = self.connections().tasks.clone();
-        tasks.spawn_on(accept_loop(socket, self, lifecycle), handle);
+        let spare = matches!(self, Self::Admin(..)).then(Spare::new);
+        tasks.spawn_on(accept_loop((socket, spare), self, lifecycle), handle);
     }
 
     fn connections(&self) -> &Connections {
@@ -151,7 +160,7 @@ impl App {
     }
 }
 
-async fn accept_loop(socket: Socket, app: App, mut lifecycle: Lifecycle) {
+async fn accept_loop((socket, spare): (Socket, Option<Spare>), app: App, mut lifecycle: Lifecycle) {
     loop {
         let accepting = *lifecycle.accepting.borrow_and_update();
         match accepting {
@@ -171,8 +180,12 @@ async fn accept_loop(socket: Socket, app: App, mut lifecycle: Lifecycle) {
                 }
             }
             accepted = socket.accept() => match accepted {
-                Ok((stream, tls)) => app.serve(stream, tls, &lifecycle.draining),
+                Ok((stream, tls)) => {
+                    app.serve(stream, tls, &lifecycle.draining);
+                    spare.iter().for_each(Spare::refill);
+                }
                 Err(error) if is_of_connection(&error) => {}
+                Err(error) if are_exhausted(&error) && spare.as_ref().is_some_and(Spare::release) => {}
                 Err(error) => {
                     tracing::warn!(%error, "cannot accept connections");
                     sleep(ERROR_PAUSE).await;
@@ -198,8 +211,10 @@ fn serve_proxy(
     let encryption = tls.and_then(Tls::handshake);
     let Ok(permit) = Arc::clone(&connections.permits).try_acquire_owned() else {
         // A response in clear would be noise in a TLS handshake.
-        if encryption.is_none() {
-            connections.tasks.spawn(turn_away(stream));
+        if encryption.is_none()
+            && let Ok(permit) = Arc::clone(&connections.refusals).try_acquire_owned()
+        {
+            connections.tasks.spawn(turn_away(stream).map(move |()| drop(permit)));
         }
         return;
     };

@@ -19,7 +19,7 @@ use crate::credential;
 use crate::dialect;
 use crate::flight::Flights;
 use crate::gate::route::Routes;
-use crate::gate::{Allowed, Pages, Proxy, Recent};
+use crate::gate::{Allowed, MAX_COPIES, Pages, Proxy, Recent};
 use crate::headers::is_of_message;
 use crate::ledger::Ledger;
 use crate::metrics::{self, Metrics, Operation};
@@ -56,6 +56,15 @@ impl Built {
         let wrong = |error| Failure::config("server.recordings", error);
         Ok(Self { recordings: opened.map_err(wrong)?, ..self })
     }
+}
+
+/// An error if recordings that are to be replayed cannot be read. Opens nothing for writing.
+pub(super) fn check_recordings(settings: &Server) -> Result<(), Failure> {
+    if settings.mode != Mode::Replay {
+        return Ok(());
+    }
+    let opened = Recordings::open(settings.mode, &settings.recordings, &TaskTracker::new());
+    opened.map(drop).map_err(|error| Failure::config("server.recordings", error))
 }
 
 /// Builds everything behind the listeners; opens nothing.
@@ -129,11 +138,14 @@ fn chat(broadcasts: Arc<Broadcasts>, tasks: TaskTracker, metrics: &Metrics) -> C
     ChatHandles { broadcasts, tasks, ttl, stale_if_error, max_transcript: 0, metrics, reads }
 }
 
-/// Room for bodies as the settings say, but for one of the largest size in any case, as it came and
-/// decoded.
+/// Memory for request bodies: as configured, but at least enough for the largest one.
 fn bodies(settings: &Server) -> Arc<Ceiling> {
-    let least = settings.max_body.as_usize().saturating_mul(2);
-    Ceiling::new(settings.max_in_flight.as_usize().max(least))
+    Ceiling::new(settings.max_in_flight.as_usize().max(least_for_bodies(settings)))
+}
+
+/// Memory for one body of the largest size: as received, decoded, and copied.
+pub(super) fn least_for_bodies(settings: &Server) -> usize {
+    settings.max_body.as_usize().saturating_mul(2 + MAX_COPIES)
 }
 
 /// What a provider has in common with the others.

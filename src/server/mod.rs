@@ -6,11 +6,14 @@
 
 mod accept;
 mod build;
+mod descriptors;
 mod handover;
 mod inherited;
 mod kept;
 mod listeners;
+mod memory;
 mod reload;
+mod service_manager;
 mod sidecar;
 mod signals;
 mod threads;
@@ -19,23 +22,25 @@ mod unix_socket;
 mod warm;
 
 use std::fmt;
+use std::future::pending;
 use std::io;
 use std::sync::Arc;
 
 use tokio::sync::watch;
 
-use crate::config::{Config, Sources};
+use crate::config::{Config, Server, Sources};
 use crate::export::Exporter;
 use accept::Accepting;
 pub use build::{Built, build, cache_directory};
-use handover::Successor;
+pub use descriptors::with_inherited_limit;
+use handover::{Handover, Successor};
 pub use inherited::Inherited;
 pub use listeners::Addresses;
 use listeners::Listeners;
 pub use reload::Read;
 use sidecar::Sidecar;
 pub use signals::Ends;
-use signals::Signals;
+use signals::{Drained, EndSignals, Signals};
 use threads::{Threads, main_runtime};
 
 /// How a process came to its end, if not well.
@@ -116,19 +121,18 @@ impl fmt::Debug for Run {
 
 /// Runs the sidecar until a signal, or the caller, ends it.
 pub fn run(config: &Config, run: Run) -> Result<(), Failure> {
+    descriptors::raise();
+    memory::warn_if_tight(config);
     let sidecar = Sidecar::build(config, run.read)?;
     let (tiers, tracer) = (Arc::clone(&sidecar.built.service.tiers), sidecar.built.tracer.clone());
     let exporter = tracer.map(|tracer| Exporter::start(&config.traces.endpoint, tracer));
     let exporter = exporter.transpose().map_err(Failure::Start)?;
     let (main, threads) = (main_runtime()?, Threads::start(&config.server)?);
-    let file = main.block_on(async {
-        let (listeners, handover) = match run.source {
-            Source::Opened(passed) => (Listeners::open(&config.server, passed).await?, None),
-            Source::HandedOver => {
-                let successor = Successor::bind(&config.server.upgrade_socket).await?;
-                let (listeners, handover) = successor.listeners(&config.server).await?;
-                (listeners, Some(handover))
-            }
+    let ended = main.block_on(async {
+        let mut end = (run.ends == Ends::AtSignal).then(EndSignals::install).transpose()?;
+        let opened = open(run.source, &config.server, end.as_mut()).await?;
+        let Some(Opened { listeners, handover }) = opened else {
+            return Ok((None, Drained::InTime));
         };
         let (addresses, file) = (listeners.addresses()?, listeners.unix_file());
         let serving = sidecar.start(&config.server, listeners, &threads)?;
@@ -136,24 +140,74 @@ pub fn run(config: &Config, run: Run) -> Result<(), Failure> {
             handover.complete().await?;
         }
         serving.accepting.send_replace(Accepting::Open);
-        let signals = Signals::install(serving, &config.server, (run.ends, run.stop))?;
+        let is_service = end.is_some();
+        let signals = Signals::install(serving, &config.server, (end, run.stop))?;
         (run.announce)(addresses);
-        signals.run().await;
-        Ok::<_, Failure>(file)
-    })?;
+        if is_service {
+            service_manager::ready();
+        }
+        Ok::<_, Failure>((file, signals.run().await))
+    });
+    let (file, drained) = ended?;
     threads.stop();
     if let Some(file) = file {
         main.block_on(file.remove());
     }
-    // Bounded by the tiers' own time-outs.
-    main.block_on(tiers.close());
+    if drained == Drained::InTime {
+        // Bounded by the tiers' own time-outs.
+        main.block_on(tiers.close());
+    }
     if let Some(exporter) = exporter {
         exporter.close();
     }
     Ok(())
 }
 
-/// Whether the certificate of a configuration, if it has one, is good.
-pub fn check_certificate(config: &Config) -> Result<(), Failure> {
-    tls::read(&config.server).map(drop)
+/// The listeners of a run, and the hand-over that they come from.
+struct Opened {
+    listeners: Listeners,
+    handover: Option<Handover>,
+}
+
+/// Opens the listeners, or waits for those of a running process. None if a signal ended the wait.
+async fn open(
+    source: Source,
+    server: &Server,
+    end: Option<&mut EndSignals>,
+) -> Result<Option<Opened>, Failure> {
+    let passed = match source {
+        Source::Opened(passed) => passed,
+        Source::HandedOver => return take_over(server, end).await,
+    };
+    let listeners = Listeners::open(server, passed).await?;
+    Ok(Some(Opened { listeners, handover: None }))
+}
+
+async fn take_over(
+    server: &Server,
+    end: Option<&mut EndSignals>,
+) -> Result<Option<Opened>, Failure> {
+    let successor = Successor::bind(&server.upgrade_socket).await?;
+    let ended = async {
+        match end {
+            Some(end) => end.next().await,
+            None => pending().await,
+        }
+    };
+    tokio::select! {
+        taken = successor.listeners(server) => {
+            let (listeners, handover) = taken?;
+            return Ok(Some(Opened { listeners, handover: Some(handover) }));
+        }
+        () = ended => {}
+    }
+    tracing::info!("ended by a signal before the running process handed its listeners over");
+    unix_socket::remove(&server.upgrade_socket).await;
+    Ok(None)
+}
+
+/// An error if the certificate or the recordings of a configuration cannot be read.
+pub fn check_files(config: &Config) -> Result<(), Failure> {
+    tls::read(&config.server)?;
+    build::check_recordings(&config.server)
 }

@@ -7,11 +7,11 @@ use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use super::Failure;
-use super::build::{self, Built, proxy};
-use super::tls::{self, Tls};
+use super::build::{self, Built, least_for_bodies, proxy};
+use super::tls::{self, Encryption, Tls};
 use crate::clock::unix_seconds;
 use crate::config::Config;
-use crate::gate::Current;
+use crate::gate::{Current, Proxy};
 
 /// Reads the configuration anew; an error says what is wrong with it.
 pub type Read = Box<dyn Fn() -> Result<Config, String> + Send + Sync>;
@@ -35,34 +35,97 @@ impl Live {
         Self { read, running: Mutex::new(running), current, tls }
     }
 
-    /// Takes the configuration over as it is now written.
-    pub(super) fn reload(&self) -> Result<(), String> {
+    /// Applies the configuration as it is written now. Returns the keys that changed, as text.
+    pub(super) fn reload(&self) -> Result<String, String> {
         let mut running = self.running.lock().unwrap_or_else(PoisonError::into_inner);
         let (config, built) = &*running;
         let metrics = built.metrics.clone();
-        let next = (self.read)().and_then(|next| {
-            let placed = |failure: Failure| failure.placed(&next.sources);
-            let rebuilt = built.rebuild(config, &next).map_err(placed)?;
-            let proxy = proxy(&next, &rebuilt).map_err(placed)?;
-            let encryption = tls::read(&next.server).map_err(placed)?;
-            Ok((next, rebuilt, proxy, encryption))
-        });
-        match next {
-            Ok((next, rebuilt, proxy, encryption)) => {
-                tell_what_waits(config, &next);
-                self.current.set(proxy);
-                self.tls.set(encryption);
-                *running = (next, rebuilt);
-                metrics.reloaded(true, unix_seconds());
-                tracing::info!("configuration reloaded");
-                Ok(())
-            }
+        let next = match self.next(config, built) {
+            Ok(next) => next,
             Err(error) => {
                 metrics.reloaded(false, unix_seconds());
                 tracing::error!(error, "reload failed; the running configuration is unchanged");
-                Err(error)
+                return Err(error);
             }
+        };
+        let report = Report::new(config, &next);
+        self.current.set(next.proxy);
+        self.tls.set(next.encryption);
+        *running = (next.config, next.built);
+        metrics.reloaded(true, unix_seconds());
+        report.log();
+        Ok(report.to_string())
+    }
+
+    /// Reads and builds everything before anything changes.
+    fn next(&self, config: &Config, built: &Built) -> Result<Next, String> {
+        let written = (self.read)()?;
+        if let Some(lost) = config.lost_upstream(&written) {
+            return Err(lost.to_string());
         }
+        let next = config.reloaded(&written);
+        let placed = |failure: Failure| failure.placed(&written.sources);
+        let rebuilt = built.rebuild(config, &next).map_err(placed)?;
+        let proxy = proxy(&next, &rebuilt).map_err(placed)?;
+        let encryption = tls::read(&next.server).map_err(placed)?;
+        Ok(Next {
+            waiting: next.changes(&written),
+            config: next,
+            built: rebuilt,
+            proxy,
+            encryption,
+        })
+    }
+}
+
+/// A configuration that can replace the running one.
+struct Next {
+    config: Config,
+    built: Built,
+    proxy: Proxy,
+    encryption: Encryption,
+    /// The keys that need a restart.
+    waiting: Vec<String>,
+}
+
+/// The changes of a reload, compared with the running configuration.
+struct Report {
+    applied: String,
+    waiting: String,
+    /// Whether the largest body does not fit the memory for bodies, which a restart raises.
+    is_tight: bool,
+}
+
+impl Report {
+    fn new(running: &Config, next: &Next) -> Self {
+        let server = &next.config.server;
+        let is_tight = least_for_bodies(server) > server.max_in_flight.as_usize();
+        let applied = running.changes(&next.config).join(", ");
+        Self { applied, waiting: next.waiting.join(", "), is_tight }
+    }
+
+    fn log(&self) {
+        let applied = if self.applied.is_empty() { "nothing" } else { &self.applied };
+        tracing::info!(applied, "configuration reloaded");
+        if !self.waiting.is_empty() {
+            tracing::warn!(keys = self.waiting, "these changes need a restart");
+        }
+        if self.is_tight {
+            tracing::warn!(
+                "server.max_body is more than a quarter of server.max_in_flight, which a restart raises"
+            );
+        }
+    }
+}
+
+impl fmt::Display for Report {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let applied = if self.applied.is_empty() { "nothing" } else { &self.applied };
+        write!(f, "reloaded\napplied: {applied}")?;
+        if !self.waiting.is_empty() {
+            write!(f, "\nneeds a restart: {}", self.waiting)?;
+        }
+        Ok(())
     }
 }
 
@@ -88,39 +151,6 @@ impl Built {
         }
         let service = build::configure(&self.service, new)?;
         Ok(Self { service: Arc::new(service), upstreams, ..self.clone() })
-    }
-}
-
-/// Tells which sections have changes that a restart is needed for.
-fn tell_what_waits(old: &Config, new: &Config) {
-    let mut server = new.server.clone();
-    server.default_provider.clone_from(&old.server.default_provider);
-    server.eager = old.server.eager;
-    server.max_body = old.server.max_body;
-    server.tls_cert.clone_from(&old.server.tls_cert);
-    server.tls_key.clone_from(&old.server.tls_key);
-    server.body_timeout = old.server.body_timeout;
-    let mut log = new.log.clone();
-    log.requests = old.log.requests;
-    let fixed = |config: &Config| (config.cache.memory, config.cache.secret.clone());
-    let waiting = [
-        ("server", server != old.server),
-        ("cache", fixed(old) != fixed(new)),
-        ("disk", old.disk != new.disk),
-        ("prices", old.prices != new.prices),
-        ("redis", old.redis != new.redis),
-        ("log", old.log != log),
-        ("metrics", old.metrics != new.metrics),
-        ("traces", old.traces != new.traces),
-    ];
-    // The room for bodies stays, and the largest must find some in it.
-    if new.server.max_body.as_usize().saturating_mul(2) > old.server.max_in_flight.as_usize() {
-        tracing::warn!(
-            "server.max_body is more than half of server.max_in_flight, which a restart raises"
-        );
-    }
-    for (section, _) in waiting.into_iter().filter(|(_, changed)| *changed) {
-        tracing::warn!(section, "this section has changes that need a restart");
     }
 }
 

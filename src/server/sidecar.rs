@@ -12,7 +12,7 @@ use super::listeners::{Addresses, Listeners};
 use super::reload::{Live, Read};
 use super::threads::Threads;
 use super::tls::Tls;
-use super::{Failure, warm};
+use super::{Failure, descriptors, warm};
 use crate::clock::unix_seconds;
 use crate::config::{Config, Server};
 use crate::gate::{Admin, Current, Guard};
@@ -23,6 +23,8 @@ pub(super) struct Sidecar {
     current: Arc<Current>,
     tls: Arc<Tls>,
     live: Arc<Live>,
+    /// Maximum number of client connections.
+    clients: usize,
 }
 
 /// A sidecar with its listeners; it accepts once `accepting` says so.
@@ -45,7 +47,7 @@ impl Sidecar {
         let tls = Arc::new(Tls::new(&config.server)?);
         let replaced = (Arc::clone(&current), Arc::clone(&tls));
         let live = Arc::new(Live::new(read, (config.clone(), built.clone()), replaced));
-        Ok(Self { built, current, tls, live })
+        Ok(Self { built, current, tls, live, clients: descriptors::clients(config) })
     }
 
     /// Starts the accept loops, which wait until they are told to accept.
@@ -59,7 +61,7 @@ impl Sidecar {
             (watch::Sender::new(Accepting::Paused), watch::Sender::new(false));
         let lifecycle =
             Lifecycle { accepting: accepting.subscribe(), draining: draining.subscribe() };
-        let connections = Connections::new(server, &self.built);
+        let connections = Connections::new(server, &self.built, self.clients);
         let admin = Arc::new(self.admin(server, &listeners.addresses()?, draining.subscribe()));
         let history = Arc::clone(&admin);
         let background = [

@@ -12,6 +12,7 @@ use tokio::task::spawn_blocking;
 use super::Failure;
 use super::accept::Accepting;
 use super::handover;
+use super::service_manager;
 use super::sidecar::Serving;
 use crate::config::Server;
 
@@ -30,27 +31,61 @@ pub(super) struct Signals {
     stop: watch::Receiver<bool>,
     /// `None` until the caller ends the run, where signals are its own affair.
     received: Option<Receivers>,
+    is_service: bool,
     drain: Duration,
     upgrade_socket: String,
 }
 
-/// The signals that larder acts on. SIGTERM and SIGINT work at every moment.
-struct Receivers {
+/// The signals that end a process: SIGTERM and SIGINT. They work at every moment.
+pub(super) struct EndSignals {
     terminate: Signal,
     interrupt: Signal,
+}
+
+impl EndSignals {
+    pub(super) fn install() -> Result<Self, Failure> {
+        Self::listen().map_err(|error| no_signals(&error))
+    }
+
+    fn listen() -> io::Result<Self> {
+        let terminate = signal(SignalKind::terminate())?;
+        Ok(Self { terminate, interrupt: signal(SignalKind::interrupt())? })
+    }
+
+    /// Waits for the next of them. Nothing is lost if it is not awaited to the end.
+    pub(super) async fn next(&mut self) {
+        tokio::select! {
+            _ = self.terminate.recv() => {}
+            _ = self.interrupt.recv() => {}
+        }
+    }
+}
+
+/// The signals that larder acts on.
+struct Receivers {
+    end: EndSignals,
     quit: Signal,
     hangup: Signal,
 }
 
 impl Receivers {
-    fn install() -> io::Result<Self> {
-        Ok(Self {
-            terminate: signal(SignalKind::terminate())?,
-            interrupt: signal(SignalKind::interrupt())?,
-            quit: signal(SignalKind::quit())?,
-            hangup: signal(SignalKind::hangup())?,
-        })
+    fn install(end: EndSignals) -> io::Result<Self> {
+        let (quit, hangup) = (signal(SignalKind::quit())?, signal(SignalKind::hangup())?);
+        Ok(Self { end, quit, hangup })
     }
+}
+
+fn no_signals(error: &io::Error) -> Failure {
+    Failure::Start(format!("cannot listen for signals: {error}"))
+}
+
+/// The end of a drain.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Drained {
+    /// Nothing is in flight, or its time is over.
+    InTime,
+    /// A second signal ended it.
+    AtOnce,
 }
 
 impl Signals {
@@ -58,40 +93,42 @@ impl Signals {
     pub(super) fn install(
         serving: Serving,
         server: &Server,
-        (ends, stop): (Ends, watch::Receiver<bool>),
+        (end, stop): (Option<EndSignals>, watch::Receiver<bool>),
     ) -> Result<Self, Failure> {
-        let received = (ends == Ends::AtSignal).then(Receivers::install).transpose();
-        let received = received
-            .map_err(|error| Failure::Start(format!("cannot listen for signals: {error}")))?;
+        let is_service = end.is_some();
+        let received = end.map(Receivers::install).transpose();
+        let received = received.map_err(|error| no_signals(&error))?;
         let (drain, upgrade_socket) = (server.drain, server.upgrade_socket.clone());
-        Ok(Self { serving, stop, received, drain, upgrade_socket })
+        Ok(Self { serving, stop, received, is_service, drain, upgrade_socket })
     }
 
     /// Returns once the run has ended and is drained.
-    pub(super) async fn run(mut self) {
+    pub(super) async fn run(mut self) -> Drained {
         let received = if let Some(received) = self.received.take() {
             Ok(received)
         } else {
             self.told().await;
-            Receivers::install()
+            EndSignals::listen().and_then(Receivers::install)
         };
         let mut received = match received {
             Ok(received) => received,
             Err(error) => {
                 tracing::error!(%error, "cannot listen for signals; stopping at once");
-                return;
+                return Drained::AtOnce;
             }
         };
-        tokio::select! {
-            _ = received.terminate.recv() => {}
-            _ = received.interrupt.recv() => {}
-            () = self.told() => {}
-            () = self.reload_at(&mut received.hangup) => {}
-            () = self.hand_over_at(&mut received.quit) => {
-                tracing::info!("the new process has taken the listeners over");
-            }
+        let is_handed_over = tokio::select! {
+            () = received.end.next() => false,
+            () = self.told() => false,
+            () = self.reload_at(&mut received.hangup) => false,
+            () = self.hand_over_at(&mut received.quit) => true,
+        };
+        if is_handed_over {
+            tracing::info!("the new process has taken the listeners over");
+        } else if self.is_service {
+            service_manager::stopping();
         }
-        self.drain(&mut received.terminate, &mut received.interrupt).await;
+        self.drain(&mut received.end).await
     }
 
     /// Returns when the caller has said that it is over.
@@ -127,8 +164,8 @@ impl Signals {
         pending::<()>().await;
     }
 
-    async fn drain(self, terminate: &mut Signal, interrupt: &mut Signal) {
-        tracing::info!("draining");
+    async fn drain(self, end: &mut EndSignals) -> Drained {
+        tracing::info!("draining; a second signal ends it at once");
         let Serving { accepting, draining, tasks, listeners, background, .. } = self.serving;
         accepting.send_replace(Accepting::Closed);
         drop((listeners, background));
@@ -142,8 +179,11 @@ impl Signals {
                     "server.drain is over; ending the connections that are left"
                 );
             }
-            _ = terminate.recv() => {}
-            _ = interrupt.recv() => {}
+            () = end.next() => {
+                tracing::warn!(left = tasks.len(), "second signal: ending at once");
+                return Drained::AtOnce;
+            }
         }
+        Drained::InTime
     }
 }

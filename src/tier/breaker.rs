@@ -2,6 +2,7 @@
 //! it again, so that no request pays for finding out. Only changes are logged.
 
 use std::sync::atomic::{AtomicI64, AtomicU32, Ordering};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use crate::metrics::{IntGauge, Layer};
 
@@ -19,13 +20,16 @@ pub(super) struct Breaker {
     state: AtomicI64,
     failures: AtomicU32,
     gauge: IntGauge,
+    /// The reason of the last failure; none while it is closed.
+    reason: Mutex<Option<String>>,
 }
 
 impl Breaker {
     /// Open, until it was seen that there is something to ask.
     pub(super) fn open(tier: Layer, gauge: IntGauge) -> Self {
         gauge.set(OPEN);
-        Self { tier, state: AtomicI64::new(OPEN), failures: AtomicU32::new(0), gauge }
+        let (state, failures) = (AtomicI64::new(OPEN), AtomicU32::new(0));
+        Self { tier, state, failures, gauge, reason: Mutex::default() }
     }
 
     pub(super) fn is_closed(&self) -> bool {
@@ -46,11 +50,20 @@ impl Breaker {
     }
 
     /// A request was not served.
-    pub(super) fn failed(&self, kind: &'static str) {
+    pub(super) fn failed(&self, reason: impl FnOnce() -> String) {
         let failures = self.failures.fetch_add(1, Ordering::Relaxed) + 1;
         if failures >= FAILURES {
-            self.stay_open(kind);
+            self.stay_open(&reason());
         }
+    }
+
+    /// The reason why it is open, as far as it is known.
+    pub(super) fn reason(&self) -> Option<String> {
+        if self.is_closed() { None } else { self.last_reason().clone() }
+    }
+
+    fn last_reason(&self) -> MutexGuard<'_, Option<String>> {
+        self.reason.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// The background tries whether it can be closed.
@@ -69,10 +82,13 @@ impl Breaker {
     }
 
     /// The background's trial failed, or what it looks after is gone.
-    pub(super) fn stay_open(&self, kind: &'static str) {
+    pub(super) fn stay_open(&self, reason: &str) {
+        *self.last_reason() = Some(reason.to_owned());
         if self.turn(OPEN) == CLOSED {
             let tier = self.tier.label();
-            tracing::warn!("{tier} tier down: {kind}; its entries are misses until it is up again");
+            tracing::warn!(
+                "{tier} tier down: {reason}; its entries are misses until it is up again"
+            );
         }
     }
 

@@ -73,6 +73,11 @@ pub trait Tier: fmt::Debug + Send + Sync {
     /// Its series.
     fn metrics(&self) -> &LowerMetrics;
 
+    /// The reason why it is not used now; none where it is used, or the reason is unknown.
+    fn trouble(&self) -> Option<String> {
+        None
+    }
+
     /// What there is under at most [`ROUND`] keys, in their order; `None` if that was not said in
     /// time.
     async fn get_many(&self, look: &Look<'_>) -> Option<Vec<Option<Stored>>>;
@@ -209,6 +214,12 @@ impl Tiers {
             tier.purged().await;
         }
         swept
+    }
+
+    /// The tiers that are not used now, with the reason.
+    pub fn troubles(&self) -> Vec<(Layer, String)> {
+        let trouble = |tier: &Arc<dyn Tier>| Some((tier.metrics().layer, tier.trouble()?));
+        self.lower.iter().filter_map(trouble).collect()
     }
 
     /// Asks every tier below memory for something that is not there; how long that took, or `None` if

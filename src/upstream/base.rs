@@ -1,12 +1,19 @@
 //! Paths below a provider's base URL, of which nothing is doubled.
 
 use http::Method;
+use http::uri::Scheme;
 
 use super::Upstream;
 use crate::config::stores::STORE;
 use crate::dialect::{Endpoint, store};
 
 impl Upstream {
+    /// Host and port, for messages.
+    pub(super) fn address(&self) -> String {
+        let by_scheme = if self.scheme == Scheme::HTTPS { 443 } else { 80 };
+        format!("{}:{}", self.authority.host(), self.authority.port_u16().unwrap_or(by_scheme))
+    }
+
     /// A path below the base URL, without what the base has already: all of its path, as SDKs say it
     /// that are told the host only (Groq's), or its version segment.
     pub fn below_base<'p>(&self, path_and_query: &'p str) -> &'p str {

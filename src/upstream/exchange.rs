@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use http::{HeaderValue, Request, Response, StatusCode, Uri, Version, header};
-use http_body_util::{Either, Full};
+use http_body_util::Either;
 use tokio::time::{error::Elapsed, sleep, timeout};
 
 use super::coming::Coming;
@@ -18,6 +18,7 @@ use crate::credential;
 use crate::error::{Error, Kind};
 use crate::key::Digest;
 use crate::metrics::{Called, Operation};
+use crate::os_error::plain;
 use crate::trace::Cause;
 use crate::whole::{self, Unread};
 
@@ -259,22 +260,10 @@ impl Upstream {
     }
 
     fn unreachable(&self, error: &(dyn std::error::Error + 'static)) -> Error {
-        let reason = innermost(error);
-        tracing::warn!(upstream = self.name, error = reason, "provider call failed");
-        let message = format!("cannot reach {}: {reason}", self.name);
+        let (address, reason) = (self.address(), innermost(error));
+        tracing::warn!(upstream = self.name, address, error = reason, "provider call failed");
+        let message = format!("cannot reach {} at {address}: {reason}", self.name);
         Error::new(Kind::UpstreamUnreachable, message)
-    }
-}
-
-impl Call {
-    pub(super) fn as_request(&self) -> Request<RequestBody> {
-        let mut request = Request::new(Either::Left(Full::new(self.body.clone())));
-        *request.method_mut() = self.method.clone();
-        *request.headers_mut() = self.headers.clone();
-        if let Some(cause) = &self.cause {
-            request.extensions_mut().insert(cause.clone());
-        }
-        request
     }
 }
 
@@ -284,7 +273,7 @@ pub(super) fn innermost(error: &(dyn std::error::Error + 'static)) -> String {
     while let Some(deeper) = cause.source() {
         cause = deeper;
     }
-    cause.to_string()
+    plain(cause)
 }
 
 fn error_type(error: &Error) -> &'static str {

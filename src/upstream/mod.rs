@@ -6,6 +6,7 @@ mod allowance;
 mod around;
 mod base;
 mod breaker;
+mod call;
 mod check;
 mod coming;
 mod exchange;
@@ -30,14 +31,14 @@ use std::fmt;
 use std::sync::{Arc, Once};
 use std::time::{Duration, Instant};
 
-use bytes::Bytes;
 use http::uri::{Authority, PathAndQuery, Scheme};
-use http::{HeaderMap, Method, StatusCode, Uri};
+use http::{HeaderMap, Uri};
 use tokio::time::timeout_at;
 
 pub use around::Around;
 pub use base::{embeddings_below, endpoint};
 use breaker::{Admission, Breaker};
+pub use call::{Answer, Call};
 pub use check::Finding;
 pub use coming::Coming;
 use own_key::OwnKey;
@@ -60,7 +61,6 @@ use crate::error::{Error, Kind};
 use crate::key::{Digest, Framer};
 use crate::ledger::Accounts;
 use crate::metrics::{Held, UpstreamMetrics};
-use crate::trace::{Cause, Served};
 
 /// What waits is counted in so many bytes, since the least of it takes about as much.
 const KIB: usize = 1 << 10;
@@ -71,36 +71,6 @@ pub struct Permit {
     turn: Turn,
     _active: Held,
     admission: Admission,
-}
-
-/// A whole call, which can be made again.
-#[derive(Debug, Clone)]
-pub struct Call {
-    /// How.
-    pub method: Method,
-    /// Where below the base URL.
-    pub path_and_query: String,
-    /// As the client sent them, without this hop's.
-    pub headers: HeaderMap,
-    /// As it is sent.
-    pub body: Bytes,
-    /// In whose name, where that is traced.
-    pub cause: Option<Cause>,
-}
-
-/// A whole answer, decoded.
-#[derive(Debug, Clone)]
-pub struct Answer {
-    /// As sent.
-    pub status: StatusCode,
-    /// As sent, without `Content-Encoding` where the body was decoded.
-    pub headers: HeaderMap,
-    /// As sent, decoded.
-    pub body: Bytes,
-    /// How long the call took.
-    pub took: Duration,
-    /// The call, where it is traced.
-    pub call: Option<Served>,
 }
 
 /// A configured provider.

@@ -194,6 +194,7 @@ def units(tmp_path):
     """The units, with the path of this binary."""
     for name in ("larder.service", "larder.socket"):
         said = (DEPLOY / name).read_text().replace("/usr/local/bin/larder", LARDER)
+        said = said.replace("/usr/local/lib/larder/larder-reload", str(DEPLOY / "larder-reload"))
         (tmp_path / name).write_text(said)
     return [tmp_path / "larder.service", tmp_path / "larder.socket"]
 

@@ -32,7 +32,7 @@ async fn it_leads_to_the_sidecar_that_runs() {
     let (good, fish) = env(&[&at[..], &["--shell", "fish"]].concat());
     assert!(good && fish.contains(&format!("set -gx OPENAI_BASE_URL http://{proxy}/v1")), "{fish}");
     let (good, said) = env(&at[..2]);
-    assert!(!good && said.contains("401"), "{said}");
+    assert!(!good && said.contains("LARDER_ADMIN_TOKEN"), "{said}");
 }
 
 #[test]

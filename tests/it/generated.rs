@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::{fs, str};
 
-use crate::harness::larder;
+use crate::harness::{larder, path};
 
 fn root() -> PathBuf {
     PathBuf::from(env!("CARGO_MANIFEST_DIR"))
@@ -43,12 +43,16 @@ fn every_example_is_valid() {
     let paths = files.map(|file| file.unwrap().path());
     let examples: Vec<PathBuf> = paths.filter(|path| is_toml(path)).collect();
     assert!(!examples.is_empty(), "no example in {}", folder.display());
+    // The directory of the recordings that an example replays.
+    let project = path("project");
+    fs::create_dir_all(project.join("tests/recordings")).unwrap();
     for example in examples {
         let mut check = larder(&["check", "--config"]);
-        let output = check.arg(&example).output().unwrap();
+        let output = check.arg(&example).current_dir(&project).output().unwrap();
         let said = String::from_utf8_lossy(&output.stderr);
         assert!(output.status.success(), "{}: {said}", example.display());
     }
+    fs::remove_dir_all(project).unwrap();
 }
 
 fn is_toml(path: &Path) -> bool {

@@ -195,7 +195,7 @@ async fn who_only_sits_there_is_sent_away() {
 #[tokio::test]
 async fn a_sidecar_out_of_descriptors_neither_spins_nor_stays_so() {
     let provider = Simulated::instant();
-    let sidecar = Sidecar::poor(provider.address, 96);
+    let sidecar = Sidecar::limited(provider.address, "-n 96", "");
     let client = sidecar.client();
     let kept = Ask::of(["kept"]);
     client.right(&kept).await;

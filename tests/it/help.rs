@@ -109,3 +109,28 @@ fn a_closed_pipe_is_no_failure() {
         assert!(!text.contains("panic") && !text.contains("Broken pipe"), "{arguments:?}: {text}");
     }
 }
+
+#[test]
+fn no_option_has_markdown_in_its_help() {
+    for command in COMMANDS {
+        let text = help(&[command]);
+        let options =
+            text.lines().filter(|line| line.starts_with("  ") && !line.contains("larder "));
+        let marked: Vec<&str> = options.filter(|line| line.contains('`')).collect();
+        assert!(marked.is_empty(), "{command}: {marked:?}");
+    }
+}
+
+#[test]
+fn the_help_of_run_has_the_defaults_of_run() {
+    let words = |text: &str| text.split_whitespace().collect::<Vec<_>>().join(" ");
+    let (run, serve) = (words(&help(&["run"])), words(&help(&["serve"])));
+    for default in ["[default: 127.0.0.1:5273]", "[default: 127.0.0.1:5274]", "[default: info]"] {
+        assert!(serve.contains(default) && !run.contains(default), "{default}\n{run}");
+    }
+    assert_eq!(run.matches("[default: a free loopback port]").count(), 2, "{run}");
+    assert!(run.contains("[default: warn]") && !run.contains("--upgrade"), "{run}");
+    let refused = larder(&["run", "--upgrade", "--", "true"]).output().unwrap();
+    let said = String::from_utf8(refused.stderr).unwrap();
+    assert!(refused.status.code() == Some(2) && said.starts_with("error: --upgrade"), "{said}");
+}

@@ -70,23 +70,63 @@ async fn a_wrong_file_is_refused_whole_and_the_running_configuration_stays() {
     assert_eq!(sidecar.admin().get("/api/reload").await.status, 405);
 }
 
+async fn reload(sidecar: &Sidecar) -> (u16, String) {
+    let answer = sidecar.admin().send(Method::POST, "/api/reload", &[], "").await;
+    (answer.status, answer.text())
+}
+
 #[tokio::test]
-async fn what_only_a_restart_takes_over_is_told() {
+async fn a_reload_names_the_keys_that_it_applies_and_those_that_need_a_restart() {
     let provider = Simulated::instant();
     let sidecar = Sidecar::with(provider.address, FIRST);
-    sidecar.rewrite("[cache]\nmemory = \"1MiB\"\n[server]\nthreads = 1\nmax_body = \"100B\"\n");
-    assert_eq!(sidecar.admin().send(Method::POST, "/api/reload", &[], "").await.status, 200);
-    until("it is taken over", || async { sidecar.log().contains("configuration reloaded") }).await;
-    for section in ["cache", "server"] {
-        assert!(sidecar.log().contains(&format!("section={section:?}")), "{}", sidecar.log());
-    }
-    assert_eq!(
-        sidecar.log().matches("changes that need a restart").count(),
-        2,
-        "{}",
-        sidecar.log()
-    );
-    // The rest of it is taken over.
+    let next = "[cache]\nmemory = \"1MiB\"\n[server]\nthreads = 1\nmax_body = \"100B\"\n\
+                [providers.another]\nbase_url = \"http://127.0.0.1:1\"\n";
+    sidecar.rewrite(next);
+    let report = "reloaded\napplied: server.max_body, cache.ttl, providers.another (new)\n\
+                  needs a restart: server.threads, cache.memory\n";
+    assert_eq!(reload(&sidecar).await, (200, report.to_owned()));
+    let applied = "applied=\"server.max_body, cache.ttl, providers.another (new)\"";
+    let waiting = "keys=\"server.threads, cache.memory\"";
+    until("the log has both", || async {
+        sidecar.log().contains(applied) && sidecar.log().contains(waiting)
+    })
+    .await;
+    // The running configuration counts, not the file of the last reload.
+    let again = "reloaded\napplied: nothing\nneeds a restart: server.threads, cache.memory\n";
+    assert_eq!(reload(&sidecar).await, (200, again.to_owned()));
     let large = sidecar.client().embed(&Ask::of(texts("large", 50))).await;
     assert!(large.is_own_error(413, "body_too_large"), "{large:?}");
+    sidecar.rewrite(FIRST);
+    let back = "reloaded\napplied: server.max_body, cache.ttl, providers.another (removed)\n";
+    assert_eq!(reload(&sidecar).await, (200, back.to_owned()));
+}
+
+#[tokio::test]
+async fn a_file_that_is_empty_or_gone_leads_no_request_to_another_provider() {
+    let provider = Simulated::instant();
+    let inside = format!("[providers.openai]\nbase_url = \"http://{}/v1\"\n", provider.address);
+    let sidecar = Sidecar::of_file(&inside);
+    sidecar.client().right(&Ask::of(["before"])).await;
+    for (text, reason) in [
+        (Some(""), "the file sets no key any more"),
+        (Some("# nothing\n"), "the file sets no key any more"),
+        (Some("[cache]\nttl = \"1h\"\n"), "would go to https://api.openai.com/v1"),
+        (None, "no such file or directory"),
+    ] {
+        match text {
+            Some(text) => sidecar.rewrite(text),
+            None => sidecar.remove_file(),
+        }
+        let (status, body) = reload(&sidecar).await;
+        assert!(status == 422 && body.contains(reason), "{text:?}: {status} {body}");
+        until("the log has it", || async { sidecar.log().contains(reason) }).await;
+        sidecar.client().right(&Ask::of([format!("after {text:?}")])).await;
+    }
+    let refusals = sidecar.log().matches("reload failed").count();
+    sidecar.signal("HUP");
+    until("it says so", || async { sidecar.log().matches("reload failed").count() > refusals })
+        .await;
+    sidecar.rewrite(&format!("{inside}[cache]\nttl = \"1h\"\n"));
+    assert_eq!(reload(&sidecar).await.0, 200);
+    sidecar.client().right(&Ask::of(["at last"])).await;
 }

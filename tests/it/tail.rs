@@ -112,7 +112,7 @@ async fn it_says_why_it_ends() {
     let admin = sidecar.admin.to_string();
     let refused = larder(&["tail", "--admin-listen", &admin]).output().unwrap();
     let text = String::from_utf8(refused.stderr).unwrap();
-    assert!(refused.status.code() == Some(1) && text.contains("Bearer TOKEN"), "{text}");
+    assert!(refused.status.code() == Some(1) && text.contains("LARDER_ADMIN_TOKEN"), "{text}");
     let mut sidecar = sidecar;
     let tail = Tail::start(&sidecar, &["--admin-token", "secret"]).await;
     sidecar.signal("TERM");

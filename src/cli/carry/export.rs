@@ -2,13 +2,15 @@
 
 use std::fs::File;
 use std::io::{self, BufWriter, Write};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use super::super::progress::bar;
 use super::super::settings::ServeArgs;
 use super::super::{Failure, say};
 use super::line::{Header, Line};
+use crate::config::Config;
 use crate::server;
+use crate::tier::disk::directory::Directory;
 use crate::tier::disk::shelf::Shelf;
 
 /// The options of the command.
@@ -25,6 +27,7 @@ impl ExportArgs {
     /// Writes every entry that is good. A sidecar may be using the directory meanwhile.
     pub(in crate::cli) fn run(&self) -> Result<(), Failure> {
         let config = self.serve.resolve()?;
+        check(&config)?;
         let (directory, ground) = server::cache_directory(&config)?;
         let from = Shelf::to_read(directory, ground.clone()).map_err(running)?;
         let output: Box<dyn Write> = match &self.output {
@@ -60,6 +63,17 @@ impl ExportArgs {
         say(&format_args!("{exported} entries exported, {skipped}"));
         Ok(())
     }
+}
+
+/// An error if the directory has no cache: a misspelt one is not made.
+fn check(config: &Config) -> Result<(), Failure> {
+    let path = Path::new(&config.disk.dir);
+    if config.disk.dir.is_empty() || Directory::exists(path) {
+        return Ok(());
+    }
+    let (place, directory) = (config.sources.place("disk.dir"), path.display());
+    let what = if path.exists() { "has no cache of larder" } else { "does not exist" };
+    Err(Failure::Usage(format!("{place}: disk.dir: {directory} {what}")))
 }
 
 fn write(output: &mut impl Write, line: &impl serde::Serialize) -> io::Result<()> {

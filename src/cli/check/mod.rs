@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use super::columns::aligned;
 use super::settings::{Loaded, ServeArgs};
-use super::{Failure, print, say};
+use super::{Failure, print, warn};
 use crate::config::Config;
 use crate::config::units::{SecretUrl, Setting};
 use crate::metrics::Layer;
@@ -34,7 +34,7 @@ pub(super) struct Args {
 
 pub(super) fn run(args: &Args) -> Result<(), Failure> {
     let label = args.serve.file_label();
-    let loaded = args.serve.load(&[]).or_else(|problems| {
+    let loaded = args.serve.load().or_else(|problems| {
         print(&verdict(&label, problems.len()))?;
         Err(Failure::from(problems))
     })?;
@@ -50,7 +50,7 @@ pub(super) fn run(args: &Args) -> Result<(), Failure> {
     })?;
     print(&verdict(&label, 0))?;
     for warning in &warnings {
-        say(&format_args!("warning: {warning}"));
+        warn(warning);
     }
     let differences = config.differences();
     let differences = differences.trim_end();
@@ -76,7 +76,7 @@ pub(super) const NO_FILE: &str = "no file";
 
 fn built(config: &Config) -> Result<Built, Failure> {
     let built = server::build(config);
-    let built = built.and_then(|built| server::check_certificate(config).map(|()| built));
+    let built = built.and_then(|built| server::check_files(config).map(|()| built));
     built.map_err(|failure| Failure::of(&failure, &config.sources))
 }
 

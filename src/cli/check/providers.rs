@@ -4,9 +4,10 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use bytes::Bytes;
-use http::{HeaderMap, HeaderValue, Method, header};
+use http::{HeaderMap, HeaderValue, Method, StatusCode, header};
 use serde_json::json;
 
+use super::super::failures::meaning;
 use super::Row;
 use crate::config::{BUILT_IN, BuiltIn, Config};
 use crate::dialect::Endpoint;
@@ -15,6 +16,8 @@ use crate::serve::reply::{Content, Reply};
 use crate::serve::{Ask, Target};
 use crate::server::Built;
 use crate::upstream::Upstream;
+
+const NO_EMBEDDING: &str = "the response has no embedding";
 
 /// The path of embeddings.
 const PATH: &str = "/embeddings";
@@ -54,7 +57,7 @@ async fn probe_one(built: &Built, upstream: &Arc<Upstream>, model: &str) -> Resu
     let started = Instant::now();
     let first = ask(built, upstream, model).await?;
     let latency = started.elapsed();
-    let dimensions = dimensions(&first)?;
+    let dimensions = dimensions(upstream, &first)?;
     let second = ask(built, upstream, model).await?;
     let is_hit = second.verdict.outcome() == Outcome::Hit;
     let repeat = if is_hit { "a repeat hits" } else { "a repeat does not hit" };
@@ -102,18 +105,33 @@ struct Item {
     embedding: Vec<f64>,
 }
 
-fn dimensions(reply: &Reply) -> Result<usize, String> {
+/// The reason of a provider's refusal, with the remedy where the status tells it.
+fn refusal(upstream: &Upstream, status: StatusCode) -> String {
+    let variable = key_variable(&upstream.name);
+    let remedy = match (status.as_u16(), upstream.settings.api_key_env.name()) {
+        (401, Some(variable)) => format!("; check the key in {variable}"),
+        (401, None) if std::env::var_os(&variable).is_none() => format!("; set {variable}"),
+        (401, None) => format!("; check the key in {variable}"),
+        (404, _) => "; name a model of this provider with --model".to_owned(),
+        _ => String::new(),
+    };
+    let meaning = meaning(status.as_u16()).map(|text| format!(" ({text})")).unwrap_or_default();
+    format!("the provider responds with {}{meaning}{remedy}", status.as_u16())
+}
+
+fn dimensions(upstream: &Upstream, reply: &Reply) -> Result<usize, String> {
     let body = match &reply.content {
         Content::Written(body, _) => body,
-        Content::Passed(answer) => return Err(format!("answered {}", answer.status)),
+        Content::Passed(answer) => return Err(refusal(upstream, answer.status)),
         Content::Failed(error) => return Err(error.to_string()),
         Content::Streamed(..)
         | Content::Switched(_)
         | Content::Shared(_)
         | Content::Replayed(_) => {
-            return Err("answered with a stream".to_owned());
+            return Err(NO_EMBEDDING.to_owned());
         }
     };
-    let answer: Answer = serde_json::from_slice(body).map_err(|error| error.to_string())?;
-    answer.data.first().map(|item| item.embedding.len()).ok_or_else(|| "no vector".to_owned())
+    let answer: Option<Answer> = serde_json::from_slice(body).ok();
+    let vector = answer.as_ref().and_then(|answer| answer.data.first());
+    vector.map(|item| item.embedding.len()).ok_or_else(|| NO_EMBEDDING.to_owned())
 }

@@ -1,5 +1,6 @@
 //! The table of rules, the most important first.
 
+use super::super::columns::printable;
 use super::hits::{bypassed, evicted, hit_rate};
 use super::limits::{bodies, connections, descriptors};
 use super::providers::{breakers, erring, limited, refused, rejected, unreachable};
@@ -95,6 +96,7 @@ fn tiers(snapshot: &Snapshot) -> Vec<Finding> {
         let kinds: Vec<&str> = kinds.iter().filter(kind).copied().collect();
         let kinds =
             if kinds.is_empty() { String::new() } else { format!(" ({})", kinds.join(", ")) };
+        let reason = tier.reason.as_ref().map(|reason| format!(": {}", printable(reason)));
         let advice = match &*tier.name {
             "redis" => {
                 "Check that the server of redis.url runs and takes this client's password. \
@@ -102,8 +104,12 @@ fn tiers(snapshot: &Snapshot) -> Vec<Finding> {
             }
             _ => "Check disk.dir: free space, permissions, and no other larder that uses it.",
         };
-        let text = format!("The {} tier is down{kinds}.", tier.name);
-        let advice = format!("{advice} The log has the reason.");
+        let advice = if reason.is_some() {
+            advice.to_owned()
+        } else {
+            format!("{advice} The log has the reason.")
+        };
+        let text = format!("The {} tier is down{}.", tier.name, reason.unwrap_or(kinds));
         findings.push(Finding::wrong("tiers", text, advice));
     }
     let names: Vec<String> =
@@ -187,5 +193,8 @@ pub(super) mod tests {
         let findings = tiers(&snapshot);
         assert_eq!(findings[0].text, "The redis tier is down (io).");
         assert!(findings[1].text.starts_with("tiers up: memory"), "{findings:?}");
+        snapshot.stats.tiers[1].reason = Some("connection refused by 127.0.0.1:9".to_owned());
+        let text = &tiers(&snapshot)[0].text;
+        assert_eq!(text, "The redis tier is down: connection refused by 127.0.0.1:9.");
     }
 }

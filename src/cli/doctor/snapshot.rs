@@ -59,6 +59,9 @@ pub(super) struct Tier {
     pub(super) insertions: u64,
     pub(super) evictions: u64,
     pub(super) breaker: String,
+    /// The reason why it is down.
+    #[serde(default)]
+    pub(super) reason: Option<String>,
 }
 
 #[derive(Debug, Default, Deserialize)]

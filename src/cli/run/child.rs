@@ -10,6 +10,7 @@ use tokio::process::{self, Command};
 
 use super::super::Failure;
 use super::signals::{Signals, is_told_to_all};
+use crate::server::with_inherited_limit;
 
 /// A command that runs.
 #[derive(Debug)]
@@ -22,7 +23,9 @@ impl Child {
         variables: Vec<(&'static str, String)>,
     ) -> Result<Self, Failure> {
         let (program, arguments) = command.split_first().expect("clap wants one at the least");
-        let started = Command::new(program).args(arguments).envs(variables).spawn();
+        let mut command = Command::new(program);
+        command.args(arguments).envs(variables);
+        let started = with_inherited_limit(|| command.spawn());
         started.map(Self).map_err(|error| {
             // As shells do: 127 is not there, 126 is there and cannot be run.
             let code = if error.kind() == io::ErrorKind::NotFound { 127 } else { 126 };

@@ -7,6 +7,8 @@ mod child;
 mod sidecar;
 mod signals;
 
+use std::cell::OnceCell;
+use std::env;
 use std::ffi::OsString;
 use std::process::ExitCode;
 
@@ -15,10 +17,10 @@ use self::sidecar::Sidecar;
 use self::signals::{Signals, code};
 use super::admin::Admin;
 use super::serve::announce;
-use super::settings::{ServeArgs, start_logs};
+use super::settings::{Defaults, Loaded, ServeArgs, start_logs};
 use super::variables::{Standing, leading};
-use super::{Failure, runtime, say, stats};
-use crate::config::{Config, Override};
+use super::{Failure, complain, runtime, say, stats};
+use crate::config::{Config, Override, Problem, Server};
 
 /// The sidecar's options, and the command.
 #[derive(Debug, Clone, clap::Args)]
@@ -32,10 +34,16 @@ pub(super) struct Args {
 
 /// The command's own exit code, if it was started.
 pub(super) fn run(args: &Args) -> Result<ExitCode, Failure> {
+    // The variable may be set for a `larder serve` of the same environment.
+    if args.serve.upgrade && env::var_os("LARDER_UPGRADE").is_none() {
+        let message = "--upgrade is an option of `larder serve`: the sidecar of `larder run` has free \
+            ports of its own";
+        return Err(Failure::Usage(message.to_owned()));
+    }
     let runtime = runtime()?;
-    let (config, standing) = resolve(&args.serve)?;
+    let (Loaded { config, warnings, .. }, standing) = load(&args.serve)?;
     start_logs(&config.log);
-    for warning in args.serve.warnings() {
+    for warning in &warnings {
         tracing::warn!("{warning}");
     }
     runtime.block_on(accompany(args, config, &standing)).map(ExitCode::from)
@@ -45,8 +53,8 @@ async fn accompany(args: &Args, mut config: Config, standing: &Standing) -> Resu
     // Before anything that a signal would have to end.
     let mut signals = Signals::listen().map_err(|error| Failure::Running(error.to_string()))?;
     let again = args.serve.located();
-    let read = move || match resolve(&again) {
-        Ok((config, _)) => Ok(config),
+    let read = move || match load(&again) {
+        Ok((loaded, _)) => Ok(loaded.config),
         Err(failure) => Err(failure.to_string()),
     };
     let mut sidecar = Sidecar::start(config.clone(), Box::new(read));
@@ -68,7 +76,7 @@ async fn accompany(args: &Args, mut config: Config, standing: &Standing) -> Resu
     drop(admin);
     if let Err(failure) = sidecar.end().await {
         // What the command came to is what counts.
-        say(&failure);
+        complain(&failure);
     }
     result
 }
@@ -90,9 +98,9 @@ async fn serve_child(
     Ok(code)
 }
 
-/// The configuration: free ports and few words where nothing else is said, and the providers that the
-/// environment names.
-fn resolve(serve: &ServeArgs) -> Result<(Config, Standing), Failure> {
+/// The configuration: free ports and warnings only, unless the operator sets others, and the providers that
+/// the environment names.
+fn load(serve: &ServeArgs) -> Result<(Loaded, Standing), Failure> {
     let own = [
         ("server.listen", "127.0.0.1:0"),
         ("server.admin_listen", "127.0.0.1:0"),
@@ -103,12 +111,14 @@ fn resolve(serve: &ServeArgs) -> Result<(Config, Standing), Failure> {
         text: text.to_owned(),
         place: "larder run".to_owned(),
     });
-    let mut defaults = own.to_vec();
-    let config = serve.resolve_above(&defaults)?;
-    let standing = Standing::of(&config);
-    let settings = standing.settings(&config.server.default_provider);
-    defaults.extend(settings.map_err(Failure::Usage)?);
-    // All was well before these.
-    let theirs = |failure| Failure::Usage(format!("{failure} (environment: {standing})"));
-    Ok((serve.resolve_above(&defaults).map_err(theirs)?, standing))
+    let standing = OnceCell::new();
+    let derived = |server: &Server| {
+        let standing = standing.get_or_init(|| Standing::of(server));
+        standing.settings(&server.default_provider).map_err(|message| {
+            let (place, key) = ("the environment".to_owned(), String::new());
+            vec![Problem { place, key, message }]
+        })
+    };
+    let loaded = serve.load_above(&Defaults { fixed: own.to_vec(), derived: &derived })?;
+    Ok((loaded, standing.into_inner().unwrap_or_default()))
 }

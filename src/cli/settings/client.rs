@@ -1,6 +1,6 @@
 //! The settings of a command that asks a running sidecar.
 
-use super::super::{Failure, say};
+use super::super::{Failure, warn};
 use super::{ServeArgs, add, environment, read};
 use crate::config::{Config, Problem, Server};
 
@@ -9,7 +9,7 @@ impl ServeArgs {
     /// an operator runs it after a refused reload. An invalid file is left out; its problems are returned beside
     /// the configuration.
     pub(in crate::cli) fn for_client(&self) -> Result<(Config, Vec<Problem>), Failure> {
-        let problems = match self.load(&[]) {
+        let problems = match self.load() {
             Ok(loaded) => return Ok((loaded.config, Vec::new())),
             Err(problems) => problems,
         };
@@ -27,7 +27,7 @@ impl ServeArgs {
     pub(in crate::cli) fn resolve_client(&self) -> Result<Config, Failure> {
         let (config, problems) = self.for_client()?;
         for problem in &problems {
-            say(&format_args!("warning: {problem}"));
+            warn(problem);
         }
         Ok(config)
     }

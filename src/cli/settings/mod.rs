@@ -1,24 +1,33 @@
 //! From flags, environment and file to the configuration.
 
 mod client;
+mod overrides;
 
 use std::path::{Path, PathBuf};
 use std::{env, fs};
 
+use clap::builder::{FalseyValueParser, OsStringValueParser, TypedValueParser};
+
 use super::Failure;
 use super::check::NO_FILE;
 pub(super) use super::logs::start_logs;
-use crate::config::environment::{self, Environment};
-use crate::config::{Config, Override, Problem, is_written};
+use crate::config::environment::Environment;
+use crate::config::{Config, Override, Problem};
+use crate::os_error::plain;
+pub(super) use overrides::Defaults;
+use overrides::{add, add_open, environment, over, variable_of};
 
 /// The file in the working directory that is read if no other is named.
 const DEFAULT_FILE: &str = "larder.toml";
+
+/// The variable of `--config`.
+const CONFIG: &str = "LARDER_CONFIG";
 
 /// The options of every command that runs a sidecar or asks one.
 #[derive(Debug, Clone, Default, clap::Args)]
 pub(super) struct ServeArgs {
     /// Configuration file (TOML) [default: ./larder.toml, if it exists]
-    #[arg(short, long, env = "LARDER_CONFIG", value_name = "FILE")]
+    #[arg(short, long, env = CONFIG, value_name = "FILE", value_parser = path_parser())]
     config: Option<PathBuf>,
     /// Address for applications [config: server.listen] [default: 127.0.0.1:5273]
     #[arg(long, env = "LARDER_LISTEN", value_name = "ADDR")]
@@ -72,7 +81,7 @@ pub(super) struct ServeArgs {
     #[arg(long, env = "LARDER_LOG_LEVEL", value_name = "LEVEL")]
     log_level: Option<String>,
     /// Wait for the running process to hand over its listeners, at its SIGQUIT
-    #[arg(long, env = "LARDER_UPGRADE")]
+    #[arg(long, env = "LARDER_UPGRADE", value_parser = FalseyValueParser::new())]
     pub(super) upgrade: bool,
     /// Neither the working directory nor the environment counts.
     #[arg(skip)]
@@ -103,21 +112,17 @@ impl ServeArgs {
 
     /// The whole configuration, valid; every problem at once otherwise.
     pub(super) fn resolve(&self) -> Result<Config, Failure> {
-        self.resolve_above(&[])
-    }
-
-    /// Like [`Self::resolve`], with other defaults.
-    pub(super) fn resolve_above(&self, defaults: &[Override]) -> Result<Config, Failure> {
-        Ok(self.load(defaults)?.config)
-    }
-
-    /// The warnings about a configuration; none if it is not valid.
-    pub(super) fn warnings(&self) -> Vec<String> {
-        self.load(&[]).map(|loaded| loaded.warnings).unwrap_or_default()
+        Ok(self.load()?.config)
     }
 
     /// The configuration with its file and its warnings.
-    pub(super) fn load(&self, defaults: &[Override]) -> Result<Loaded, Vec<Problem>> {
+    pub(super) fn load(&self) -> Result<Loaded, Vec<Problem>> {
+        self.load_above(&Defaults { fixed: Vec::new(), derived: &|_| Ok(Vec::new()) })
+    }
+
+    /// Like [`Self::load`], with other defaults. Each file is read once: it may be a pipe.
+    pub(super) fn load_above(&self, defaults: &Defaults<'_>) -> Result<Loaded, Vec<Problem>> {
+        self.refuse_no_name()?;
         let file = self.file();
         let (name, text) = match &file {
             None => ("defaults".to_owned(), String::new()),
@@ -126,7 +131,11 @@ impl ServeArgs {
         let environment = if self.isolated { Environment::default() } else { environment()? };
         let (mut overrides, mut warnings) = (self.flags(&environment), Vec::new());
         add(&mut overrides, environment.plain(), &mut warnings);
-        let default = default_provider(&name, &text, &overrides);
+        add_open(&mut overrides, &text, defaults.fixed.clone());
+        let server = Config::read_server(&name, &text, &overrides);
+        let derived = server.as_ref().map_or_else(|| Ok(Vec::new()), defaults.derived)?;
+        // A file that is no TOML is an error below.
+        let default = server.map_or_else(|| "openai".to_owned(), |server| server.default_provider);
         for (key, flag, value) in
             [("base_url", "--upstream", &self.upstream), ("dialect", "--dialect", &self.dialect)]
         {
@@ -140,9 +149,7 @@ impl ServeArgs {
             return Err(problems);
         }
         add(&mut overrides, of_providers, &mut warnings);
-        let is_set = |key: &str| overrides.iter().any(|over| over.key == key);
-        let open = |over: &&Override| !is_set(&over.key) && !is_written(&text, &over.key);
-        overrides.extend(defaults.iter().filter(open).cloned().collect::<Vec<_>>());
+        add_open(&mut overrides, &text, derived);
         let config = Config::read(&name, &text, &overrides)?;
         let keys_of: Vec<&str> =
             config.providers.values().filter_map(|provider| provider.api_key_env.name()).collect();
@@ -160,7 +167,18 @@ impl ServeArgs {
     fn file(&self) -> Option<PathBuf> {
         let found = || Path::new(DEFAULT_FILE).is_file().then(|| PathBuf::from(DEFAULT_FILE));
         let is_open = !self.isolated && !self.is_located;
-        self.config.clone().or_else(|| if is_open { found() } else { None })
+        let named = self.config.clone().filter(|path| !path.as_os_str().is_empty());
+        named.or_else(|| if is_open { found() } else { None })
+    }
+
+    /// An error if `--config` has an empty name. An empty variable counts as not set.
+    fn refuse_no_name(&self) -> Result<(), Vec<Problem>> {
+        let is_empty = self.config.as_ref().is_some_and(|path| path.as_os_str().is_empty());
+        if !is_empty || env::var_os(CONFIG).is_some_and(|value| value.is_empty()) {
+            return Ok(());
+        }
+        let (place, message) = ("--config".to_owned(), "expected the name of a file".to_owned());
+        Err(vec![Problem { place, key: String::new(), message }])
     }
 
     /// The flags and their variables.
@@ -208,65 +226,11 @@ pub(super) struct Loaded {
 fn read(path: &Path) -> Result<String, Vec<Problem>> {
     fs::read_to_string(path).map_err(|error| {
         let place = path.display().to_string();
-        vec![Problem { place, key: String::new(), message: error.to_string() }]
+        vec![Problem { place, key: String::new(), message: plain(error) }]
     })
 }
 
-/// The variables of this process.
-fn environment() -> Result<Environment, Vec<Problem>> {
-    let mut variables = Vec::new();
-    for (name, value) in env::vars_os() {
-        let Ok(name) = name.into_string() else { continue };
-        match value.into_string() {
-            Ok(value) => variables.push((name, value)),
-            Err(_) if name.starts_with("LARDER_") => {
-                let message = "is not valid UTF-8".to_owned();
-                return Err(vec![Problem { place: name, key: String::new(), message }]);
-            }
-            Err(_) => {}
-        }
-    }
-    Ok(Environment::of(variables))
-}
-
-/// Adds the values of long variables. A key that has a value already keeps it.
-fn add(overrides: &mut Vec<Override>, others: Vec<Override>, warnings: &mut Vec<String>) {
-    for other in others {
-        match overrides.iter().find(|over| over.key == other.key) {
-            None => overrides.push(other),
-            Some(over) if over.text != other.text && over.place.starts_with("LARDER_") => {
-                let (used, unused) = (&over.place, &other.place);
-                warnings.push(format!("{unused} is not used: {used} sets {} too", other.key));
-            }
-            Some(_) => {}
-        }
-    }
-}
-
-/// The variable of a flag: `LARDER_CACHE_DIR` of `--cache-dir`.
-fn variable_of(flag: &str) -> String {
-    environment::variable(flag.trim_start_matches('-'))
-}
-
-/// The value of a flag or of its variable, with the one of the two that it came from.
-fn over(
-    key: &str,
-    (flag, variable): (&str, &str),
-    value: Option<&String>,
-    environment: &Environment,
-) -> Option<Override> {
-    let text = value?.clone();
-    let is_of_variable = environment.get(variable) == Some(text.as_str());
-    // An empty variable counts as not set.
-    if text.is_empty() && env::var_os(variable).is_some_and(|value| value.is_empty()) {
-        return None;
-    }
-    let place = if is_of_variable { variable } else { flag };
-    Some(Override { key: key.to_owned(), text, place: place.to_owned() })
-}
-
-/// The provider that `--upstream` is about. A file that is no TOML is an error later.
-fn default_provider(name: &str, text: &str, overrides: &[Override]) -> String {
-    let server = Config::read_server(name, text, overrides);
-    server.map_or_else(|| "openai".to_owned(), |server| server.default_provider)
+/// Reads a path. Unlike clap's own parser it takes an empty one, as an empty variable has it.
+fn path_parser() -> impl TypedValueParser<Value = PathBuf> {
+    OsStringValueParser::new().map(PathBuf::from)
 }

@@ -12,9 +12,21 @@ struct Stats {
     responses: u64,
     #[serde(default)]
     failed: Vec<Failed>,
+    /// The mode of the sidecar.
+    #[serde(default)]
+    mode: String,
+    #[serde(default)]
+    providers: Vec<Provider>,
     prices: Prices,
     totals: Account,
     accounts: Vec<Account>,
+}
+
+/// The calls of a provider, failed ones included. The ledger has those that succeeded.
+#[derive(Debug, Deserialize)]
+struct Provider {
+    calls: u64,
+    failures: u64,
 }
 
 #[derive(Debug, Deserialize)]
@@ -119,6 +131,9 @@ pub(super) fn line(body: &[u8]) -> serde_json::Result<String> {
         let others = stats.responses.saturating_sub(stats.failed.iter().map(|one| one.count).sum());
         match others {
             0 => String::new(),
+            others if stats.mode == "replay" => {
+                format!("{} served from recordings", counted(others, "request"))
+            }
             others => format!("{} relayed without the cache", counted(others, "request")),
         }
     });
@@ -161,11 +176,16 @@ fn sums(stats: &Stats) -> String {
     let (billed, tokens) = totals.tokens();
     let (paid, kept) = totals.dollars();
     let waiting = totals.seconds.avoided.hit + totals.seconds.avoided.collapsed;
+    let made = stats.providers.iter().map(|one| one.calls).sum::<u64>().max(*made);
+    let unanswered = match stats.providers.iter().map(|one| one.failures).sum::<u64>() {
+        0 => String::new(),
+        failures => format!(" ({failures} failed)"),
+    };
     let failed = failures::sentence(&stats.failed);
     let failed = failed.map(|text| format!("\nfailed    {text}")).unwrap_or_default();
     format!(
         "hit rate  {} ({hit} of {all} inputs; {collapsed} coalesced, {miss} misses)\n\
-         calls     {made} made, {avoided} saved ({} cached, {} coalesced, {} batched)\n\
+         calls     {made} made{unanswered}, {avoided} saved ({} cached, {} coalesced, {} batched)\n\
          tokens    {billed} billed, {tokens} saved\n\
          cost      {paid} billed, {kept} saved (estimated; list prices of {})\n\
          time      {waiting:.1} s of waiting saved (estimated){failed}",
@@ -216,7 +236,7 @@ mod tests {
 
     use super::*;
 
-    fn stats(requests: u64, hit: u64, miss: u64, failed: &Value) -> String {
+    fn body(requests: u64, (hit, miss): (u64, u64), failed: &Value, mode: &str) -> Vec<u8> {
         let avoided = json!({ "hit": 4, "collapsed": 0 });
         let totals = json!({
             "requests": requests,
@@ -227,10 +247,23 @@ mod tests {
             "seconds": { "avoided": { "hit": 0.0, "collapsed": 0.0 } },
         });
         let stats = json!({
-            "responses": requests + 3, "failed": failed, "prices": { "date": "" },
-            "totals": totals, "accounts": [],
+            "responses": requests + 3, "failed": failed, "prices": { "date": "" }, "mode": mode,
+            "providers": [{ "calls": 7, "failures": 5 }], "totals": totals, "accounts": [],
         });
-        line(stats.to_string().as_bytes()).unwrap()
+        stats.to_string().into_bytes()
+    }
+
+    fn stats(requests: u64, hit: u64, miss: u64, failed: &Value) -> String {
+        line(&body(requests, (hit, miss), failed, "live")).unwrap()
+    }
+
+    #[test]
+    fn failed_calls_are_calls_and_a_replay_relays_nothing() {
+        let none = json!([]);
+        let table = of(&body(4, (3, 3), &none, "live")).unwrap();
+        assert!(table.contains("calls     7 made (5 failed), 2 saved"), "{table}");
+        let replayed = line(&body(0, (0, 0), &none, "replay")).unwrap();
+        assert_eq!(replayed, "3 requests served from recordings");
     }
 
     #[test]

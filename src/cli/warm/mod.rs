@@ -14,8 +14,10 @@ use super::admin::Admin;
 use super::connect::connect;
 use super::progress::bar;
 use super::settings::ServeArgs;
-use super::{Failure, runtime, say};
+use super::{Failure, runtime, say, warn};
+use crate::config::sharers::Sharers;
 use crate::config::{Config, unknown};
+use crate::credential::is_header;
 use crate::dialect;
 use crate::upstream::embeddings_below;
 use sender::Sender;
@@ -52,6 +54,13 @@ pub(super) struct Args {
 pub(super) fn run(args: &Args) -> Result<(), Failure> {
     let config = args.serve.resolve_client()?;
     let (path, headers) = (args.path(&config)?, args.headers(&config)?);
+    let key_variable = args.missing_key(&config, &headers);
+    if let Some(variable) = &key_variable {
+        warn(&format_args!(
+            "no key is given: only clients without a key find the entries; pass --key-env \
+             {variable}, or --header"
+        ));
+    }
     let runtime = runtime()?;
     let length = |path: &PathBuf| path.metadata().map_or(0, |found| found.len());
     let bar = bar(args.files.iter().map(length).sum());
@@ -60,7 +69,8 @@ pub(super) fn run(args: &Args) -> Result<(), Failure> {
         let proxy = admin.proxy().await?.ok_or_else(|| admin.absent())?;
         let sidecar = connect("warm", &proxy).map_err(Failure::Running)?;
         let batches = inputs::read((args.files.clone(), args.jsonl), bar.clone());
-        Sender::new(sidecar, path, (headers, args.members())).send(batches).await
+        let sender = Sender::new(sidecar, path, (headers, args.members()));
+        sender.with_missing_key(key_variable).send(batches).await
     });
     bar.finish_and_clear();
     let sent = sent?;
@@ -110,6 +120,15 @@ impl Args {
         headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
         headers.insert("x-larder-priority", HeaderValue::from_static("bulk"));
         Ok(headers)
+    }
+
+    /// The usual variable of the provider's key, where entries belong to a key and none is given.
+    fn missing_key(&self, config: &Config, headers: &HeaderMap) -> Option<String> {
+        let provider = config.providers.get(self.provider(config))?;
+        let is_shared = config.cache.scope != Sharers::Credential;
+        let has_key = provider.api_key_env.key().is_some() || headers.keys().any(is_header);
+        let name = self.provider(config).to_uppercase().replace('-', "_");
+        (!is_shared && !has_key).then(|| format!("{name}_API_KEY"))
     }
 
     /// What every request's body begins with.

@@ -11,7 +11,7 @@ use tokio::sync::{Mutex, mpsc};
 use tokio::time::sleep;
 
 use super::super::items::items;
-use super::super::{Failure, say};
+use super::super::{Failure, complain};
 use super::inputs::{Batch, Found, Place};
 use crate::key::Digest;
 use crate::serve::warm::{Asked, Patience};
@@ -29,6 +29,8 @@ pub(super) struct Sender {
     path: String,
     headers: HeaderMap,
     members: String,
+    /// The variable to advise where a request without a key is refused.
+    missing_key: Option<String>,
     hits: AtomicU64,
     embedded: AtomicU64,
     failed: AtomicU64,
@@ -49,7 +51,11 @@ impl Sender {
         (headers, members): (HeaderMap, String),
     ) -> Self {
         let (hits, embedded, failed) = Default::default();
-        Self { sidecar, path, headers, members, hits, embedded, failed }
+        Self { sidecar, path, headers, members, missing_key: None, hits, embedded, failed }
+    }
+
+    pub(super) fn with_missing_key(self, missing_key: Option<String>) -> Self {
+        Self { missing_key, ..self }
     }
 
     /// Sends everything. An error says why nothing more will come.
@@ -92,7 +98,7 @@ impl Sender {
                     Some(halves) => left.extend(halves),
                     None => batch.places.iter().for_each(|place| self.leave_out(place, &why)),
                 },
-                Asked::Never(why) => return Err(Failure::Running(why)),
+                Asked::Never(why) => return Err(self.refused(why)),
             }
         }
         Ok(())
@@ -118,11 +124,20 @@ impl Sender {
         }
     }
 
+    /// The failure of the whole command.
+    fn refused(&self, mut why: String) -> Failure {
+        if let Some(variable) = self.missing_key.as_ref().filter(|_| why.starts_with("401")) {
+            let advice = format!("no key was sent; pass --key-env {variable}, or --header");
+            why = format!("{why}: {advice}");
+        }
+        Failure::Running(why)
+    }
+
     /// Says that an input was not taken.
     fn leave_out(&self, Place { file, line }: &Place, why: &str) {
         self.failed.fetch_add(1, Ordering::Relaxed);
         let why: String = why.chars().filter(|c| !c.is_control()).take(300).collect();
-        say(&format_args!("{file}:{line}: {why}"));
+        complain(&format_args!("{file}:{line}: {why}"));
     }
 }
 

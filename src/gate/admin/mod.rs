@@ -46,8 +46,8 @@ const BESIDE: [(HeaderName, &str); 3] = [
     (header::CACHE_CONTROL, "no-store"),
 ];
 
-/// Takes over the configuration as it is written now; an error says what is wrong with it.
-pub type Reload = Box<dyn Fn() -> Result<(), String> + Send + Sync>;
+/// Applies the configuration as it is written now. Returns the report; an error says what is wrong.
+pub type Reload = Box<dyn Fn() -> Result<String, String> + Send + Sync>;
 
 /// What the admin listener knows.
 pub struct Admin {
@@ -147,7 +147,7 @@ impl Admin {
         let admin = Arc::clone(self);
         // Reading a file may take its time.
         match spawn_blocking(move || (admin.reload)()).await {
-            Ok(Ok(())) => text(StatusCode::OK, "reloaded\n"),
+            Ok(Ok(report)) => text(StatusCode::OK, &format!("{report}\n")),
             Ok(Err(error)) => text(StatusCode::UNPROCESSABLE_ENTITY, &format!("{error}\n")),
             Err(_) => text(StatusCode::INTERNAL_SERVER_ERROR, "the reload failed\n"),
         }

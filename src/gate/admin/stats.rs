@@ -24,6 +24,7 @@ impl Admin {
         let body = json!({
             "version": env!("CARGO_PKG_VERSION"),
             "revision": env!("LARDER_REVISION"),
+            "mode": self.current.get().settings.mode.text(),
             "proxy": self.proxy,
             "started": self.started,
             "now": unix_seconds(),
@@ -31,7 +32,7 @@ impl Admin {
             "prices": { "date": self.ledger.priced_as_of(), "estimated": true },
             "totals": accounts.iter().fold(Sums::default(), Sums::and).json(),
             "accounts": entries.iter().zip(&accounts).map(account).collect::<Vec<_>>(),
-            "tiers": self.metrics.tiers().iter().map(tier).collect::<Vec<_>>(),
+            "tiers": self.tiers(),
             "providers": self.providers(),
             "batches": { "calls": sums.batches, "inputs": sums.inputs },
             "errors": self.recent.all().iter().map(mishap).collect::<Vec<_>>(),
@@ -44,6 +45,17 @@ impl Admin {
             },
         });
         answer(StatusCode::OK, "application/json", body.to_string().into())
+    }
+
+    /// The tiers, with the reason why one of them is down.
+    fn tiers(&self) -> Vec<Value> {
+        let troubles = self.current.get().service.tiers.troubles();
+        let tiers = self.metrics.tiers();
+        let tier = |sums: &TierSums| {
+            let reason = troubles.iter().find(|(layer, _)| layer.label() == sums.tier);
+            tier(sums, reason.map(|(_, reason)| reason.as_str()))
+        };
+        tiers.iter().map(tier).collect()
     }
 
     /// Those that were called, and the one that is called where a path names none.
@@ -73,7 +85,7 @@ impl Admin {
     }
 }
 
-fn tier(tier: &TierSums) -> Value {
+fn tier(tier: &TierSums, reason: Option<&str>) -> Value {
     json!({
         "tier": tier.tier,
         "entries": tier.entries,
@@ -85,6 +97,7 @@ fn tier(tier: &TierSums) -> Value {
         "evictions": tier.evictions,
         "average_age_seconds": tier.average_age,
         "breaker": breaker(tier.breaker),
+        "reason": reason,
     })
 }
 

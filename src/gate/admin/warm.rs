@@ -54,7 +54,7 @@ impl Admin {
         let headers = carried(&head.headers)?;
         let mut room = self.jobs.room();
         let time = proxy.settings.body_timeout;
-        let bounds = Bounds { size: proxy.settings.max_body.as_usize(), time };
+        let bounds = Bounds { size: proxy.settings.max_body.as_usize(), copies: 1, time };
         let whole = body::read(body, &head.headers, bounds, &mut room).await?;
         let undecodable = || wrong("the body does not decode".to_owned());
         let list = List::read(&whole.plain.ok_or_else(undecodable)?).map_err(wrong)?;

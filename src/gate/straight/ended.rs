@@ -12,6 +12,7 @@ use hyper::body::{Body as HttpBody, Frame, SizeHint};
 use super::Straight;
 use crate::gate::body::Body;
 use crate::gate::pulse::Pulse;
+use crate::gate::stream_task::Pieces;
 
 /// The body.
 pub(in crate::gate) struct Ended<I> {
@@ -19,6 +20,8 @@ pub(in crate::gate) struct Ended<I> {
     body: Option<Body>,
     pulse: Arc<Pulse>,
     straight: Option<Arc<Straight<I>>>,
+    /// Over HTTP/2 the body goes out in pieces, whose progress is watched.
+    pieces: Option<Box<Pieces>>,
 }
 
 impl<I> Ended<I> {
@@ -28,7 +31,7 @@ impl<I> Ended<I> {
         pulse: Arc<Pulse>,
         straight: Option<Arc<Straight<I>>>,
     ) -> Self {
-        Self { body: Some(body), pulse, straight }
+        Self { body: Some(body), pulse, straight, pieces: Pieces::of_task() }
     }
 }
 
@@ -47,6 +50,9 @@ impl<I> HttpBody for Ended<I> {
         context: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, Self::Error>>> {
         let this = &mut *self;
+        if let Some(piece) = this.pieces.as_mut().and_then(|pieces| pieces.next()) {
+            return Poll::Ready(Some(Ok(Frame::data(piece))));
+        }
         let Some(body) = &mut this.body else {
             let back = this.straight.as_ref().and_then(|straight| straight.back());
             let Some((body, given)) = back else { return Poll::Pending };
@@ -61,14 +67,22 @@ impl<I> HttpBody for Ended<I> {
         {
             straight.take(body, context.waker());
         }
-        frame
+        match (&mut this.pieces, frame) {
+            (Some(pieces), Poll::Ready(Some(Ok(frame)))) => {
+                let first = |bytes| Frame::data(pieces.first(bytes));
+                Poll::Ready(Some(Ok(frame.into_data().map_or_else(|other| other, first))))
+            }
+            (_, frame) => frame,
+        }
     }
 
     fn is_end_stream(&self) -> bool {
-        self.body.as_ref().is_some_and(HttpBody::is_end_stream)
+        let is_taken = self.pieces.as_ref().is_none_or(|pieces| pieces.left() == 0);
+        is_taken && self.body.as_ref().is_some_and(HttpBody::is_end_stream)
     }
 
     fn size_hint(&self) -> SizeHint {
+        // hyper asks for it before it takes the first piece.
         self.body.as_ref().map(HttpBody::size_hint).unwrap_or_default()
     }
 }

@@ -20,7 +20,7 @@ mod receive;
 use std::time::Duration;
 
 pub(super) use offer::offer;
-pub(super) use receive::Successor;
+pub(super) use receive::{Handover, Successor};
 
 /// Time to connect to the successor, and for it to answer `ready`. Everything slow is built before it waits.
 const READY_TIMEOUT: Duration = Duration::from_secs(10);

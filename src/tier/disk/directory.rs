@@ -58,6 +58,11 @@ impl Directory {
         Ok(Self { path })
     }
 
+    /// Whether there is a cache in a directory. Makes nothing.
+    pub fn exists(directory: &Path) -> bool {
+        directory.join(FOLDER).is_dir()
+    }
+
     /// The folder.
     pub fn path(&self) -> &Path {
         &self.path

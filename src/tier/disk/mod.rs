@@ -54,6 +54,7 @@ use super::{Ground, Look, Stored, Tier};
 use crate::config;
 use crate::key::CacheKey;
 use crate::metrics::{Layer, LowerMetrics};
+use crate::os_error::plain;
 use background::Job;
 use directory::Directory;
 use log::Log;
@@ -152,11 +153,15 @@ impl Tier for Disk {
         &self.shared.metrics
     }
 
+    fn trouble(&self) -> Option<String> {
+        self.shared.breaker.reason()
+    }
+
     async fn get_many(&self, look: &Look<'_>) -> Option<Vec<Option<Stored>>> {
         let shared = &self.shared;
         let Ok(read) = timeout(shared.settings.timeout, shared.read(look.keys)).await else {
             shared.metrics.failed("timeout");
-            shared.breaker.failed("timeout");
+            shared.breaker.failed(|| format!("no response within {:?}", shared.settings.timeout));
             return None;
         };
         let (log, records) = read?;
@@ -231,9 +236,9 @@ impl Shared {
                 return bytes;
             }
             Err(error) if error.kind() == io::ErrorKind::InvalidData => self.corrupt(),
-            Err(_) => {
+            Err(error) => {
                 self.metrics.failed("io");
-                self.breaker.failed("io");
+                self.breaker.failed(|| plain(&error));
             }
         }
         None

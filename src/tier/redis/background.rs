@@ -14,6 +14,7 @@ use tokio::sync::{mpsc, oneshot, watch};
 use tokio::time::{sleep, timeout};
 
 use super::address::Link;
+use super::diagnose::Trouble;
 use super::link::kind_of;
 use super::{PATIENCE, Shared};
 use crate::key::CacheKey;
@@ -68,14 +69,14 @@ async fn keep_connected(shared: &Shared) {
                 stay_connected(shared, &link, &mut changes).await;
                 shared.set_link(None);
             }
-            Err(kind) => {
+            Err(Trouble { kind, reason }) => {
                 shared.metrics.failed(kind);
-                shared.breaker.stay_open(kind);
                 if !told {
                     tracing::warn!(
-                        "redis tier down: cannot connect ({kind}); retrying in the background"
+                        "redis tier down: cannot connect: {reason}; retrying in the background"
                     );
                 }
+                shared.breaker.stay_open(&reason);
             }
         }
         told = true;
@@ -84,10 +85,11 @@ async fn keep_connected(shared: &Shared) {
     }
 }
 
-async fn connect(shared: &Shared) -> Result<Link, &'static str> {
+async fn connect(shared: &Shared) -> Result<Link, Trouble> {
     shared.breaker.try_out();
-    let connecting = timeout(2 * PATIENCE, shared.address.connect());
-    let link = connecting.await.map_err(|_| "timeout")?.map_err(|error| kind_of(&error))?;
+    let connecting = timeout(2 * PATIENCE, shared.address.connect()).await;
+    let connected = connecting.map_err(|_| Trouble::late(shared, 2 * PATIENCE))?;
+    let link = connected.map_err(|error| Trouble::of(shared, &error))?;
     beat(shared, &link, PATIENCE).await?;
     shared.set_link(Some(link.clone()));
     shared.breaker.close();
@@ -106,19 +108,20 @@ async fn stay_connected(shared: &Shared, link: &Link, changes: &mut watch::Recei
         shared.breaker.try_out();
         match beat(shared, link, time).await {
             Ok(()) => shared.breaker.close(),
-            Err(kind) => {
+            Err(Trouble { kind, reason }) => {
                 shared.metrics.failed(kind);
-                return shared.breaker.stay_open(kind);
+                return shared.breaker.stay_open(&reason);
             }
         }
     }
 }
 
 /// Learns the server's time and what was purged elsewhere, and tells it what was purged here.
-async fn beat(shared: &Shared, link: &Link, time: Duration) -> Result<(), &'static str> {
+async fn beat(shared: &Shared, link: &Link, time: Duration) -> Result<(), Trouble> {
     let (name, purged) = (shared.names.purged(), shared.ground.purges.generations());
-    let beat = timeout(time, link.beat(&name, &purged)).await.map_err(|_| "timeout")?;
-    let beat = beat.map_err(|error| kind_of(&error))?;
+    let beat = timeout(time, link.beat(&name, &purged)).await;
+    let beat = beat.map_err(|_| Trouble::late(shared, time))?;
+    let beat = beat.map_err(|error| Trouble::of(shared, &error))?;
     shared.records.line.set(shared.ground.clock.now(), beat.seconds);
     shared.ground.purges.merge(&beat.purged);
     shared.observe(beat.size);
@@ -126,15 +129,16 @@ async fn beat(shared: &Shared, link: &Link, time: Duration) -> Result<(), &'stat
 }
 
 /// Tells the other replicas what was written to here, and hears what they wrote to.
-async fn share_writes(shared: &Shared, link: &Link, time: Duration) -> Result<(), &'static str> {
+async fn share_writes(shared: &Shared, link: &Link, time: Duration) -> Result<(), Trouble> {
     let stores = shared.ground.purges.stores();
     if stores.is_empty() {
         return Ok(());
     }
     let told = || shared.told.lock().unwrap_or_else(PoisonError::into_inner);
     let (name, words) = (shared.names.written(), told().words(&stores));
-    let heard = timeout(time, link.writes(&name, &words)).await.map_err(|_| "timeout")?;
-    told().hear(&stores, words, heard.map_err(|error| kind_of(&error))?);
+    let heard = timeout(time, link.writes(&name, &words)).await;
+    let heard = heard.map_err(|_| Trouble::late(shared, time))?;
+    told().hear(&stores, words, heard.map_err(|error| Trouble::of(shared, &error))?);
     Ok(())
 }
 
@@ -213,8 +217,7 @@ async fn write(shared: &Shared, jobs: Vec<Job>) {
     let link = shared.link();
     let all = join_all(jobs.iter().map(|job| write_one(shared, link.as_ref(), job)));
     if timeout(PATIENCE, all).await.is_err() {
-        shared.metrics.failed("timeout");
-        shared.breaker.failed("timeout");
+        shared.late(PATIENCE);
     }
     for job in &jobs {
         if let Job::Write(_, stored) = job {

@@ -1,11 +1,35 @@
 //! The reason why a server does not answer, for people.
 
-use redis::RedisError;
+use std::time::Duration;
+
+use redis::{ErrorKind, RedisError};
 use tokio::time::timeout;
 
-use super::PATIENCE;
 use super::address::Address;
+use super::link::kind_of;
+use super::{PATIENCE, Shared};
 use crate::config;
+use crate::os_error::plain;
+
+/// A failure of the server, or of the connection to it.
+pub(super) struct Trouble {
+    /// The label of the metrics.
+    pub(super) kind: &'static str,
+    /// The sentence for the log. It names the host, and never a password.
+    pub(super) reason: String,
+}
+
+impl Trouble {
+    pub(super) fn of(shared: &Shared, error: &RedisError) -> Self {
+        Self { kind: kind_of(error), reason: in_words(error, &shared.address.hosts()) }
+    }
+
+    /// No response within a time.
+    pub(super) fn late(shared: &Shared, time: Duration) -> Self {
+        let reason = format!("no response from {} within {time:?}", shared.address.hosts());
+        Self { kind: "timeout", reason }
+    }
+}
 
 /// Connects and asks once. The reason names the host, and never a password.
 pub(super) async fn reason(settings: &config::Redis) -> String {
@@ -28,12 +52,16 @@ pub(super) async fn reason(settings: &config::Redis) -> String {
 }
 
 fn in_words(error: &RedisError, hosts: &str) -> String {
-    let detail = error.to_string();
+    let detail = plain(error);
     let code = ["WRONGPASS", "NOAUTH", "NOPERM"].into_iter().find(|code| detail.contains(code));
     match code {
         Some("WRONGPASS") => format!("wrong password (WRONGPASS) for {hosts}"),
         Some("NOAUTH") => format!("{hosts} needs a password (NOAUTH)"),
         Some(code) => format!("{hosts} does not permit it ({code}): {detail}"),
+        // The client leaves the server's own words out.
+        None if error.kind() == ErrorKind::AuthenticationFailed => {
+            format!("{hosts} refuses the user or the password of redis.url")
+        }
         None if error.is_connection_refusal() => format!("connection refused by {hosts}"),
         None if error.is_timeout() => format!("no response from {hosts}"),
         None => format!("{hosts}: {detail}"),

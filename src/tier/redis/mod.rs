@@ -32,6 +32,7 @@ use crate::key::CacheKey;
 use crate::metrics::{IntCounter, Layer, LowerMetrics};
 use address::{Address, Link};
 use background::Job;
+use diagnose::Trouble;
 pub use lease::Lease;
 use link::kind_of;
 use names::Names;
@@ -143,6 +144,10 @@ impl Tier for Redis {
         &self.shared.metrics
     }
 
+    fn trouble(&self) -> Option<String> {
+        self.shared.breaker.reason()
+    }
+
     async fn get_many(&self, look: &Look<'_>) -> Option<Vec<Option<Stored>>> {
         let link = self.shared.link()?;
         let names: Vec<String> = look.keys.iter().map(|key| self.shared.names.entry(key)).collect();
@@ -207,7 +212,8 @@ impl Shared {
 
     /// An answer within the time that a request has for it.
     async fn in_time<T>(&self, ask: impl Future<Output = redis::RedisResult<T>>) -> Option<T> {
-        match timeout(self.settings.timeout.saturating_sub(LATE), ask).await {
+        let time = self.settings.timeout;
+        match timeout(time.saturating_sub(LATE), ask).await {
             Ok(Ok(answer)) => {
                 self.breaker.succeeded();
                 Some(answer)
@@ -217,11 +223,16 @@ impl Shared {
                 None
             }
             Err(_) => {
-                self.metrics.failed("timeout");
-                self.breaker.failed("timeout");
+                self.late(time);
                 None
             }
         }
+    }
+
+    /// Counts a response that did not come within a time.
+    fn late(&self, time: Duration) {
+        self.metrics.failed("timeout");
+        self.breaker.failed(|| Trouble::late(self, time).reason);
     }
 
     /// Counts a failure. One that the server itself tells of is no reason not to ask it again.
@@ -229,7 +240,7 @@ impl Shared {
         let kind = kind_of(error);
         self.metrics.failed(kind);
         if kind != "refused" {
-            self.breaker.failed(kind);
+            self.breaker.failed(|| Trouble::of(self, error).reason);
         } else if self.refusals.may(self.ground.clock.now()) {
             tracing::warn!(code = error.code(), "redis rejected a command");
         }

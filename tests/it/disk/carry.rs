@@ -67,6 +67,7 @@ async fn what_is_exported_is_imported_elsewhere_with_its_age_and_end() {
 #[test]
 fn what_is_no_export_or_of_another_secret_is_refused_with_its_line() {
     let directory = CacheDir::new();
+    fs::create_dir_all(directory.file("")).unwrap();
     let file = path("import.jsonl");
     let export = |secret: &str| {
         let from = ["export", "--secret", secret, "--cache-dir", name(&directory.0)];
@@ -98,4 +99,19 @@ fn what_is_no_export_or_of_another_secret_is_refused_with_its_line() {
     assert_eq!(code, Some(2));
     assert!(said.contains("--cache-dir"), "{said}");
     drop(fs::remove_file(file));
+}
+
+#[test]
+fn an_export_of_a_directory_without_a_cache_is_an_error_and_makes_nothing() {
+    let directory = CacheDir::new();
+    let export = || run(&["export", "--cache-dir", name(&directory.0)]);
+    let (code, said, wrong) = export();
+    let message =
+        format!("error: --cache-dir: disk.dir: {} does not exist\n", directory.0.display());
+    assert_eq!((code, said.as_str(), wrong), (Some(2), "", message));
+    assert!(!directory.0.exists());
+    fs::create_dir(&directory.0).unwrap();
+    let (code, _, wrong) = export();
+    assert!(code == Some(2) && wrong.contains("has no cache of larder"), "{wrong}");
+    assert_eq!(fs::read_dir(&directory.0).unwrap().count(), 0);
 }

@@ -90,7 +90,8 @@ pub(crate) fn complaints(text: &str) -> Vec<String> {
     let output = larder(&["check", "--config", file.name()]).output().unwrap();
     let said = String::from_utf8_lossy(&output.stderr).into_owned();
     assert_eq!(output.status.code(), Some(2), "{said}");
-    said.lines().map(|line| line.replace(file.name(), "")).collect()
+    let error = |line: &str| line.strip_prefix("error: ").unwrap().replace(file.name(), "");
+    said.lines().map(error).collect()
 }
 
 /// A path for a file that no other test has.
@@ -115,16 +116,6 @@ impl Sidecar {
     pub(crate) fn within(upstream: SocketAddr, config: &str, environment: &[(&str, &str)]) -> Self {
         let arguments = ["--listen", "127.0.0.1:0", "--admin-listen", "127.0.0.1:0"];
         Self::start((&arguments, environment), upstream, config)
-    }
-
-    /// With so few file descriptors.
-    pub(crate) fn poor(upstream: SocketAddr, descriptors: u32) -> Self {
-        let mut command = Command::new("sh");
-        let script = format!("ulimit -n {descriptors}; exec \"$0\" \"$@\"");
-        command.args(["-c", &script, env!("CARGO_BIN_EXE_larder")]);
-        command.env_clear().stdin(Stdio::null());
-        let arguments = ["--listen", "127.0.0.1:0", "--admin-listen", "127.0.0.1:0"];
-        Self::run(command, &arguments, upstream, "")
     }
 
     /// Started as systemd starts it, with sockets that are called by these names.
@@ -171,11 +162,33 @@ impl Sidecar {
         Self::run(command, arguments, upstream, config)
     }
 
+    /// With a limit of the shell's, such as `-v 1000000`.
+    pub(crate) fn limited(upstream: SocketAddr, limit: &str, config: &str) -> Self {
+        let mut command = Command::new("sh");
+        let script = format!("ulimit {limit}; exec \"$0\" \"$@\"");
+        command.args(["-c", &script, env!("CARGO_BIN_EXE_larder")]);
+        command.env_clear().stdin(Stdio::null());
+        let arguments = ["--listen", "127.0.0.1:0", "--admin-listen", "127.0.0.1:0"];
+        Self::run(command, &arguments, upstream, config)
+    }
+
+    /// With everything in its file, the addresses of its providers too.
+    pub(crate) fn of_file(config: &str) -> Self {
+        let file = config_file(config);
+        let mut command = larder(&["serve", "--listen", "127.0.0.1:0"]);
+        command.args(["--admin-listen", "127.0.0.1:0", "--config", file.name()]);
+        Self::listening(command, file)
+    }
+
     fn run(mut command: Command, arguments: &[&str], upstream: SocketAddr, config: &str) -> Self {
         let file = config_file(config);
         let upstream = format!("http://{upstream}/v1");
-        command.args(["serve", "--upstream", &upstream, "--config", file.name()]);
-        let mut process = command.args(arguments).stderr(Stdio::piped()).spawn().unwrap();
+        command.args(["serve", "--upstream", &upstream, "--config", file.name()]).args(arguments);
+        Self::listening(command, file)
+    }
+
+    fn listening(mut command: Command, file: Config) -> Self {
+        let mut process = command.stderr(Stdio::piped()).spawn().unwrap();
         let log = Arc::new(Mutex::new(Vec::new()));
         let (told, listening) = mpsc::channel();
         let lines = BufReader::new(process.stderr.take().unwrap()).lines();
@@ -200,6 +213,11 @@ impl Sidecar {
     /// Writes its configuration file anew; it does not know of that yet.
     pub(crate) fn rewrite(&self, text: &str) {
         fs::write(&self.config.0, text).unwrap();
+    }
+
+    /// Removes its configuration file.
+    pub(crate) fn remove_file(&self) {
+        fs::remove_file(&self.config.0).unwrap();
     }
 
     pub(crate) fn client(&self) -> Client {

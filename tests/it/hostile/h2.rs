@@ -1,13 +1,16 @@
 //! HTTP/2 as no client speaks it: frames by hand.
 
-use std::time::Duration;
+use std::collections::BTreeSet;
+use std::net::SocketAddr;
+use std::time::{Duration, Instant};
 
+use serde_json::Value;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::time::timeout;
 
 use super::Stage;
-use crate::harness::{Ask, PATIENCE};
+use crate::harness::{Aside, Ask, Client, PATIENCE, Scripted, Sidecar, json};
 
 const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
 const DATA: u8 = 0;
@@ -50,8 +53,13 @@ struct Frames(TcpStream);
 
 impl Frames {
     async fn open(stage: &Stage) -> Self {
-        let mut stream = TcpStream::connect(stage.sidecar.proxy).await.unwrap();
-        stream.write_all(&[PREFACE, &frame(SETTINGS, 0, 0, &[])].concat()).await.unwrap();
+        Self::with(stage.sidecar.proxy, &[]).await
+    }
+
+    /// With settings of its own.
+    async fn with(server: SocketAddr, settings: &[u8]) -> Self {
+        let mut stream = TcpStream::connect(server).await.unwrap();
+        stream.write_all(&[PREFACE, &frame(SETTINGS, 0, 0, settings)].concat()).await.unwrap();
         Self(stream)
     }
 
@@ -201,4 +209,51 @@ async fn a_flood_of_pings_that_are_not_read_grows_nothing() {
     let grown = stage.sidecar.memory("VmRSS").saturating_sub(before);
     assert!(grown < 20 << 20, "{grown}");
     stage.sidecar.client().right(&Ask::of(["others are served"])).await;
+}
+
+/// Opens streams whose responses it takes nothing of, and answers PINGs. Returns the number of streams that
+/// were reset once they all are.
+async fn takes_nothing(server: SocketAddr, streams: u32) -> usize {
+    const INITIAL_WINDOW_SIZE_0: [u8; 6] = [0, 4, 0, 0, 0, 0];
+    let mut frames = Frames::with(server, &INITIAL_WINDOW_SIZE_0).await;
+    let get =
+        [(":method", "GET"), (":scheme", "http"), (":authority", "x"), (":path", "/v1/files/a")];
+    for number in 0..streams {
+        let head = frame(HEADERS, END_STREAM | END_HEADERS, 2 * number + 1, &fields(&get));
+        assert!(frames.send(&head).await);
+    }
+    let mut reset = BTreeSet::new();
+    while reset.len() < streams as usize {
+        match frames.next().await.expect("the connection goes on") {
+            (PING, _, payload) => assert!(frames.send(&frame(PING, 1, 0, &payload)).await),
+            (RST, stream, _) => drop(reset.insert(stream)),
+            (GOAWAY, ..) => break,
+            _ => {}
+        }
+    }
+    reset.len()
+}
+
+#[tokio::test]
+async fn responses_that_a_client_does_not_take_are_reset_and_hold_no_call() {
+    const CALLS: u32 = 4;
+    let large = Value::from("x".repeat(4 << 20));
+    let provider = Scripted::start(move |asked| {
+        let body = if asked.path.ends_with("/a") { large.clone() } else { Value::Null };
+        async move { Some(json(200, &body)) }
+    });
+    let config = format!(
+        "[server]\nwrite_timeout = \"1s\"\n[providers.openai]\nmax_connections = {CALLS}\n"
+    );
+    let sidecar = Sidecar::with(provider.address, &config);
+    let stuck = Aside::start(takes_nothing(sidecar.proxy, 2 * CALLS));
+    provider.called(CALLS as usize).await;
+    let asked = Instant::now();
+    let answer = Client::new(sidecar.proxy).get("/v1/files/b").await;
+    assert_eq!(answer.status, 200, "{answer:?}");
+    assert!(asked.elapsed() < Duration::from_secs(10), "{:?}", asked.elapsed());
+    assert_eq!(stuck.done().await, 2 * CALLS as usize);
+    // A client that reads gets all of it.
+    let whole = Client::h2(sidecar.proxy).get("/v1/files/a").await;
+    assert_eq!((whole.status, whole.body.len()), (200, (4 << 20) + 2));
 }

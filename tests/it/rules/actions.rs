@@ -159,7 +159,7 @@ async fn rules_are_taken_over_with_a_reload_and_wrong_ones_are_refused() {
     assert_eq!(refused.status, 422);
     assert!(refused.text().contains(":4: rules[0].then.answr: unknown key"), "{}", refused.text());
     assert!(text().await.contains("\"two\""));
-    sidecar.rewrite("");
+    sidecar.rewrite("[log]\nrequests = false\n");
     assert_eq!(sidecar.admin().send(Method::POST, "/api/reload", &[], "").await.status, 200);
     assert!(text().await.contains("\"b\""));
 }

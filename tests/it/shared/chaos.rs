@@ -14,7 +14,8 @@ async fn open(replica: &Sidecar) {
 async fn a_server_that_is_not_there_yet_is_found_when_it_comes() {
     let (mut redis, provider) = (RedisServer::not_yet(), Simulated::instant());
     let one = replica(provider.address, &redis.url(), "");
-    until("it says so", || async { one.log().contains("redis tier down: cannot connect") }).await;
+    let reason = "redis tier down: cannot connect: connection refused by 127.0.0.1:";
+    until("it says so", || async { one.log().contains(reason) }).await;
     one.client().right(&Ask::of(["early"])).await;
     redis.up().await;
     ready(&one).await;

@@ -68,6 +68,8 @@ async fn a_user_with_a_password_and_few_rights_is_enough() {
     let url = format!("redis://larder:canary-wrong@127.0.0.1:{}", redis.port);
     let apart = replica(provider.address, &url, "");
     until("it says so", || async { apart.log().contains("redis tier down: cannot connect") }).await;
+    let reason = format!("127.0.0.1:{} refuses the user or the password", redis.port);
+    assert!(apart.log().contains(&reason), "{}", apart.log());
     apart.client().right(&Ask::of(["apart"])).await;
     assert!(!apart.log().contains("canary-wrong"));
 }

@@ -1,0 +1,37 @@
+//! Request bodies that are read to their ends before the request is served.
+
+use hyper::body::Incoming;
+
+use super::Proxy;
+use super::body::{self, MAX_COPIES, Whole};
+use crate::ceiling::Room;
+use crate::dialect::Endpoint;
+use crate::error::Error;
+use crate::serve::Ask;
+
+impl Proxy {
+    /// Reads a request's body to its end.
+    pub(super) async fn read(
+        &self,
+        ask: &mut Ask,
+        body: Incoming,
+        room: &mut Room,
+    ) -> Result<Whole, Error> {
+        let (size, time) = (self.settings.max_body.as_usize(), self.settings.body_timeout);
+        let copies = copies(ask.target.endpoint);
+        let whole =
+            body::read(body, &ask.headers, body::Bounds { size, copies, time }, room).await?;
+        ask.body = whole.plain.clone().unwrap_or_default();
+        Ok(whole)
+    }
+}
+
+/// Copies of a body that are made while its request is served: of embeddings the inputs, and the body of the
+/// call; of others the canonical body.
+fn copies(endpoint: Endpoint) -> usize {
+    match endpoint {
+        Endpoint::Embed(_) => MAX_COPIES,
+        Endpoint::Chat(_) | Endpoint::Read(_) | Endpoint::Write(_) => 1,
+        Endpoint::Other => 0,
+    }
+}
