@@ -13,8 +13,8 @@ use crate::key::{CacheKey, Digest};
 use crate::request::Encoding;
 use crate::vector::{Numbers, Vector};
 
-/// The cosine distance up to which two vectors of one text are the same vector. Providers are not deterministic to
-/// the last bit; a misread vector is about 1 apart.
+/// Maximum difference of two components, relative to the largest one, of two vectors of one text that are the same
+/// vector. Providers are not deterministic to the last bit; base64 that is scaled or misread is further apart.
 const SAME: f64 = 1e-3;
 
 /// The form of one model's vectors.
@@ -130,9 +130,10 @@ impl Form {
         self.belief == Belief::Proven && is_float && !self.is_declined
     }
 
-    /// The way in which a vector of this length that came as base64 is printed, where that is known.
+    /// The way in which a vector of this length that came as base64 is printed, where that is known. An unproven
+    /// one is requested again as numbers, which is the proof.
     fn printing(&self, length: usize) -> Option<Numbers> {
-        let is_known = self.numbers.known == Some(length) && self.belief != Belief::Refuted;
+        let is_known = self.numbers.known == Some(length) && self.belief == Belief::Proven;
         self.printed.filter(|numbers| is_known && *numbers != Numbers::Doubles)
     }
 
@@ -211,7 +212,7 @@ impl Batcher {
         let came_as_base64 = |vector: &Vector| vector.numbers() == Numbers::Unseen;
         let vector = &arrival.vector;
         if let Some(stored) = stored.filter(|it| came_as_base64(it) != came_as_base64(vector)) {
-            let is_same = stored.distance(vector) <= SAME;
+            let is_same = is_same(&stored, vector);
             self.learn_form(original, |form| form.compared(is_same));
         }
     }
@@ -228,6 +229,15 @@ impl Batcher {
         }
         result
     }
+}
+
+/// Whether two vectors, one of which came as base64, are one vector. Numbers that the provider rounds for printing
+/// are near enough, but of fewer digits: base64 does not tell how they are printed.
+fn is_same(one: &Vector, other: &Vector) -> bool {
+    let (numbers, base64) =
+        if one.numbers() == Numbers::Unseen { (other, one) } else { (one, other) };
+    let is_rounded = base64.most_digits() > numbers.most_digits() + 1;
+    one.deviation(other) <= SAME && !is_rounded
 }
 
 /// The way in which a vector of a response is stored: base64 that was proven is stored as it would be printed. A

@@ -186,7 +186,7 @@ fn may_search(batcher: &Batcher, batch: &Batch, answer: &Answer) -> bool {
 }
 
 /// Each request alone, in its own bytes. Parts of larger ones stay the parts they are.
-fn isolate(batcher: &Arc<Batcher>, batch: Batch, body: Body) {
+pub(super) fn isolate(batcher: &Arc<Batcher>, batch: Batch, body: Body) {
     let Some(original) = batch.original() else { return };
     let is_base64 = body == Body::Built(Encoding::Base64);
     let trial = Trial::new(batcher, original, batch.inputs(), is_base64);

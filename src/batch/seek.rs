@@ -2,7 +2,8 @@
 //! all requests of the call would fail with it.
 //!
 //! The call is sent again in halves, level by level, and each half that gets no response is halved again. A
-//! provider that is down answers no part, so the search ends after two levels without any response.
+//! provider that is down answers no part, so the search ends after two levels without any response. One request
+//! is sent alone then: a provider that fails merged calls only answers it, and each of the others goes alone.
 
 use std::sync::Arc;
 use std::time::Instant;
@@ -45,7 +46,27 @@ async fn search(batcher: &Arc<Batcher>, failed: Failed) -> bool {
         has_response |= attempts.iter().any(Option::is_none);
         failing = attempts.into_iter().flatten().collect();
     }
-    failing.into_iter().for_each(refused::give_up);
+    if has_response {
+        failing.into_iter().for_each(refused::give_up);
+        return true;
+    }
+    probe(batcher, failing).await
+}
+
+/// Sends one of the requests alone; whether it got a response, so that the others go alone, too.
+async fn probe(batcher: &Arc<Batcher>, mut failing: Vec<Failed>) -> bool {
+    let request = failing.first_mut().and_then(|failed| failed.batch.submissions.pop());
+    let Some(request) = request else { return false };
+    let failed = attempt(batcher, Batch::apart(vec![request], ClosedBy::Lone)).await;
+    let has_response = failed.is_none();
+    failed.into_iter().for_each(refused::give_up);
+    for failed in failing {
+        if has_response {
+            refused::isolate(batcher, failed.batch, failed.body);
+        } else {
+            refused::give_up(failed);
+        }
+    }
     has_response
 }
 

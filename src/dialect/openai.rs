@@ -106,7 +106,8 @@ fn write_item(
 
 /// By status, then by the words that providers use, since there is no code that they share.
 pub(super) fn classify(status: StatusCode, body: &[u8]) -> Refusal {
-    if !matches!(status.as_u16(), 400 | 413 | 422 | 424 | 500) {
+    // A filter of content refuses one text with 403 or 451.
+    if !matches!(status.as_u16(), 400 | 403 | 413 | 422 | 424 | 451 | 500) {
         return Refusal::Shared;
     }
     let words = String::from_utf8_lossy(body.get(..4_096).unwrap_or(body)).to_ascii_lowercase();

@@ -188,6 +188,29 @@ impl Vector {
         if lengths > 0.0 { (1.0 - dot(&here, &there) / lengths).clamp(0.0, 2.0) } else { 0.0 }
     }
 
+    /// The largest difference of two components, relative to the largest component. Infinite if the vectors cannot
+    /// be compared, or have other dimensions.
+    pub fn deviation(&self, other: &Self) -> f64 {
+        let (here, there) = (self.numerals(), other.numerals());
+        let largest = here.iter().fold(0.0_f64, |most, number| most.max(number.abs()));
+        if here.len() != there.len() || here.is_empty() || largest <= 0.0 {
+            return if self.components() == other.components() { 0.0 } else { f64::INFINITY };
+        }
+        let apart = here.iter().zip(&there).map(|(a, b)| (a - b).abs());
+        let apart = apart.fold(0.0, |most: f64, apart| if apart > most { apart } else { most });
+        if there.iter().all(|number| number.is_finite()) { apart / largest } else { f64::INFINITY }
+    }
+
+    /// The most significant digits of a component, in its shortest form as a 32-bit float.
+    pub fn most_digits(&self) -> usize {
+        let digits = self.floats().map(|float| {
+            let text = format!("{float:e}");
+            let mantissa = text.split('e').next().unwrap_or_default();
+            mantissa.bytes().filter(u8::is_ascii_digit).count()
+        });
+        digits.max().unwrap_or(0)
+    }
+
     /// The components as numbers; none of a vector that is kept verbatim.
     fn numerals(&self) -> Vec<f64> {
         match self.numbers() {

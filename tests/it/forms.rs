@@ -40,6 +40,16 @@ const WIDE_BASE64: Form = Form {
     base64: |numbers| f64s(&numbers.iter().map(|n| f64::from(narrow(*n))).collect::<Vec<_>>()),
 };
 
+/// A provider whose base64 is of the numbers times 1.01.
+const SCALED: Form = Form {
+    numbers: |number| narrow(number).to_string().parse().unwrap(),
+    base64: |numbers| f32s(&numbers.iter().map(|number| number * 1.01).collect::<Vec<_>>()),
+};
+
+/// A provider that rounds its numbers to six decimals for printing.
+const ROUNDED: Form =
+    Form { numbers: |number| format!("{number:.6}").parse().unwrap(), base64: f32s };
+
 /// The provider's own 64-bit numbers for a text.
 fn exact(input: &In) -> Vec<f64> {
     let seed = input
@@ -210,4 +220,31 @@ async fn base64_where_numbers_were_requested_costs_one_call() {
         assert_eq!(answer.status, 200, "{answer:?}");
     }
     assert_eq!(provider.calls().len(), 1);
+}
+
+#[tokio::test]
+async fn base64_that_is_near_the_numbers_was_taken_for_them() {
+    for (name, form) in [("scaled", SCALED), ("rounded", ROUNDED)] {
+        let provider = form.provider();
+        let sidecar = Sidecar::before(provider.address);
+        right(form, &sidecar, Ask::of(["numbers first"])).await;
+        // A vector that comes both ways: nearly the same.
+        right(form, &sidecar, Ask::of(["both"]).base64()).await;
+        right(form, &sidecar, Ask::of(["both"])).await;
+        for round in 0..3 {
+            let asks =
+                texts(&format!("{name} {round}"), 16).into_iter().map(|text| Ask::of([text]));
+            for (ask, answer) in side_by_side(&sidecar, asks).await {
+                form.is_right(&ask, &answer);
+            }
+        }
+    }
+}
+
+async fn side_by_side(sidecar: &Sidecar, asks: impl Iterator<Item = Ask>) -> Vec<(Ask, Answer)> {
+    let asking = asks.map(|ask| {
+        let client = sidecar.client();
+        async move { (ask.clone(), client.embed(&ask).await) }
+    });
+    all(asking.collect::<Vec<_>>()).await
 }

@@ -141,7 +141,7 @@ async fn of_thirty_two_callers_only_the_poisoned_ones_are_refused() {
 
 #[tokio::test]
 async fn a_no_to_everybody_reaches_everybody_unchanged_after_one_call() {
-    for status in [401, 403, 404, 503] {
+    for status in [401, 404, 503] {
         let merged = Merged::answered(move |_| {
             let mut response = json(status, &value!({ "error": { "message": "no", "code": "x" } }));
             response.headers_mut().insert("retry-after", 7.into());
@@ -257,4 +257,24 @@ async fn a_limit_that_is_larger_than_what_was_sent_is_no_limit_of_inputs() {
     assert_eq!(provider.calls().len(), 1);
     sidecar.client().right(&Ask::of(texts("right", 64))).await;
     assert_eq!(provider.calls().len(), 2);
+}
+
+#[tokio::test]
+async fn a_text_that_a_filter_refuses_with_403_failed_all_that_travelled_with_it() {
+    for status in [403, 451] {
+        let refusal = value!({ "error": { "message": "content filter", "type": "filter" } });
+        let merged = Merged::answered(move |asked| {
+            let status = if asked.holds("flagged") { status } else { 200 };
+            let body = if status == 200 { answer(asked) } else { refusal.clone() };
+            Some(json(status, &body))
+        });
+        let mut asks: Vec<Ask> =
+            texts("harmless", 6).into_iter().map(|text| Ask::of([text])).collect();
+        asks.push(Ask::of(["flagged"]));
+        let answers = merged.ask(&asks).await;
+        for (ask, answer) in asks.iter().zip(&answers).take(6) {
+            ask.check(answer);
+        }
+        assert_eq!(answers[6].status, status);
+    }
 }

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use serde_json::json;
 
-use crate::harness::{Ask, Asked, Say, Scripted, Sidecar, all, answer, json as reply};
+use crate::harness::{Answer, Ask, Asked, Say, Scripted, Sidecar, all, answer, json as reply};
 
 /// Requests that come at once.
 const REQUESTS: usize = 16;
@@ -61,6 +61,35 @@ async fn requests_that_travel_with_a_deadly_one_do_not_fail_with_it() {
         let largest = provider.calls().iter().map(|call| call.inputs().len()).max();
         assert!(largest > Some(REQUESTS / 2), "{name}: they travelled together");
     }
+}
+
+#[tokio::test]
+async fn a_provider_that_answers_no_merged_call_failed_all_but_one_request_for_ever() {
+    for (name, death) in DEATHS {
+        let provider = Scripted::start(move |asked: Asked| async move {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+            if asked.inputs().len() > 1 { death() } else { Some(reply(200, &answer(&asked))) }
+        });
+        // One call at a time, so that the others of a round travel together.
+        let config = "[providers.openai]\nmax_connections = 1\nbreaker_failures = 0\n";
+        let sidecar = Sidecar::with(provider.address, config);
+        for round in 0..3 {
+            let asking = (0..REQUESTS).map(|n| harmless(&sidecar, round, n));
+            for (ask, answer) in all(asking.collect::<Vec<_>>()).await {
+                assert_eq!(answer.status, 200, "{name}, round {round}: {answer:?}");
+                ask.check(&answer);
+            }
+        }
+    }
+}
+
+fn harmless(
+    sidecar: &Sidecar,
+    round: usize,
+    n: usize,
+) -> impl Future<Output = (Ask, Answer)> + use<> {
+    let (client, ask) = (sidecar.client(), Ask::of([format!("harmless {round} {n}")]));
+    async move { (ask.clone(), client.embed(&ask).await) }
 }
 
 #[tokio::test]
