@@ -10,6 +10,7 @@
 //! retry of a request that reads it ([`Joining`]). Then a newcomer leads a second call to the same question.
 //! The readers of the first get the head that comes first.
 
+mod race;
 mod reader;
 mod state;
 #[cfg(test)]
@@ -105,7 +106,7 @@ impl Broadcasts {
         let shared = Arc::new(Shared::new(bound, self.room.room(), terms));
         let reader = shared.read();
         if let Some(older) = running.insert(key, Arc::clone(&shared)) {
-            older.change(|state| state.race(&shared));
+            older.raced_by(&shared);
         }
         Joined::Leads(Source { shared, place: Some((Arc::clone(self), key)) }, reader)
     }
@@ -150,7 +151,13 @@ pub struct Source {
 impl Source {
     /// Gives the head.
     pub fn head(&self, head: Head) {
-        self.shared.change(|state| state.head = Some(head));
+        let race = self.shared.change(|state| {
+            state.head = Some(head);
+            state.race.clone()
+        });
+        if let Some(race) = race {
+            race.won_by(&self.shared);
+        }
     }
 
     /// Gives more of the body.

@@ -16,8 +16,6 @@ use crate::error::{Error, Kind};
 pub struct Reader {
     shared: Arc<Shared>,
     number: u64,
-    /// A reader of the call that races this one for its head.
-    race: Option<Box<Reader>>,
 }
 
 /// The answer cannot be read to its end.
@@ -42,7 +40,7 @@ impl std::error::Error for Broken {}
 
 impl Reader {
     pub(super) fn new(shared: Arc<Shared>, number: u64) -> Self {
-        Self { shared, number, race: None }
+        Self { shared, number }
     }
 
     /// Waits for the head.
@@ -55,29 +53,20 @@ impl Reader {
         })
     }
 
-    /// The head of this call, or of a later one if that comes first. A failure counts when all have failed.
+    /// The head of this call, or of one that races it, whichever comes first.
     fn poll_head(&mut self, context: &mut Context<'_>) -> Poll<Result<Head, End>> {
         let mut state = self.shared.lock();
         let own = state.head(self.number, context.waker());
-        let newer = if own.as_ref().is_some_and(Result::is_ok) { None } else { state.newer() };
+        let won = state.won(self.number);
         drop(state);
-        let Some(newer) = newer else {
-            self.race = None;
-            return own.map_or(Poll::Pending, Poll::Ready);
-        };
-        if self.race.is_none() {
-            self.race = newer.read_if_open(None).map(Box::new);
-        }
-        let raced = self.race.as_mut().map(|race| race.poll_head(context));
-        match (own, raced) {
-            (_, Some(Poll::Ready(Ok(head)))) => {
-                if let Some(race) = self.race.take() {
-                    *self = *race;
-                }
-                Poll::Ready(Ok(head))
+        match (own, won) {
+            (Some(Ok(head)), _) => Poll::Ready(Ok(head)),
+            (_, Some(won)) => {
+                *self = won;
+                let head = self.shared.lock().head(self.number, context.waker());
+                head.map_or(Poll::Pending, Poll::Ready)
             }
-            (Some(failed), None | Some(Poll::Ready(Err(_)))) => Poll::Ready(failed),
-            _ => Poll::Pending,
+            (own, None) => own.map_or(Poll::Pending, Poll::Ready),
         }
     }
 

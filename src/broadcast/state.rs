@@ -6,6 +6,7 @@ use std::task::Waker;
 
 use bytes::Bytes;
 
+use super::race::Race;
 use super::reader::Reader;
 use super::{End, Head};
 use crate::ceiling::Room;
@@ -41,8 +42,8 @@ pub(super) struct State {
     terms: Option<Terms>,
     /// Whether the first reader left before the head came.
     is_left: bool,
-    /// A later call to the same question, whose head is as good.
-    newer: Option<Arc<Shared>>,
+    /// The calls to the same question that race for the first head, if there are others.
+    pub(super) race: Option<Arc<Race>>,
     /// Whoever feeds the source may wait for readers to move or to leave, for two reasons at once.
     source: Vec<Waker>,
 }
@@ -53,6 +54,8 @@ pub(super) struct Place {
     /// The number of the chunk that it reads next.
     at: u64,
     waker: Option<Waker>,
+    /// A place in a call that raced this one and has the first head.
+    won: Option<Reader>,
 }
 
 /// What a reader finds.
@@ -79,7 +82,7 @@ impl Shared {
             next_reader: 0,
             terms,
             is_left: false,
-            newer: None,
+            race: None,
             source: Vec::new(),
         }))
     }
@@ -127,12 +130,40 @@ impl Shared {
         next
     }
 
+    /// Lets a later call race this one for the first head, unless it has one.
+    pub(super) fn raced_by(self: &Arc<Self>, newer: &Arc<Self>) {
+        let mut state = self.lock();
+        if state.head.is_some() || state.end.is_some() {
+            return;
+        }
+        let race = Arc::clone(state.race.get_or_insert_with(|| Arc::new(Race::of(self))));
+        drop(state);
+        race.enter(newer);
+        newer.lock().race = Some(race);
+    }
+
+    /// The number of readers that wait for the head.
+    pub(super) fn waiting(&self) -> usize {
+        let state = self.lock();
+        if state.head.is_some() { 0 } else { state.readers.len() }
+    }
+
+    /// Gives the readers that wait for the head places in another call.
+    pub(super) fn give(&self, places: Vec<Reader>) {
+        let mut places = places.into_iter();
+        self.change(|state| {
+            let waiting = state.readers.values_mut().filter(|place| place.won.is_none());
+            waiting.zip(places.by_ref()).for_each(|(place, won)| place.won = Some(won));
+        });
+    }
+
     /// A reader leaves.
     pub(super) fn leave(&self, reader: u64) {
         let mut state = self.lock();
-        state.readers.remove(&reader);
+        let place = state.readers.remove(&reader);
         state.is_left |= reader == FIRST && state.head.is_none();
         Self::wake_source(state);
+        drop(place);
     }
 
     fn wake_source(mut state: MutexGuard<'_, State>) {
@@ -151,18 +182,6 @@ impl State {
         let (Some(joining), Some(terms)) = (joining, &self.terms) else { return true };
         let is_given_up = self.head.is_none() && joining.is_given_up(terms, self.is_left);
         !is_given_up && !joining.may_retry(terms)
-    }
-
-    /// Lets the readers take the head of a later call, if it comes first.
-    pub(super) fn race(&mut self, newer: &Arc<Shared>) {
-        if self.head.is_none() && self.end.is_none() {
-            self.newer = Some(Arc::clone(newer));
-        }
-    }
-
-    /// The call that races this one for its head.
-    pub(super) fn newer(&self) -> Option<Arc<Shared>> {
-        self.newer.clone()
     }
 
     fn seat(&mut self) -> u64 {
@@ -252,6 +271,11 @@ impl State {
         }
         Self::wait(self.readers.get_mut(&reader)?, waker);
         None
+    }
+
+    /// The place of a reader in a call that has the first head.
+    pub(super) fn won(&mut self, reader: u64) -> Option<Reader> {
+        self.readers.get_mut(&reader)?.won.take()
     }
 
     fn wait(place: &mut Place, waker: &Waker) {

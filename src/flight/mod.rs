@@ -17,9 +17,8 @@ mod tests;
 
 use std::collections::HashMap;
 use std::fmt;
-use std::iter::successors;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, PoisonError};
+use std::sync::{Arc, PoisonError, Weak};
 
 use tokio::sync::watch;
 
@@ -36,8 +35,9 @@ struct Slot<V> {
     terms: Option<Terms>,
     /// Whether the request that began the flight has left it without a value.
     is_left: AtomicBool,
-    /// An older flight of the same key, which newcomers no longer joined. It gets the same value.
-    older: Option<Arc<Slot<V>>>,
+    /// Older flights of the same key, which newcomers no longer joined. They get the same value. Weak, so that
+    /// one that has ended is not kept for as long as others race.
+    older: Vec<Weak<Slot<V>>>,
 }
 
 /// The keys that are being computed now.
@@ -91,7 +91,7 @@ impl<V> Flights<V> {
             return Claim::Follow(Follow { value: slot.value.subscribe(), first_of: None });
         }
         let (value, follow) = watch::channel(None);
-        let older = known.and_then(Slot::still_wanted);
+        let older = known.map(Slot::still_wanted).unwrap_or_default();
         let terms = joining.map(Joining::terms);
         let slot = Arc::new(Slot { value, terms, is_left: AtomicBool::new(false), older });
         slots.insert(key, Arc::clone(&slot));
@@ -129,10 +129,11 @@ impl<V> Slot<V> {
         !joining.is_given_up(terms, has_left) && !joining.may_retry(terms)
     }
 
-    /// The newest flight, from this one on, that a request waits for.
-    fn still_wanted(self: &Arc<Self>) -> Option<Arc<Self>> {
-        let chain = successors(Some(self), |slot| slot.older.as_ref());
-        chain.into_iter().find(|slot| slot.value.receiver_count() > 0).cloned()
+    /// This flight and the older ones, as far as a request waits for them.
+    fn still_wanted(self: &Arc<Self>) -> Vec<Weak<Self>> {
+        let all = self.older.iter().filter_map(Weak::upgrade).chain([Arc::clone(self)]);
+        let wanted = all.filter(|slot| slot.value.receiver_count() > 0);
+        wanted.map(|slot| Arc::downgrade(&slot)).collect()
     }
 }
 
@@ -159,8 +160,9 @@ impl<V> Lead<V> {
         // A flight that began later waits for the same value, and is over, too.
         let newest = self.flights.lock().remove(&self.key);
         let newest = newest.filter(|slot| !Arc::ptr_eq(slot, &self.slot));
-        let raced = newest.iter().chain(&self.slot.older);
-        for slot in raced.flat_map(|first| successors(Some(first), |slot| slot.older.as_ref())) {
+        let older = newest.iter().chain([&self.slot]).flat_map(|slot| &slot.older);
+        let raced = older.filter_map(Weak::upgrade).chain(newest.iter().cloned());
+        for slot in raced {
             slot.value.send_if_modified(|known| {
                 let is_missing = known.is_none();
                 if is_missing {

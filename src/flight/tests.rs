@@ -3,6 +3,8 @@
 use std::borrow::Cow;
 use std::time::{Duration, Instant};
 
+use futures_util::FutureExt;
+
 use super::*;
 use crate::key::{Digest, Place};
 use crate::request::Input;
@@ -120,4 +122,21 @@ fn a_flight_that_nobody_waits_for_ends() {
     assert!(flights.is_empty());
     let (_second, _own) = lead(&flights, 1);
     assert_eq!(flights.len(), 1);
+}
+
+#[test]
+fn flights_that_were_left_are_not_kept_while_one_request_waits() {
+    let (flights, now) = (flights(), Instant::now());
+    let Claim::Lead(patient, waits) = joining(&flights, &at(now)) else { panic!("no lead") };
+    let mut before = None;
+    for hours in 1..10_000 {
+        let late = at(now + Duration::from_hours(hours));
+        let Claim::Lead(lead, follow) = joining(&flights, &late) else { panic!("it joined") };
+        assert!(lead.slot.older.len() <= 2, "{}", lead.slot.older.len());
+        // The one before leaves when the next has come.
+        before = Some((lead, follow));
+    }
+    drop(before);
+    patient.land_all(7);
+    assert_eq!(waits.landed().now_or_never(), Some(Ok(7)));
 }

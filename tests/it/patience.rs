@@ -136,6 +136,30 @@ async fn a_retry_joined_the_call_that_made_it_time_out() {
 }
 
 #[tokio::test]
+async fn one_patient_client_kept_the_calls_of_all_that_had_left() {
+    let (provider, swallows) = swallowing();
+    let config = "[providers.openai]\nmax_connections = 3\norphan_grace = \"50ms\"\n";
+    let sidecar = Sidecar::with(provider.address, config);
+    let client = sidecar.client();
+    let patient = chat_aside(&client);
+    provider.called(1).await;
+    let headers = [("content-type", "application/json"), ("x-stainless-retry-count", "1")];
+    let path = "/v1/chat/completions";
+    for _ in 0..3 {
+        sleep(Duration::from_millis(350)).await;
+        let body = question().to_string();
+        let retry = client.send(http::Method::POST, path, &headers, body);
+        impatient(Duration::from_millis(50), retry).await;
+    }
+    assert_eq!(provider.calls().len(), 4);
+    let active = ("larder_upstream_connections", "active");
+    until("permits return", || async { sidecar.metric(active.0, active.1).await < 1.5 }).await;
+    swallows.store(false, Ordering::SeqCst);
+    client.right(&Ask::of(["after"])).await;
+    drop(patient);
+}
+
+#[tokio::test]
 async fn a_call_older_than_the_time_out_of_its_first_request_was_joined() {
     let (provider, swallows) = swallowing();
     let sidecar = Sidecar::before(provider.address);
