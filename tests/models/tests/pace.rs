@@ -76,7 +76,7 @@ fn readers_who_leave_or_fall_behind_hold_up_nobody_and_nothing() {
     check(|| {
         let broadcasts = broadcasts();
         let held: Arc<AtomicUsize> = Arc::default();
-        let ask = || broadcasts.join(key(1), 2 * PIECE, || None::<()>);
+        let ask = || broadcasts.join(key(1), 2 * PIECE, None, || None::<()>);
         let Joined::Leads(source, first) = ask() else { panic!("somebody leads already") };
         let Joined::Follows(other) = ask() else { panic!("nobody leads") };
         let threads = [first, other].map(|mut reader| {
