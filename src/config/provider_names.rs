@@ -99,7 +99,7 @@ const API_PATHS: &[&str] = &[
 /// A longer segment is no provider's name; the distance to it need not be computed.
 const LONGEST: usize = 32;
 
-/// Whether a path segment is the first of a known API: a version, or one of [`API_PATHS`].
+/// Whether a path segment is the first of a known API: a version, or one of the paths of known APIs.
 pub fn is_api_path(segment: &str) -> bool {
     let version = segment.strip_prefix('v').and_then(|rest| rest.bytes().next());
     version.is_some_and(|digit| digit.is_ascii_digit()) || API_PATHS.contains(&segment)
