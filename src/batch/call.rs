@@ -25,7 +25,7 @@ pub(super) enum Body {
     Built(Encoding),
 }
 
-/// How a call is made that is not a lane's.
+/// The options of a call that is not a lane's.
 #[derive(Debug, Clone, Copy, Default)]
 pub(super) struct Attempt {
     /// Its body, where that is not for the batch to choose.
@@ -36,18 +36,17 @@ pub(super) struct Attempt {
 
 /// Sends one request as it came, when its turn comes.
 pub(super) async fn alone(batcher: Arc<Batcher>, batch: Batch) {
-    in_turn_as(batcher, batch, Body::Own).await;
+    in_turn_as(batcher, batch, Some(Body::Own)).await;
 }
 
 /// Makes a call when its turn comes.
 pub(super) async fn in_turn(batcher: Arc<Batcher>, batch: Batch) {
-    let result = attempt_in_turn(&batcher, batch, Attempt::default()).await;
-    settled(&batcher, result);
+    in_turn_as(batcher, batch, None).await;
 }
 
 /// Makes a call with this body when its turn comes.
-async fn in_turn_as(batcher: Arc<Batcher>, batch: Batch, body: Body) {
-    let attempt = Attempt { body: Some(body), ..Attempt::default() };
+async fn in_turn_as(batcher: Arc<Batcher>, batch: Batch, body: Option<Body>) {
+    let attempt = Attempt { body, ..Attempt::default() };
     let result = attempt_in_turn(&batcher, batch, attempt).await;
     settled(&batcher, result);
 }
@@ -78,7 +77,7 @@ pub(super) async fn attempt_in_turn(
 /// Makes a call for base64 again, for numbers.
 pub(super) fn again_in_numbers(batcher: &Arc<Batcher>, batch: Batch) {
     let numbers = Body::Built(Encoding::Float);
-    batcher.spawn(in_turn_as(Arc::clone(batcher), batch, numbers));
+    batcher.spawn(in_turn_as(Arc::clone(batcher), batch, Some(numbers)));
 }
 
 /// Makes a call whose turn has come.

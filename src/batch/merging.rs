@@ -6,6 +6,8 @@
 
 use std::time::{Duration, Instant};
 
+use super::pause::Length;
+
 /// Failures in a row after which merging stops. One may be an accident.
 const FAILURES: u32 = 2;
 
@@ -16,7 +18,7 @@ const PAUSE: (Duration, Duration) = (Duration::from_secs(30), Duration::from_hou
 const TRIAL: Duration = Duration::from_secs(10);
 
 /// The merging of one model's calls.
-#[derive(Debug, Clone, Copy, Default)]
+#[derive(Debug, Clone, Copy)]
 pub(super) struct Merging {
     /// Failures since a call of that size succeeded.
     failures: u32,
@@ -24,9 +26,15 @@ pub(super) struct Merging {
     failed: usize,
     /// Inputs of the largest call that succeeded.
     succeeded: usize,
-    /// The next pause; zero is the first.
-    pause: Duration,
+    pause: Length,
     stop: Option<Stop>,
+}
+
+impl Default for Merging {
+    fn default() -> Self {
+        let pause = Length::between(PAUSE.0, PAUSE.1);
+        Self { failures: 0, failed: 0, succeeded: 0, pause, stop: None }
+    }
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -90,7 +98,7 @@ impl Merging {
         if let Some(stop) = &mut self.stop {
             if stop.is_tried || inputs <= stop.most {
                 let most = if inputs <= stop.most { 1 } else { stop.most };
-                let pause = next(&mut self.pause);
+                let pause = self.pause.take();
                 *stop = Stop { most, until: now + pause, is_tried: false };
                 self.failed = inputs;
             }
@@ -106,17 +114,10 @@ impl Merging {
         if self.failures < FAILURES {
             return None;
         }
-        let (most, pause) = (self.succeeded.max(1), next(&mut self.pause));
+        let (most, pause) = (self.succeeded.max(1), self.pause.take());
         self.stop = Some(Stop { most, until: now + pause, is_tried: false });
         Some(Change::Stopped(most, pause))
     }
-}
-
-/// This pause; the next one is twice as long.
-fn next(pause: &mut Duration) -> Duration {
-    let this = (*pause).max(PAUSE.0);
-    *pause = (this * 2).min(PAUSE.1);
-    this
 }
 
 #[cfg(test)]

@@ -2,17 +2,36 @@
 
 use std::time::{Duration, Instant};
 
-/// A pause between a shortest and a longest one. Each one in a row is twice as long as the last.
+/// The length of pauses, between a shortest and a longest one. Each in a row is twice as long as the last.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Length {
+    bounds: (Duration, Duration),
+    next: Duration,
+}
+
+impl Length {
+    pub(super) fn between(shortest: Duration, longest: Duration) -> Self {
+        Self { bounds: (shortest, longest), next: shortest }
+    }
+
+    /// The length of this pause.
+    pub(super) fn take(&mut self) -> Duration {
+        let this = self.next;
+        self.next = (this * 2).min(self.bounds.1);
+        this
+    }
+}
+
+/// A pause of a growing length.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Pause {
-    bounds: (Duration, Duration),
+    length: Length,
     until: Option<Instant>,
-    next: Duration,
 }
 
 impl Pause {
     pub(super) fn between(shortest: Duration, longest: Duration) -> Self {
-        Self { bounds: (shortest, longest), until: None, next: shortest }
+        Self { length: Length::between(shortest, longest), until: None }
     }
 
     /// Whether there is none now.
@@ -22,13 +41,13 @@ impl Pause {
 
     /// Begins one.
     pub(super) fn begin(&mut self, now: Instant) {
-        self.until = Some(now + self.next);
-        self.next = (self.next * 2).min(self.bounds.1);
+        self.until = Some(now + self.length.take());
     }
 
     /// Ends it: the work was not in vain.
     pub(super) fn end(&mut self) {
-        (self.until, self.next) = (None, self.bounds.0);
+        self.until = None;
+        self.length.next = self.length.bounds.0;
     }
 }
 

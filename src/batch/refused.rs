@@ -87,7 +87,7 @@ pub(super) fn handle(batcher: &Arc<Batcher>, failed: Failed) {
     }
     match trouble {
         Trouble::Refused(answer) => refused(batcher, batch, body, answer),
-        Trouble::Invalid(answer, reason) => invalid(batcher, batch, body, (answer, reason)),
+        Trouble::Invalid(answer, reason) => invalid(batcher, batch, body, answer, reason),
         Trouble::Unsent(_) | Trouble::Error(_) => give_up(Failed { batch, body, trouble }),
     }
 }
@@ -154,12 +154,7 @@ fn refused(batcher: &Arc<Batcher>, batch: Batch, body: Body, answer: Answer) {
 }
 
 /// A response that is not to be trusted: only a request that asked for just this gets it.
-fn invalid(
-    batcher: &Arc<Batcher>,
-    batch: Batch,
-    body: Body,
-    (answer, reason): (Answer, &'static str),
-) {
+fn invalid(batcher: &Arc<Batcher>, batch: Batch, body: Body, answer: Answer, reason: &'static str) {
     let Some(original) = batch.original() else { return };
     let upstream = &original.upstream;
     upstream.metrics.invalid_replies.inc();

@@ -207,7 +207,7 @@ impl Batcher {
         let said = Some(Arc::new(Said { headers: Arc::new(answer.headers), own }));
         let (stored, took, call) = (self.clock.now(), answer.took, answer.call);
         let arrivals = reply.items.iter().zip(reply.portions(weights)).map(|(item, portion)| {
-            let vector = pack(&reply, item, (&portion, stored_as(item, &form, encoding)))?;
+            let vector = pack(&reply, item, &portion, stored_as(item, &form, encoding))?;
             Some(Arrival { vector, stored, said: said.clone(), took, call })
         });
         Unpacked { arrivals: arrivals.collect(), keep }
@@ -232,7 +232,8 @@ fn weights(batch: &Batch, body: Body) -> Vec<u64> {
 fn pack(
     reply: &EmbedReply,
     item: &Item,
-    (portion, numbers): (&Portion<'_>, Numbers),
+    portion: &Portion<'_>,
+    numbers: Numbers,
 ) -> Option<Vector> {
     Vector::pack(&Parts {
         components: &item.components,

@@ -84,9 +84,9 @@ impl Broadcasts {
         Arc::new(Self { running, room: Arc::clone(room) })
     }
 
-    /// Joins the answer to a question, or begins it with a bound in bytes. `look` is asked where
-    /// nobody else does, with nobody able to begin or end the same meanwhile. Without `joining`, every answer
-    /// on its way may be joined.
+    /// Joins the response to a question, or begins it with a bound in bytes. `look` is called if there is none
+    /// to join, under the lock: no other request can begin or end the same one meanwhile. Without `joining`,
+    /// every response in flight may be joined.
     pub fn join<T>(
         self: &Arc<Self>,
         key: CacheKey,

@@ -240,10 +240,11 @@ fn a_patient_reader_keeps_no_call_of_readers_that_left_and_no_stack() {
     let (broadcasts, now) = (broadcasts(), Instant::now());
     let Joined::Leads(_source, mut patient) = joining(&broadcasts, &at(now)) else { panic!() };
     let late = at(now + Duration::from_hours(1));
-    let sources = Vec::from_iter((0..20_000).map(|_| match joining(&broadcasts, &late) {
+    let lead = |_| match joining(&broadcasts, &late) {
         Joined::Leads(newer, _left) => newer,
         _ => panic!("it joined"),
-    }));
+    };
+    let sources: Vec<Source> = (0..20_000).map(lead).collect();
     assert!(patient.head().now_or_never().is_none());
     assert!(sources.iter().all(|newer| is_ready(newer.deserted())));
     sources[0].head(head());

@@ -20,13 +20,13 @@ fn flights() -> Arc<Flights<u32>> {
 fn lead(flights: &Arc<Flights<u32>>, n: u64) -> (Lead<u32>, Follow<u32>) {
     match flights.claim(key(n)) {
         Claim::Lead(lead, follow) => (lead, follow),
-        Claim::Follow(_) => panic!("somebody leads already"),
+        Claim::Follow(_) => panic!("it is led already"),
     }
 }
 
 fn follow(flights: &Arc<Flights<u32>>, n: u64) -> Follow<u32> {
     match flights.claim(key(n)) {
-        Claim::Lead(..) => panic!("nobody leads"),
+        Claim::Lead(..) => panic!("it is not led"),
         Claim::Follow(follow) => follow,
     }
 }

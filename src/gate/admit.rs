@@ -30,7 +30,8 @@ impl Proxy {
     pub(super) fn enter<'u>(
         &self,
         uri: &'u Uri,
-        (method, headers): (&Method, &HeaderMap),
+        method: &Method,
+        headers: &HeaderMap,
     ) -> Result<&'u str, Box<Response<Body>>> {
         let path_and_query = target::of(method, uri).map_err(|error| self.malformed(&error))?;
         match self.pages.preflight(method, headers) {

@@ -116,7 +116,7 @@ impl Proxy {
         let received = Instant::now();
         let tunnel = tunnel::asked(&mut request);
         let (mut head, body) = request.into_parts();
-        let path_and_query = match self.enter(&head.uri, (&head.method, &head.headers)) {
+        let path_and_query = match self.enter(&head.uri, &head.method, &head.headers) {
             Ok(path_and_query) => path_and_query,
             Err(response) => return *response,
         };

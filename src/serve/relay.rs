@@ -56,7 +56,7 @@ pub(super) async fn relay(
             if let Some(cause) = cause {
                 head.extensions_mut().insert(cause);
             }
-            stream(upstream, &ticket, (head, body), (&path_and_query, operation)).await
+            stream(upstream, &ticket, head.map(|()| body), &path_and_query, operation).await
         }
     };
     let content = match opened {
@@ -76,12 +76,14 @@ pub(super) async fn relay(
 async fn stream(
     upstream: &Upstream,
     ticket: &Ticket,
-    (head, body): (Request<()>, Upload),
-    (path_and_query, operation): (&str, Operation),
+    request: Request<Upload>,
+    path_and_query: &str,
+    operation: Operation,
 ) -> Result<(Response<Coming>, Permit), Error> {
+    let (head, body) = request.into_parts();
     let body = awaited(body).await?;
     let permit = upstream.permit(ticket).await?;
-    let request = head.map(|()| body);
+    let request = Request::from_parts(head, body);
     let response = upstream.open(&permit, (request, path_and_query), operation).await?;
     Ok((response, permit))
 }

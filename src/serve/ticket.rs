@@ -47,7 +47,7 @@ pub(super) fn ticket(
     Ticket { line, priority, until }
 }
 
-/// What decides whether a request joins a call in flight, and whether others join the call that it starts.
+/// The properties of a request that decide which calls in flight it joins, and which requests join its own.
 #[derive(Clone, Copy)]
 pub(super) struct Joins {
     /// The client's own time-out, if it sends one.

@@ -12,7 +12,7 @@ use crate::config::units::ByteSize;
 /// Memory of the process itself: code, threads, connections, buffers.
 const PROCESS: u64 = 64 << 20;
 
-/// Where Linux has the control groups.
+/// Directory of the control groups on Linux.
 const GROUPS: &str = "/sys/fs/cgroup";
 
 /// Limits from here on are none: version 1 of control groups writes a number where there is no limit.

@@ -101,12 +101,12 @@ impl Report {
         let server = &next.config.server;
         let is_tight = least_for_bodies(server) > server.max_in_flight.as_usize();
         let applied = running.changes(&next.config).join(", ");
+        let applied = if applied.is_empty() { "nothing".to_owned() } else { applied };
         Self { applied, waiting: next.waiting.join(", "), is_tight }
     }
 
     fn log(&self) {
-        let applied = if self.applied.is_empty() { "nothing" } else { &self.applied };
-        tracing::info!(applied, "configuration reloaded");
+        tracing::info!(applied = self.applied, "configuration reloaded");
         if !self.waiting.is_empty() {
             tracing::warn!(keys = self.waiting, "these changes need a restart");
         }
@@ -120,8 +120,7 @@ impl Report {
 
 impl fmt::Display for Report {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let applied = if self.applied.is_empty() { "nothing" } else { &self.applied };
-        write!(f, "reloaded\napplied: {applied}")?;
+        write!(f, "reloaded\napplied: {}", self.applied)?;
         if !self.waiting.is_empty() {
             write!(f, "\nneeds a restart: {}", self.waiting)?;
         }

@@ -12,15 +12,15 @@ use crate::trace::{Cause, Served};
 /// A whole call, which can be made again.
 #[derive(Debug, Clone)]
 pub struct Call {
-    /// How.
+    /// The HTTP method.
     pub method: Method,
-    /// Where below the base URL.
+    /// The path below the base URL, with the query.
     pub path_and_query: String,
     /// As the client sent them, without this hop's.
     pub headers: HeaderMap,
     /// As it is sent.
     pub body: Bytes,
-    /// In whose name, where that is traced.
+    /// The traced requests that the call is made for.
     pub cause: Option<Cause>,
 }
 

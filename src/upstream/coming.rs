@@ -116,13 +116,17 @@ impl Body for Coming {
     }
 
     fn size_hint(&self) -> SizeHint {
-        let mut hint = self.body.size_hint();
-        let waiting =
-            self.striking.as_ref().map_or(0, |striking| striking.striker.waiting()) as u64;
-        if let Some(upper) = hint.upper() {
-            hint.set_upper(upper + waiting);
-        }
-        hint.set_lower(hint.lower() + waiting);
-        hint
+        let waiting = self.striking.as_ref().map_or(0, |striking| striking.striker.waiting());
+        longer(self.body.size_hint(), waiting)
     }
+}
+
+/// The size hint of a body behind bytes that were taken from it.
+pub(super) fn longer(mut hint: SizeHint, bytes: usize) -> SizeHint {
+    let bytes = bytes as u64;
+    if let Some(upper) = hint.upper() {
+        hint.set_upper(upper + bytes);
+    }
+    hint.set_lower(hint.lower() + bytes);
+    hint
 }

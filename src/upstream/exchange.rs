@@ -14,6 +14,7 @@ use super::told::Told;
 use super::traced::Traced;
 use super::upload::in_time;
 use super::{Answer, Call, Permit, Upstream};
+use crate::ceiling::Room;
 use crate::credential;
 use crate::error::{Error, Kind};
 use crate::key::Digest;
@@ -78,16 +79,11 @@ impl Upstream {
     /// Reads an answer to its end.
     async fn read(&self, response: Response<Arriving>) -> Result<Answer, Error> {
         let (head, body) = response.into_parts();
-        let limit = self.settings.max_reply.as_usize();
-        let mut room = self.answers.room();
-        let body = whole::collect(body, limit, &mut room).await;
-        let mut body = body.map_err(|why| self.unread(why))?;
         let mut headers = head.headers;
         let coding = headers.get(header::CONTENT_ENCODING).and_then(|value| value.to_str().ok());
-        if let Some(coding) = coding {
-            let plain = whole::decode(coding, &body, limit, &mut room).await;
-            body = plain.map_err(|why| self.unread(why))?;
-            room.keep(body.len());
+        let is_coded = coding.is_some();
+        let (body, room) = self.collect(body, coding).await?;
+        if is_coded {
             headers.remove(header::CONTENT_ENCODING);
             headers.remove(header::CONTENT_LENGTH);
         }
@@ -95,7 +91,25 @@ impl Upstream {
         Ok(Answer { status: head.status, headers, body, took: Duration::ZERO, call: None })
     }
 
-    pub(super) fn unread(&self, why: Unread<BoxError>) -> Error {
+    /// Reads a body to its end and decompresses it, within `max_reply` and the room for responses.
+    pub(super) async fn collect(
+        &self,
+        body: Arriving,
+        coding: Option<&str>,
+    ) -> Result<(Bytes, Room), Error> {
+        let limit = self.settings.max_reply.as_usize();
+        let mut room = self.answers.room();
+        let body = whole::collect(body, limit, &mut room).await;
+        let mut body = body.map_err(|why| self.unread(why))?;
+        if let Some(coding) = coding {
+            let plain = whole::decode(coding, &body, limit, &mut room).await;
+            body = plain.map_err(|why| self.unread(why))?;
+            room.keep(body.len());
+        }
+        Ok((body, room))
+    }
+
+    fn unread(&self, why: Unread<BoxError>) -> Error {
         let invalid = |what| {
             Error::new(Kind::UpstreamInvalid, format!("the response of {} {what}", self.name))
         };

@@ -7,7 +7,6 @@ use tokio::time::timeout;
 use super::Upstream;
 use super::pool::Arriving;
 use crate::error::Error;
-use crate::whole;
 
 impl Upstream {
     /// Whether larder's own key could be hidden in a response by its coding.
@@ -25,20 +24,13 @@ impl Upstream {
         response: Response<Arriving>,
     ) -> Result<Response<Arriving>, Error> {
         let (mut head, body) = response.into_parts();
-        let limit = self.settings.max_reply.as_usize();
-        let mut room = self.answers.room();
-        let reading = async {
-            let codings = head.headers.get_all(header::CONTENT_ENCODING).iter();
-            let codings: Vec<&str> = codings.map(|one| one.to_str().unwrap_or("unknown")).collect();
-            let body = whole::collect(body, limit, &mut room).await;
-            let body = body.map_err(|why| self.unread(why))?;
-            let plain = whole::decode(&codings.join(","), &body, limit, &mut room).await;
-            plain.map_err(|why| self.unread(why))
-        };
+        let codings = head.headers.get_all(header::CONTENT_ENCODING).iter();
+        let codings: Vec<&str> = codings.map(|one| one.to_str().unwrap_or("unknown")).collect();
+        let codings = codings.join(",");
         let limit = self.settings.total_timeout;
         let late = |_| Err(self.late("complete response", "total_timeout", limit));
-        let body = timeout(limit, reading).await.unwrap_or_else(late)?;
-        room.keep(body.len());
+        let reading = self.collect(body, Some(&codings));
+        let (body, room) = timeout(limit, reading).await.unwrap_or_else(late)?;
         head.headers.remove(header::CONTENT_ENCODING);
         head.headers.remove(header::CONTENT_LENGTH);
         Ok(Response::from_parts(head, Arriving::whole(room.around(body))))

@@ -13,6 +13,7 @@ use http_body_util::combinators::UnsyncBoxBody;
 use hyper::body::{Body, Frame, SizeHint};
 use tokio::time::{Sleep, sleep, sleep_until, timeout};
 
+use super::coming::longer;
 use super::pool::BoxError;
 use crate::error::{Error, Kind};
 
@@ -176,13 +177,8 @@ impl Body for Upload {
     }
 
     fn size_hint(&self) -> SizeHint {
-        let mut hint = self.body.size_hint();
-        let first = self.first.as_ref().and_then(Frame::data_ref).map_or(0, Bytes::len) as u64;
-        if let Some(upper) = hint.upper() {
-            hint.set_upper(upper + first);
-        }
-        hint.set_lower(hint.lower() + first);
-        hint
+        let first = self.first.as_ref().and_then(Frame::data_ref).map_or(0, Bytes::len);
+        longer(self.body.size_hint(), first)
     }
 }
 

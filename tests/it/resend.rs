@@ -2,31 +2,23 @@
 //! nobody's response.
 
 use std::collections::HashMap;
+use std::net::SocketAddr;
 use std::time::Duration;
 
 use bytes::Bytes;
 use http::{HeaderMap, Method};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
-use tokio::net::TcpListener;
+use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinSet;
 use tokio::time::sleep;
 
+use crate::harness::frames::{
+    DATA, END_HEADERS, END_STREAM, GOAWAY, HEADERS, RST_STREAM, SETTINGS, frame,
+};
 use crate::harness::{Aside, Ask, Asked, Raw, Sidecar, Spoken, all, answer, texts};
 
-/// HTTP/2 frames of RFC 9113, section 6.
-const DATA: u8 = 0;
-const HEADERS: u8 = 1;
-const RST_STREAM: u8 = 3;
-const SETTINGS: u8 = 4;
-const GOAWAY: u8 = 7;
-const END_STREAM: u8 = 1;
-const END_HEADERS: u8 = 4;
+/// An error code of RFC 9113, section 7.
 const REFUSED_STREAM: u32 = 7;
-
-fn frame(kind: u8, flags: u8, stream: u32, payload: &[u8]) -> Vec<u8> {
-    let length = u32::try_from(payload.len()).unwrap().to_be_bytes();
-    [&length[1..], &[kind, flags], &stream.to_be_bytes(), payload].concat()
-}
 
 /// A provider of HTTP/2, as far as a test needs it.
 struct Frames<S>(S);
@@ -156,6 +148,21 @@ async fn request(stream: &mut (impl AsyncRead + Unpin)) -> Option<Bytes> {
 
 const OK: &str = "HTTP/1.1 200 OK\r\ncontent-type: application/json\r\n";
 
+/// A provider without TLS, each of whose connections is held by what `converse` does with it.
+async fn plain<S: Future<Output = ()> + Send + 'static>(
+    converse: impl Fn(TcpStream) -> S + Send + 'static,
+) -> (SocketAddr, Aside<()>) {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    let serving = Aside::start(async move {
+        let mut connections = JoinSet::new();
+        while let Ok((stream, _)) = listener.accept().await {
+            connections.spawn(converse(stream));
+        }
+    });
+    (address, serving)
+}
+
 /// Answers the first request of each connection, and closes it when the second has come.
 async fn close_on_the_second(mut stream: impl AsyncRead + AsyncWrite + Unpin) {
     if request(&mut stream).await.is_some() {
@@ -168,14 +175,7 @@ async fn close_on_the_second(mut stream: impl AsyncRead + AsyncWrite + Unpin) {
 #[tokio::test]
 async fn an_idempotent_request_on_a_connection_that_was_just_closed_was_502() {
     let secure = Spoken::start("http/1.1", |stream, _| close_on_the_second(stream)).await;
-    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let address = listener.local_addr().unwrap();
-    let _plain = Aside::start(async move {
-        let mut connections = JoinSet::new();
-        while let Ok((stream, _)) = listener.accept().await {
-            connections.spawn(close_on_the_second(stream));
-        }
-    });
+    let (address, _plain) = plain(close_on_the_second).await;
     let sidecar = Sidecar::with(address, &secure.config("breaker_failures = 1\n"));
     let client = sidecar.client();
     for path in ["/v1/files", "/secure/v1/files"] {
@@ -197,14 +197,7 @@ async fn a_length_beside_chunks_cut_an_answer_silently() {
         }
     }
     let secure = Spoken::start("http/1.1", |stream, _| both_framings(stream)).await;
-    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let address = listener.local_addr().unwrap();
-    let _plain = Aside::start(async move {
-        let mut connections = JoinSet::new();
-        while let Ok((stream, _)) = listener.accept().await {
-            connections.spawn(both_framings(stream));
-        }
-    });
+    let (address, _plain) = plain(both_framings).await;
     let sidecar = Sidecar::with(address, &secure.config(""));
     for path in ["/v1/files", "/secure/v1/files"] {
         let mut client = Raw::connect(sidecar.proxy).await;

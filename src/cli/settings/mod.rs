@@ -15,7 +15,7 @@ use crate::config::environment::Environment;
 use crate::config::{Config, Override, Problem};
 use crate::os_error::plain;
 pub(super) use overrides::Defaults;
-use overrides::{add, add_open, environment, over, variable_of};
+use overrides::{add, add_open, environment, over};
 
 /// The file in the working directory that is read if no other is named.
 const DEFAULT_FILE: &str = "larder.toml";
@@ -140,7 +140,7 @@ impl ServeArgs {
             [("base_url", "--upstream", &self.upstream), ("dialect", "--dialect", &self.dialect)]
         {
             let key = format!("providers.{default}.{key}");
-            overrides.extend(over(&key, (flag, &variable_of(flag)), value.as_ref(), &environment));
+            overrides.extend(over(&key, flag, value.as_ref(), &environment));
         }
         let mut names = Config::provider_names(&text);
         names.push(default);
@@ -200,7 +200,7 @@ impl ServeArgs {
             ("log.level", "--log-level", &self.log_level),
         ];
         let of = |(key, flag, value): (&str, &str, &Option<String>)| {
-            over(key, (flag, &variable_of(flag)), value.as_ref(), environment)
+            over(key, flag, value.as_ref(), environment)
         };
         plain.into_iter().filter_map(of).collect()
     }

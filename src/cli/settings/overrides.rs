@@ -67,16 +67,16 @@ pub(super) fn variable_of(flag: &str) -> String {
 /// The value of a flag or of its variable, with the one of the two that it came from.
 pub(super) fn over(
     key: &str,
-    (flag, variable): (&str, &str),
+    flag: &str,
     value: Option<&String>,
     environment: &Environment,
 ) -> Option<Override> {
-    let text = value?.clone();
-    let is_of_variable = environment.get(variable) == Some(text.as_str());
+    let (text, variable) = (value?.clone(), variable_of(flag));
+    let is_of_variable = environment.get(&variable) == Some(text.as_str());
     // An empty variable counts as not set.
-    if text.is_empty() && env::var_os(variable).is_some_and(|value| value.is_empty()) {
+    if text.is_empty() && env::var_os(&variable).is_some_and(|value| value.is_empty()) {
         return None;
     }
-    let place = if is_of_variable { variable } else { flag };
-    Some(Override { key: key.to_owned(), text, place: place.to_owned() })
+    let place = if is_of_variable { variable } else { flag.to_owned() };
+    Some(Override { key: key.to_owned(), text, place })
 }

@@ -99,7 +99,11 @@ impl<S: Connection + Read + Send + Unpin + 'static> Reusable for Counted<S> {
             let mut piece = [0; 1024];
             let mut piece = ReadBuf::new(&mut piece);
             match Pin::new(&mut self.stream).poll_read(&mut context, piece.unfilled()) {
-                Poll::Pending => return true,
+                Poll::Pending => {
+                    // The request that follows need not look again.
+                    self.is_read = false;
+                    return true;
+                }
                 Poll::Ready(Err(_)) => return false,
                 Poll::Ready(Ok(())) if piece.filled().is_empty() || !self.is_shared() => {
                     return false;

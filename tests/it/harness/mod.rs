@@ -5,6 +5,7 @@ mod authority;
 mod chance;
 mod client;
 mod encrypted;
+pub(crate) mod frames;
 mod load;
 mod provider;
 mod raw;

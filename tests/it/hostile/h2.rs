@@ -10,23 +10,14 @@ use tokio::net::TcpStream;
 use tokio::time::timeout;
 
 use super::Stage;
+use crate::harness::frames::{
+    DATA, END_HEADERS, END_STREAM, GOAWAY, HEADERS, RST_STREAM, SETTINGS, frame,
+};
 use crate::harness::{Aside, Ask, Client, PATIENCE, Scripted, Sidecar, json};
 
 const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
-const DATA: u8 = 0;
-const HEADERS: u8 = 1;
-const RST: u8 = 3;
-const SETTINGS: u8 = 4;
 const PING: u8 = 6;
-const GOAWAY: u8 = 7;
 const CONTINUATION: u8 = 9;
-const END_STREAM: u8 = 1;
-const END_HEADERS: u8 = 4;
-
-fn frame(kind: u8, flags: u8, stream: u32, payload: &[u8]) -> Vec<u8> {
-    let length = u32::try_from(payload.len()).unwrap().to_be_bytes();
-    [&length[1..], &[kind, flags], &stream.to_be_bytes(), payload].concat()
-}
 
 /// Fields as literals that nobody indexes.
 fn fields(fields: &[(&str, &str)]) -> Vec<u8> {
@@ -87,7 +78,7 @@ impl Frames {
             match kind {
                 // :status 200 is 0x88, 400 is 0x8c; others are written out.
                 HEADERS if on == stream => return payload.first() == Some(&0x88),
-                RST if on == stream => return false,
+                RST_STREAM if on == stream => return false,
                 GOAWAY => return false,
                 _ => {}
             }
@@ -182,7 +173,7 @@ async fn floods_of_http_2_end_the_connection() {
     eprintln!("requests that are taken back");
     flood(&stage, &[], |n| {
         let ask = frame(HEADERS, END_STREAM | END_HEADERS, 2 * n + 1, &head);
-        [ask, frame(RST, 0, 2 * n + 1, &8_u32.to_be_bytes())].concat()
+        [ask, frame(RST_STREAM, 0, 2 * n + 1, &8_u32.to_be_bytes())].concat()
     })
     .await;
     eprintln!("heads without an end");
@@ -226,7 +217,7 @@ async fn takes_nothing(server: SocketAddr, streams: u32) -> usize {
     while reset.len() < streams as usize {
         match frames.next().await.expect("the connection goes on") {
             (PING, _, payload) => assert!(frames.send(&frame(PING, 1, 0, &payload)).await),
-            (RST, stream, _) => drop(reset.insert(stream)),
+            (RST_STREAM, stream, _) => drop(reset.insert(stream)),
             (GOAWAY, ..) => break,
             _ => {}
         }
