@@ -11,6 +11,10 @@ const RETRY_JOINS: Duration = Duration::from_millis(300);
 /// provider for every pause of it.
 const LEAST: Duration = Duration::from_secs(1);
 
+/// Minimum age at which a call is given up because its first request has left. A fast provider's usual time is
+/// less than the delay of a busy machine.
+const LEAST_LEFT: Duration = Duration::from_millis(100);
+
 /// A request that looks for a call to join, and the rules for the call that it starts if there is none.
 #[derive(Debug, Clone, Copy)]
 pub struct Joining {
@@ -38,7 +42,8 @@ impl Joining {
         let overdue = self.usual.map(|usual| usual.max(LEAST));
         let patience = self.timeout.into_iter().chain(overdue).min();
         let until = patience.and_then(|patience| self.now.checked_add(patience));
-        Terms { began: self.now, until, usual: self.usual.unwrap_or_default() }
+        let usual = self.usual.map_or(Duration::ZERO, |usual| usual.max(LEAST_LEFT));
+        Terms { began: self.now, until, usual }
     }
 
     /// Whether the request is a retry, and the call may be the attempt that it retries.
@@ -91,6 +96,8 @@ mod tests {
             joining(start + after).is_given_up(&terms, true)
         };
         assert!(left_after(None, MILLI));
+        assert!(!left_after(Some(MILLI), 99 * MILLI));
+        assert!(left_after(Some(MILLI), LEAST_LEFT));
         assert!(!left_after(Some(200 * MILLI), 199 * MILLI));
         assert!(left_after(Some(200 * MILLI), 200 * MILLI));
     }
