@@ -171,11 +171,15 @@ fn is_part(batch: &Batch) -> bool {
     matches!(batch.submissions.as_slice(), [only] if only.cut)
 }
 
+/// Minimum number of inputs of a refused list whose size is taken for a possible reason. A shorter list mostly has
+/// a bad input, and each search costs calls that a client without larder would not make.
+const SEARCHED: usize = 4;
+
 /// Whether the size of a list may be the reason of a refusal that names none.
 fn may_search(batcher: &Batcher, batch: &Batch, answer: &Answer) -> bool {
     let Some(first) = batch.submissions.first() else { return false };
     let (size, line) = (size_of(first), first.original.ticket.line);
-    size.inputs > 1
+    size.inputs >= SEARCHED
         && matches!(answer.status.as_u16(), 400 | 413 | 422)
         && batcher.lessons.of(&line).caps.may_search(&size, Instant::now())
 }

@@ -104,8 +104,7 @@ async fn bad_lines_are_told_with_their_numbers_and_the_others_go_on() {
     {
         assert!(said.contains(line), "{line}: {said}");
     }
-    // Two were stored when larder sent the refused list again in parts, in search of a cap.
-    assert!(said.contains("3 embedded, 2 cached already"), "{said}");
+    assert!(said.contains("5 embedded, 0 cached already"), "{said}");
     assert!(said.contains("4 inputs were not embedded"), "{said}");
     let ask = Ask::inputs(vec![
         In::Text("one".to_owned()),

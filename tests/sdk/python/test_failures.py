@@ -57,12 +57,13 @@ def test_an_sdk_gives_up_through_larder_as_it_does_directly(bench, model):
     assert tries(bench.direct) == tries(bench.through)
 
 
-def test_a_retry_after_a_time_out_joins_the_call_that_is_under_way(bench):
+def test_a_retry_after_a_time_out_is_a_call_of_its_own_whose_vector_is_kept(bench):
     impatient = {"client": {"timeout": 0.3, "max_retries": 1}}
     asked = {"model": "held", "input": "slow", **impatient}
     direct = bench.direct(**asked)
     assert direct.what["error"] == "APITimeoutError"
-    with bench.provider_calls(1):
+    # A call that made one attempt time out is not joined by the next.
+    with bench.provider_calls(2):
         assert bench.through(**asked).what == direct.what
     bench.provider.gate.set()
     with bench.provider_calls(0):
