@@ -5,7 +5,8 @@ use base64_simd::STANDARD;
 use serde_json::{Value, json};
 
 use crate::harness::{
-    Answer, Ask, Asked, DIMENSIONS, In, Say, Scripted, Sidecar, all, json as reply, path, texts,
+    Answer, Aside, Ask, Asked, DIMENSIONS, Gate, In, Say, Scripted, Sidecar, all, json as reply,
+    path, texts,
 };
 
 /// The way in which a provider gives the numbers of a vector.
@@ -247,4 +248,27 @@ async fn side_by_side(sidecar: &Sidecar, asks: impl Iterator<Item = Ask>) -> Vec
         async move { (ask.clone(), client.embed(&ask).await) }
     });
     all(asking.collect::<Vec<_>>()).await
+}
+
+#[tokio::test]
+async fn an_input_that_is_asked_for_after_all_counts_as_a_miss() {
+    let gate = Gate::closed();
+    let provider = Scripted::behind(&gate);
+    let sidecar = Sidecar::before(provider.address);
+    let ask = Ask::of(["joined"]);
+    let first = Aside::start({
+        let (client, ask) = (sidecar.client(), ask.clone().base64());
+        async move { client.right(&ask).await }
+    });
+    provider.called(1).await;
+    let second = Aside::start({
+        let (client, ask) = (sidecar.client(), ask.clone());
+        async move { client.right(&ask).await }
+    });
+    sidecar.until("larder_cache_lookups_total", 2.0).await;
+    gate.open();
+    first.done().await;
+    // Base64 of a model without a proof serves no client that wants numbers.
+    assert_eq!(second.done().await.header("x-larder-items"), "hit=0, collapsed=0, miss=1");
+    assert_eq!(provider.calls().len(), 2);
 }

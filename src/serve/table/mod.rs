@@ -121,12 +121,22 @@ impl Table {
             let Claimed { waits, driver, items, asked } = self.claim(service, original, question);
             if round == 0 {
                 (self.items, self.led) = (items, asked);
+            } else {
+                self.ask_after_all(asked);
             }
             if let Some(end) = Driver::beside(driver, self.wait(service, waits, original)).await {
                 return end;
             }
         }
         self.ask_alone(service, original, question).await
+    }
+
+    /// Counts inputs that another request's call was to bring, and that this one asks for after all.
+    fn ask_after_all(&mut self, asked: Vec<usize>) {
+        let moved = asked.len().min(self.items.collapsed);
+        self.items.collapsed -= moved;
+        self.items.miss += moved;
+        self.led.extend(asked);
     }
 
     /// `None` where some flights ended without a vector, for reasons that are not this request's.
