@@ -5,12 +5,14 @@
 //! watcher, a task for each idle connection, which would be started and stopped with every call.
 
 use std::sync::atomic::{AtomicBool, AtomicI32, Ordering};
-use std::sync::{Arc, Weak};
+use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::time::{Duration, Instant};
 
 use pingora_pool::{ConnectionMeta, ConnectionPool};
 use tokio::runtime::Handle;
 use tokio::time::sleep;
+use tokio_util::task::TaskTracker;
+use tokio_util::task::task_tracker::TaskTrackerToken;
 
 use crate::config::Provider;
 
@@ -28,6 +30,11 @@ pub(super) struct Idle<T> {
     pool: ConnectionPool<Parked<T>>,
     next_id: AtomicI32,
     most: usize,
+    /// As many tokens as connections in the pool. Its own bound is not exact: it may evict a connection that
+    /// another thread has not inserted yet, which then stays.
+    parked: TaskTracker,
+    /// Held while a connection is put in, so that two threads do not exceed the bound together.
+    putting: Mutex<()>,
     timeout: Duration,
     is_swept: AtomicBool,
 }
@@ -36,6 +43,7 @@ pub(super) struct Idle<T> {
 struct Parked<T> {
     connection: Box<T>,
     since: Instant,
+    _counted: TaskTrackerToken,
 }
 
 impl<T: Reusable> Idle<T> {
@@ -46,6 +54,8 @@ impl<T: Reusable> Idle<T> {
             pool: ConnectionPool::new(most),
             next_id: AtomicI32::new(0),
             most,
+            parked: TaskTracker::new(),
+            putting: Mutex::default(),
             timeout: provider.idle_timeout,
             is_swept: AtomicBool::new(false),
         })
@@ -66,7 +76,11 @@ impl<T: Reusable> Idle<T> {
         if self.most == 0 || !connection.is_free() {
             return;
         }
-        self.park(Parked { connection, since: Instant::now() });
+        let putting = self.putting.lock().unwrap_or_else(PoisonError::into_inner);
+        // The pool gives the one that is idle longest.
+        while self.parked.len() >= self.most && self.pool.get(&GROUP).is_some() {}
+        self.park(Parked { connection, since: Instant::now(), _counted: self.parked.token() });
+        drop(putting);
         self.sweep_later();
     }
 
