@@ -196,7 +196,8 @@ section! {
         credentials_in: Vec<String> = "",
         /// PEM file of root certificates to trust besides the platform's. Empty: the platform's only.
         ca_file: String = "",
-        /// Maximum number of calls in flight. Over HTTP/1.1, each has its own connection.
+        /// Maximum number of calls in flight. Over HTTP/1.1, each has its own connection. While calls wait for a
+        /// place, a call that has waited for its client for 1 s in all (slow upload, slow reading) has none.
         max_connections: u32 = "100",
         /// Maximum number of idle connections.
         idle_connections: u32 = "20",

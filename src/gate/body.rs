@@ -22,7 +22,7 @@ use crate::metrics::{Held, OperationMetrics, Outcome};
 use crate::serve::Change;
 use crate::serve::reply::Passage;
 use crate::trace::Spanning;
-use crate::upstream::{Coming, Permit};
+use crate::upstream::{ClientTime, Coming, Permit};
 use crate::whole::{self, Unread};
 
 /// A body on its way to a client.
@@ -140,17 +140,23 @@ pub(super) struct Own {
     body: Coming,
     change: Option<Box<Change>>,
     meter: Option<Meter>,
+    /// The time in which the client does not ask for the next piece.
+    client: Arc<ClientTime>,
     _permit: Box<Permit>,
 }
 
 impl Own {
     pub(super) fn new(body: Coming, passage: Passage, meter: Option<Meter>) -> Self {
         let Passage { permit, change } = passage;
-        Self { body, change: change.map(Box::new), meter, _permit: Box::new(permit) }
+        let client = permit.client_time();
+        client.begin();
+        Self { body, change: change.map(Box::new), meter, client, _permit: Box::new(permit) }
     }
 
     fn poll(&mut self, context: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BoxError>>> {
+        self.client.end();
         let frame = ready!(Pin::new(&mut self.body).poll_frame(context));
+        self.client.begin();
         // Before the client has it, who may then ask what has become of its change.
         self.change.iter().for_each(|change| change.forget());
         if let (Some(Ok(frame)), Some(meter)) = (&frame, &mut self.meter) {

@@ -202,9 +202,12 @@ impl Upstream {
         // A client's version is its own hop's: the connection's is decided by ALPN.
         *request.version_mut() = Version::HTTP_11;
         let started = Instant::now();
-        let upload = match request.body() {
+        let upload = match request.body_mut() {
             Either::Left(_) => None,
-            Either::Right(upload) => Some(upload.progress()),
+            Either::Right(upload) => {
+                upload.measure(turn.client_time());
+                Some(upload.progress())
+            }
         };
         let limit = self.settings.first_byte_timeout;
         match in_time(limit, upload.as_deref(), self.pools.send(request)).await {

@@ -44,6 +44,7 @@ pub use coming::Coming;
 use own_key::OwnKey;
 pub use pool::RequestBody;
 pub use post::Post;
+pub use queue::ClientTime;
 use queue::{Queue, Turn};
 use response_time::ResponseTimes;
 use retry::Budget;
@@ -71,6 +72,14 @@ pub struct Permit {
     turn: Turn,
     _active: Held,
     admission: Admission,
+}
+
+impl Permit {
+    /// The time that the call waits for its client. A call that waits for too long loses its place among the
+    /// calls under way where others wait for one.
+    pub fn client_time(&self) -> Arc<ClientTime> {
+        self.turn.client_time()
+    }
 }
 
 /// A configured provider.

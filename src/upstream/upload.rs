@@ -15,6 +15,7 @@ use tokio::time::{Sleep, sleep, sleep_until, timeout};
 
 use super::coming::longer;
 use super::pool::BoxError;
+use super::queue::ClientTime;
 use crate::error::{Error, Kind};
 
 /// A request body as it comes from the client.
@@ -27,6 +28,8 @@ pub struct Upload {
     first: Option<Frame<Bytes>>,
     silence: Option<Pin<Box<Sleep>>>,
     progress: Arc<Progress>,
+    /// The time that the call waits for the client, once there is a call.
+    client: Option<Arc<ClientTime>>,
 }
 
 /// The state of an upload, for the call that it belongs to.
@@ -65,7 +68,8 @@ impl Upload {
     /// A body that may pause for `patience` between two pieces.
     pub fn new(body: ComingBody, patience: Duration) -> Self {
         let state = Mutex::new(State::OfProvider(Instant::now()));
-        Self { body, first: None, silence: None, progress: Arc::new(Progress { state, patience }) }
+        let progress = Arc::new(Progress { state, patience });
+        Self { body, first: None, silence: None, progress, client: None }
     }
 
     /// Waits for the first piece, so that a client that sends none holds no connection to the provider.
@@ -78,6 +82,11 @@ impl Upload {
         Ok(())
     }
 
+    /// Measures the time that the call waits for the client.
+    pub(super) fn measure(&mut self, client: Arc<ClientTime>) {
+        self.client = Some(client);
+    }
+
     /// The state of it, which outlives it.
     pub(super) fn progress(&self) -> Arc<Progress> {
         Arc::clone(&self.progress)
@@ -87,6 +96,7 @@ impl Upload {
     fn poll_silence(&mut self, context: &mut Context<'_>) -> Poll<()> {
         if self.silence.is_none() {
             self.progress.set(State::OfClient);
+            self.client.iter().for_each(|client| client.begin());
         }
         let silence = self.silence.get_or_insert_with(|| Box::pin(sleep(self.progress.patience)));
         ready!(silence.as_mut().poll(context));
@@ -165,7 +175,9 @@ impl Body for Upload {
             ready!(self.poll_silence(context));
             return Poll::Ready(Some(Err(Stalled.into())));
         };
-        self.silence = None;
+        if self.silence.take().is_some() {
+            self.client.iter().for_each(|client| client.end());
+        }
         let is_broken = matches!(frame, Some(Err(_)));
         let state = if is_broken { State::Broken } else { State::OfProvider(Instant::now()) };
         self.progress.set(state);

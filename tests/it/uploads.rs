@@ -2,7 +2,9 @@
 
 use std::time::Duration;
 
-use http::Method;
+use bytes::Bytes;
+use http::{Method, Response};
+use http_body_util::Full;
 use serde_json::json;
 use tokio::time::sleep;
 
@@ -64,6 +66,63 @@ async fn heads_without_bodies_held_every_permit() {
     for mut upload in uploads {
         upload.send("last").await;
         assert_eq!(upload.answer().await.status, 200);
+    }
+}
+
+#[tokio::test]
+async fn uploads_that_stalled_after_their_first_bytes_held_every_permit() {
+    let provider = provider();
+    let sidecar = Sidecar::with(provider.address, "[providers.openai]\nmax_connections = 2\n");
+    let mut uploads = Vec::new();
+    for _ in 0..4 {
+        let mut upload = Raw::connect(sidecar.proxy).await;
+        upload.send(head(4)).await;
+        upload.send("f").await;
+        uploads.push(upload);
+    }
+    sidecar.until("larder_requests_in_flight", 4.0).await;
+    sidecar.client().right(&Ask::of(["meanwhile"])).await;
+    for mut upload in uploads {
+        upload.send("our").await;
+        assert_eq!(upload.answer().await.status, 200);
+    }
+}
+
+/// Bytes of a response that no buffers between larder and its client can take.
+const LARGE: usize = 48 << 20;
+
+/// A response that is larger than the client takes.
+fn large() -> Response<Full<Bytes>> {
+    let mut response = reply(200, &json!({}));
+    *response.body_mut() = Full::new(Bytes::from(vec![b'x'; LARGE]));
+    response
+}
+
+#[tokio::test]
+async fn readers_that_stop_held_every_permit() {
+    let provider = Scripted::start(|asked: Asked| async move {
+        let is_embedding = asked.path.ends_with("/embeddings");
+        Some(if is_embedding { reply(200, &answer(&asked)) } else { large() })
+    });
+    let sidecar = Sidecar::with(provider.address, "[providers.openai]\nmax_connections = 2\n");
+    let relayed = |_| b"GET /v1/files/f/content HTTP/1.1\r\nhost: x\r\n\r\n".to_vec();
+    let shared = |n| {
+        let messages = json!([{ "role": "user", "content": format!("question {n}") }]);
+        let chat = json!({ "model": "m", "temperature": 0, "messages": messages });
+        Raw::post("/v1/chat/completions", &[], &chat.to_string())
+    };
+    for (name, request) in [("relayed", relayed as fn(u8) -> Vec<u8>), ("shared", shared)] {
+        let mut readers = Vec::new();
+        for n in 0..2 {
+            let mut reader = Raw::connect(sidecar.proxy).await;
+            reader.send(request(n)).await;
+            reader.until(b"\r\n\r\n").await;
+            readers.push(reader);
+        }
+        sidecar.client().right(&Ask::of([name])).await;
+        for mut reader in readers {
+            assert_eq!(reader.answer().await.body.len(), LARGE, "{name}");
+        }
     }
 }
 

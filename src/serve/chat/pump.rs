@@ -26,7 +26,7 @@ use crate::metrics::{Held, Operation};
 use crate::tier::Stored;
 use crate::tier::purge::{Mark, Scope};
 use crate::transcript;
-use crate::upstream::{Answer, Call, Coming, Ticket, Upstream};
+use crate::upstream::{Answer, Call, ClientTime, Coming, Ticket, Upstream};
 
 /// A part of a store when it was asked.
 pub(super) struct Asked {
@@ -60,6 +60,12 @@ pub(super) struct Pump {
     pub(super) since: Instant,
 }
 
+/// The body of a response, and the time that its call waits for readers.
+struct Flow {
+    body: Coming,
+    client: Arc<ClientTime>,
+}
+
 impl Pump {
     /// Makes the call, and gives its answer to the source until it ends or nobody wants it.
     pub(super) async fn run(self, source: Source) {
@@ -91,7 +97,7 @@ impl Pump {
             Turn::Answered(kept) => return share::give(source, *kept),
         };
         let opened = self.upstream.open_in_turn(&self.ticket, &self.call, self.operation).await;
-        let (head, body, _permit) = match opened {
+        let (head, body, permit) = match opened {
             Ok((response, permit)) => {
                 let (head, body) = response.into_parts();
                 (head, body, permit)
@@ -105,7 +111,8 @@ impl Pump {
         if self.since_write.is_none() && Refusals::fits(head.status, &body) {
             return self.refuse(source, head, body).await;
         }
-        self.flow(source, &head.headers, body).await
+        let client = permit.client_time();
+        self.flow(source, &head.headers, Flow { body, client }).await
     }
 
     /// Gives a no to everybody who reads, and remembers it for who asks next.
@@ -125,13 +132,15 @@ impl Pump {
         mut self,
         source: &Source,
         headers: &HeaderMap,
-        mut body: Coming,
+        Flow { mut body, client }: Flow,
     ) -> (&'static str, End) {
         loop {
             if self.unfit().is_some() {
                 source.close();
             }
+            client.begin();
             source.room().await;
+            client.end();
             let bytes = match body.frame().await {
                 Some(Ok(frame)) => frame.into_data().unwrap_or_default(),
                 Some(Err(_)) => return ("cut", End::Cut),

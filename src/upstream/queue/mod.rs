@@ -4,12 +4,13 @@
 //! keep the others waiting: the lines take turns. In a line, who is asked by people goes before who
 //! works in bulk, but not for ever; else it is first come, first served.
 
+mod client_time;
 mod state;
 #[cfg(test)]
 mod tests;
 
 use std::fmt;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::Instant;
 
 use tokio::runtime::Handle;
@@ -20,7 +21,8 @@ use super::ticket::{Each, Priority, Ticket};
 use super::told::Told;
 use crate::key::Digest;
 use crate::metrics::IntGauge;
-use state::State;
+pub use client_time::ClientTime;
+use state::{HeldTurn, State};
 
 /// The queue of one provider.
 pub(super) struct Queue {
@@ -38,6 +40,8 @@ pub(super) struct Turn {
     since: Instant,
     /// How many calls of the line were under way with this one.
     among: u32,
+    /// The time that the call waits for its client, where that is measured.
+    client: OnceLock<Arc<ClientTime>>,
 }
 
 /// A place in the queue.
@@ -90,13 +94,12 @@ impl Queue {
     /// Gives turns while there is room, and sees to it that it is looked again when time brings more.
     fn serve(self: &Arc<Self>, state: &mut State) {
         let now = Instant::now();
-        while state.under_way < self.most
-            && let Some((line, priority)) = state.pick(now)
-        {
-            state.give(&line, priority, now);
-            self.waiting.of(priority).dec();
+        self.give(state, now);
+        if !state.order.is_empty() && state.take_back(now) {
+            self.give(state, now);
         }
         let next = if state.under_way < self.most { state.next_time(now) } else { None };
+        let next = next.into_iter().chain(state.next_to_take_back(now)).min();
         if let Some(next) = next
             && state.alarm.is_none_or(|alarm| next < alarm)
             && let Ok(runtime) = Handle::try_current()
@@ -116,12 +119,19 @@ impl Queue {
         }
     }
 
+    /// Gives turns while there is room.
+    fn give(&self, state: &mut State, now: Instant) {
+        while state.under_way < self.most
+            && let Some((line, priority)) = state.pick(now)
+        {
+            state.give(&line, priority, now);
+            self.waiting.of(priority).dec();
+        }
+    }
+
     fn release(self: &Arc<Self>, line: &Digest) {
         let mut state = self.lock();
-        state.under_way = state.under_way.saturating_sub(1);
-        if let Some(line) = state.lines.get_mut(line) {
-            line.under_way = line.under_way.saturating_sub(1);
-        }
+        state.end(line);
         self.serve(&mut state);
         state.forget(line, Instant::now());
     }
@@ -139,7 +149,8 @@ impl Place {
         drop(state);
         let (queue, line) = (Arc::clone(&self.queue), self.line);
         let (priority, number) = (self.priority, self.number);
-        Turn { queue, line, priority, number, since: Instant::now(), among }
+        let (since, client) = (Instant::now(), OnceLock::new());
+        Turn { queue, line, priority, number, since, among, client }
     }
 }
 
@@ -192,6 +203,17 @@ impl Turn {
         line.is_some_and(|line| !line.pace.is_stuck() && line.is_of_many(now))
     }
 
+    /// The time that the call waits for its client. The turn is taken back from a call that waits for too long.
+    pub(super) fn client_time(&self) -> Arc<ClientTime> {
+        let time = self.client.get_or_init(|| {
+            let time = Arc::new(ClientTime::new());
+            let held = HeldTurn { line: self.line, client: Arc::clone(&time) };
+            self.queue.lock().held.insert(self.number, held);
+            time
+        });
+        Arc::clone(time)
+    }
+
     /// The same for everybody with the same credential.
     pub(super) fn line(&self) -> Digest {
         self.line
@@ -210,6 +232,11 @@ impl Turn {
 
 impl Drop for Turn {
     fn drop(&mut self) {
+        let is_measured = self.client.get().is_some();
+        if is_measured && self.queue.lock().held.remove(&self.number).is_none() {
+            // It was taken back.
+            return;
+        }
         self.queue.release(&self.line);
     }
 }

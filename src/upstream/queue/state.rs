@@ -1,12 +1,14 @@
 //! Who waits in which line, and whose turn it is: pure but for the telling.
 
 use std::collections::{BTreeMap, HashMap, VecDeque};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use tokio::sync::oneshot;
 
 use super::super::pace::{Not, Pace};
 use super::super::ticket::{Each, Priority};
+use super::client_time::{ClientTime, PATIENCE};
 use crate::key::{Digest, KeyHasher};
 
 /// How many calls for people may be made in a row while bulk waits.
@@ -24,10 +26,18 @@ pub(super) struct State {
     /// The lines that somebody waits in, the next one first.
     pub(super) order: VecDeque<Digest>,
     pub(super) under_way: u32,
+    /// The turns of calls that may wait for their clients, by number.
+    pub(super) held: HashMap<u64, HeldTurn>,
     pub(super) next: u64,
     pub(super) in_a_row: u32,
     /// When it will be looked again.
     pub(super) alarm: Option<Instant>,
+}
+
+/// The turn of a call that may wait for its client.
+pub(super) struct HeldTurn {
+    pub(super) line: Digest,
+    pub(super) client: Arc<ClientTime>,
 }
 
 pub(super) struct Line {
@@ -101,6 +111,36 @@ impl State {
             Ok(()) | Err(Not::WhileFull) => None,
         });
         times.min()
+    }
+
+    /// Ends a call of a line.
+    pub(super) fn end(&mut self, line: &Digest) {
+        self.under_way = self.under_way.saturating_sub(1);
+        if let Some(line) = self.lines.get_mut(line) {
+            line.under_way = line.under_way.saturating_sub(1);
+        }
+    }
+
+    /// Takes back the turns of calls whose clients keep them waiting for too long; whether there was one.
+    pub(super) fn take_back(&mut self, now: Instant) -> bool {
+        let is_over = |held: &HeldTurn| held.client.left(now) == Some(Duration::ZERO);
+        let over = self.held.iter().filter(|(_, held)| is_over(held));
+        let over: Vec<(u64, Digest)> = over.map(|(number, held)| (*number, held.line)).collect();
+        for (number, line) in &over {
+            self.held.remove(number);
+            self.end(line);
+        }
+        !over.is_empty()
+    }
+
+    /// The time of the next look for a turn to take back, while calls wait for one.
+    pub(super) fn next_to_take_back(&self, now: Instant) -> Option<Instant> {
+        if self.order.is_empty() {
+            return None;
+        }
+        // A wait that has not begun yet is noticed by then.
+        let left = self.held.values().map(|held| held.client.left(now).unwrap_or(PATIENCE));
+        Some(now + left.min()?)
     }
 
     /// Forgets a line that nothing was learned of.
