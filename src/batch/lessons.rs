@@ -2,7 +2,6 @@
 //! size of calls that a credential may make.
 
 use std::collections::HashMap;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -42,8 +41,6 @@ impl Default for Lesson {
 #[derive(Debug, Default)]
 pub(super) struct Lessons {
     by_subject: Mutex<HashMap<Digest, Lesson, KeyHasher>>,
-    /// Whether any model's base64 was ever refuted: most providers' never is, and hits need not look it up.
-    any_refuted: AtomicBool,
 }
 
 impl Lessons {
@@ -70,15 +67,8 @@ impl Lessons {
         self.change(subject, |Lesson { form, .. }| {
             let was_refuted = form.is_refuted();
             let result = change(form);
-            let is_news = form.is_refuted() && !was_refuted;
-            self.any_refuted.fetch_or(is_news, Ordering::Relaxed);
-            (result, is_news)
+            (result, form.is_refuted() && !was_refuted)
         })
-    }
-
-    /// Whether any subject's base64 was refuted.
-    pub(super) fn are_any_refuted(&self) -> bool {
-        self.any_refuted.load(Ordering::Relaxed)
     }
 
     fn lock(&self) -> MutexGuard<'_, HashMap<Digest, Lesson, KeyHasher>> {

@@ -199,7 +199,7 @@ impl Batcher {
         let Good { reply, mut answer, is_own, encoding } = good;
         let billed = Tokens { input: reply.tokens, output: 0 };
         original.account().called(billed, answer.took);
-        let keep = self.learn(original, &reply);
+        let keep = self.learn(original, &reply, encoding);
         let form = self.lessons.of(&original.subject).form;
         keep_beside_new_body(&mut answer.headers);
         let is_right = is_own && is_as_asked(&reply, original.encoding);

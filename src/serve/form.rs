@@ -1,5 +1,7 @@
 //! The form of stored vectors: numbers and base64 serve each other only where they are known to be the same numbers.
 
+use std::cell::OnceCell;
+
 use super::embed::{Found, Question};
 use super::identity::subject;
 use super::{Ask, Service};
@@ -16,9 +18,9 @@ impl Service {
         found: &mut [Option<Found>],
     ) {
         let request = &question.request;
-        let fits = |found: &Found| {
-            self.batcher.fits(&found.vector, request.encoding, || subject(ask, request))
-        };
+        let subject_once = OnceCell::new();
+        let subject = || *subject_once.get_or_init(|| subject(ask, request));
+        let fits = |found: &Found| self.batcher.fits(&found.vector, request.encoding, subject);
         for found in found {
             *found = found.take().filter(|found| fits(found));
         }

@@ -9,7 +9,7 @@ use super::{Ask, Service};
 use crate::batch::original::Original;
 use crate::headers::to_provider;
 use crate::key::{Digest, Framer};
-use crate::request::Input;
+use crate::request::{Encoding, Input};
 use crate::upstream::Priority;
 
 pub(super) fn original(
@@ -27,12 +27,13 @@ pub(super) fn original(
         Some(Input::Json(_)) => 2,
     };
     let ticket = ticket(target, &ask.headers, (&request.model, request.inputs.len()));
+    let is_apart = request.encoding == Encoding::Base64 && !service.batcher.mixes_forms(&subject);
     let lane = Framer::new("larder lane")
         .field(b'p', &[u8::from(ticket.priority == Priority::Bulk)])
         .field(b'f', question.family.as_bytes())
         .field(b'a', target.path_and_query.as_bytes())
         .field(b'u', user.as_deref().unwrap_or("").as_bytes())
-        .field(b'k', &[kind])
+        .field(b'k', &[kind, u8::from(is_apart)])
         .field(b'c', caller.as_bytes())
         .finish();
     Original {

@@ -242,6 +242,64 @@ async fn base64_that_is_near_the_numbers_was_taken_for_them() {
     }
 }
 
+#[tokio::test]
+async fn base64_clients_got_32_bit_floats_before_a_vector_came_both_ways() {
+    for form in [WIDE_BASE64, SCALED, WIDENED] {
+        let provider = form.provider();
+        let config = "[providers.openai]\nmax_connections = 1\n";
+        let sidecar = Sidecar::with(provider.address, config);
+        // Some of each form in every call that is merged.
+        for round in 0..3 {
+            let asks = texts(&format!("round {round}"), 16).into_iter().enumerate();
+            let asks = asks.map(|(n, text)| {
+                let ask = Ask::of([text]);
+                if n % 2 == 0 { ask.base64() } else { ask }
+            });
+            for (ask, answer) in side_by_side(&sidecar, asks).await {
+                form.is_right(&ask, &answer);
+            }
+        }
+        let both = Ask::of(["both"]);
+        for ask in [both.clone(), both.clone().base64(), both.clone(), both.base64()] {
+            right(form, &sidecar, ask).await;
+        }
+    }
+}
+
+#[tokio::test]
+async fn one_call_for_base64_proves_the_entries_that_came_as_numbers() {
+    let provider = WIDENED.provider();
+    let sidecar = Sidecar::before(provider.address);
+    for n in 0..5 {
+        right(WIDENED, &sidecar, Ask::of(texts("few", n + 1))).await;
+    }
+    let before = provider.calls().len();
+    for n in 0..5 {
+        right(WIDENED, &sidecar, Ask::of(texts("few", n + 1)).base64()).await;
+    }
+    assert_eq!(provider.calls_after(before).len(), 1);
+}
+
+#[tokio::test]
+async fn a_provider_without_base64_is_asked_for_it_once() {
+    let provider = Scripted::start(|asked| async move {
+        let mut body = asked.json();
+        body["encoding_format"] = json!("float");
+        let asked = Asked { body: body.to_string().into(), ..asked };
+        WIDENED.respond(&asked)
+    });
+    let sidecar = Sidecar::before(provider.address);
+    let client = sidecar.client();
+    client.embed(&Ask::of(["numbers"])).await;
+    for _ in 0..3 {
+        for text in ["numbers", "base64"] {
+            let answer = client.embed(&Ask::of([text]).base64()).await;
+            assert_eq!(answer.status, 200, "{answer:?}");
+        }
+    }
+    assert_eq!(provider.calls().len(), 3, "one for each text, and one for base64");
+}
+
 async fn side_by_side(sidecar: &Sidecar, asks: impl Iterator<Item = Ask>) -> Vec<(Ask, Answer)> {
     let asking = asks.map(|ask| {
         let client = sidecar.client();
