@@ -23,6 +23,14 @@ use crate::key::Digest;
 use crate::request::{Encoding, Unity};
 use crate::upstream::Answer;
 
+/// A call for several requests that was refused.
+#[derive(Debug)]
+pub(super) struct Merged {
+    pub(super) batch: Batch,
+    pub(super) body: Body,
+    pub(super) answer: Answer,
+}
+
 /// A call that brought no vectors.
 #[derive(Debug)]
 pub(super) struct Failed {
@@ -145,6 +153,9 @@ fn refused(batcher: &Arc<Batcher>, batch: Batch, body: Body, answer: Answer) {
         _ if body == Body::Own || is_part(&batch) => {
             give_up(Failed { batch, body, trouble: Trouble::Refused(answer) });
         }
+        Refusal::Shared if is_about_merging(&answer) && batcher.may_seek(&original) => {
+            batcher.spawn(seek::compare(Arc::clone(batcher), Merged { batch, body, answer }));
+        }
         Refusal::Shared => verdict(batch, answer, None),
         _ => {
             upstream.metrics.isolated_input.inc();
@@ -164,6 +175,13 @@ fn invalid(batcher: &Arc<Batcher>, batch: Batch, body: Body, answer: Answer, rea
     }
     upstream.metrics.isolated_invalid.inc();
     isolate(batcher, batch, body);
+}
+
+/// Whether a refusal that would be the same for each request may still be a refusal of the merged call. A refusal of
+/// the credential, or one that names a time to come back, is not.
+fn is_about_merging(answer: &Answer) -> bool {
+    !matches!(answer.status.as_u16(), 401 | 402 | 407)
+        && !answer.headers.contains_key(header::RETRY_AFTER)
 }
 
 /// A part of a request that is too large to be sent as it came.
@@ -186,13 +204,22 @@ fn may_search(batcher: &Batcher, batch: &Batch, answer: &Answer) -> bool {
 
 /// Each request alone, in its own bytes. Parts of larger ones stay the parts they are.
 pub(super) fn isolate(batcher: &Arc<Batcher>, batch: Batch, body: Body) {
-    let Some(original) = batch.original() else { return };
+    let Some(trial) = trial(batcher, &batch, body) else { return };
+    send_alone(batcher, batch, &trial);
+}
+
+/// The trial of a merged call.
+pub(super) fn trial(batcher: &Arc<Batcher>, batch: &Batch, body: Body) -> Option<Arc<Trial>> {
     let is_base64 = body == Body::Built(Encoding::Base64);
-    let trial = Trial::new(batcher, original, batch.inputs(), is_base64);
+    Some(Trial::new(batcher, batch.original()?, batch.inputs(), is_base64))
+}
+
+/// Each request alone, in its own bytes, whose outcomes are a trial's.
+pub(super) fn send_alone(batcher: &Arc<Batcher>, batch: Batch, trial: &Arc<Trial>) {
     for submission in batch.submissions {
         let is_part = submission.cut;
         let alone = Batch::apart(vec![submission], ClosedBy::Lone);
-        let alone = Batch { trial: Some(Arc::clone(&trial)), ..alone };
+        let alone = Batch { trial: Some(Arc::clone(trial)), ..alone };
         if is_part {
             batcher.spawn(call::in_turn(Arc::clone(batcher), alone));
         } else {
@@ -214,7 +241,8 @@ fn cut(batcher: &Arc<Batcher>, batch: Batch, limit: Size) {
     }
 }
 
-fn verdict(batch: Batch, answer: Answer, only: Option<Digest>) {
+/// Ends the flights of a call with a refusal.
+pub(super) fn verdict(batch: Batch, answer: Answer, only: Option<Digest>) {
     let answer = Arc::new(answer);
     batch.submissions.iter().flat_map(|one| &one.seats).for_each(|seat| seat.lead.depart());
     for Submission { seats, .. } in batch.submissions {

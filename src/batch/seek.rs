@@ -4,6 +4,7 @@
 //! The call is sent again in halves, level by level, and each half that gets no response is halved again. A
 //! provider that is down answers no part, so the search ends after two levels without any response. One request
 //! is sent alone then: a provider that fails merged calls only answers it, and each of the others goes alone.
+//! A refusal that says nothing of the inputs, such as 404, is compared with that of one request alone.
 
 use std::sync::Arc;
 use std::time::Instant;
@@ -11,11 +12,11 @@ use std::time::Instant;
 use futures_util::future::join_all;
 
 use super::Batcher;
-use super::call::{self, Attempt};
+use super::call::{self, Attempt, Body};
 use super::lane::Batch;
 use super::original::Original;
 use super::plan::ClosedBy;
-use super::refused::{self, Failed};
+use super::refused::{self, Failed, Merged, Trouble};
 
 /// Levels that are tried without any response: up to four parts.
 const LEVELS: usize = 2;
@@ -68,6 +69,39 @@ async fn probe(batcher: &Arc<Batcher>, mut failing: Vec<Failed>) -> bool {
         }
     }
     has_response
+}
+
+/// Sends one request of a merged call alone, which was refused with a status that says nothing of its inputs. If that
+/// request is refused with the same status, the refusal is of all of them. Otherwise each of the others goes alone.
+pub(super) async fn compare(batcher: Arc<Batcher>, merged: Merged) {
+    let Merged { mut batch, body, answer } = merged;
+    let Some(original) = batch.original() else { return };
+    let Some(trial) = refused::trial(&batcher, &batch, body) else { return };
+    let Some(request) = batch.submissions.pop() else { return };
+    let attempt = Attempt { body: (!request.cut).then_some(Body::Own), is_repetition: false };
+    let alone = Batch::apart(vec![request], ClosedBy::Lone);
+    let sent = call::attempt_in_turn(&batcher, alone, attempt).await;
+    let is_same = match sent {
+        Ok(()) => {
+            trial.succeeded();
+            false
+        }
+        Err(failed) => {
+            trial.failed(failed.batch.inputs());
+            let is_same =
+                matches!(&failed.trouble, Trouble::Refused(alone) if alone.status == answer.status);
+            refused::handle(&batcher, *failed);
+            is_same
+        }
+    };
+    batcher.lessons.change(original.ticket.line, |lesson| {
+        if is_same { lesson.seeking.begin(Instant::now()) } else { lesson.seeking.end() }
+    });
+    if is_same {
+        refused::verdict(batch, answer, None);
+    } else {
+        refused::send_alone(&batcher, batch, &trial);
+    }
 }
 
 /// Sends a part. Gives it back if it got no response.

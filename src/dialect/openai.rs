@@ -106,12 +106,16 @@ fn write_item(
 
 /// By status, then by the words that providers use, since there is no code that they share.
 pub(super) fn classify(status: StatusCode, body: &[u8]) -> Refusal {
+    let words = String::from_utf8_lossy(body.get(..4_096).unwrap_or(body)).to_ascii_lowercase();
+    let said = |phrases: &[&str]| phrases.iter().any(|phrase| words.contains(phrase));
+    // One call has more tokens than a minute's limit: "Request too large for MODEL on tokens per min (TPM)".
+    if status == StatusCode::TOO_MANY_REQUESTS && said(&["request too large"]) {
+        return Refusal::TooLarge;
+    }
     // A filter of content refuses one text with 403 or 451.
     if !matches!(status.as_u16(), 400 | 403 | 413 | 422 | 424 | 451 | 500) {
         return Refusal::Shared;
     }
-    let words = String::from_utf8_lossy(body.get(..4_096).unwrap_or(body)).to_ascii_lowercase();
-    let said = |phrases: &[&str]| phrases.iter().any(|phrase| words.contains(phrase));
     if said(&["max_tokens_per_request", "tokens per submitted batch", "too many tokens overall"]) {
         return Refusal::TooLarge;
     }

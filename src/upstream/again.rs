@@ -8,6 +8,7 @@ use tokio::time::sleep;
 
 use super::told::{Told, is_throttled};
 use super::{Answer, Call, Coming, Patience, Permit, Ticket, Upstream};
+use crate::dialect::Refusal;
 use crate::error::Error;
 use crate::metrics::Operation;
 
@@ -48,6 +49,7 @@ impl Upstream {
                 is_throttled(answer.status)
                     && !Told::read(answer.status, &answer.headers).is_final
                     && !self.dialect.is_out_of_quota(&answer.body)
+                    && self.dialect.classify(answer.status, &answer.body) == Refusal::Shared
             };
             if !result.as_ref().is_ok_and(is_one_too_many) || !permit.turn.is_of_many() {
                 return (result, Some(permit));

@@ -27,6 +27,11 @@ fn refused(status: u16) -> Say {
     Some(reply(status, &json!({ "error": { "message": "not supported", "code": "x" } })))
 }
 
+/// Refuses lists of several inputs.
+fn to_lists(asked: &Asked, status: u16) -> Say {
+    if asked.inputs().len() > 1 { refused(status) } else { Some(reply(200, &answer(asked))) }
+}
+
 /// A provider that takes some milliseconds for a call, so that requests wait and are merged.
 fn slow(script: Script) -> Scripted {
     Scripted::start(move |asked| async move {
@@ -95,13 +100,13 @@ const FAILING: &[(&str, Script, Asking)] = &[
         },
         |text| Ask::of([text]).dimensions(4),
     ),
-    (
-        "422 to lists",
-        |asked| {
-            if asked.inputs().len() > 1 { refused(422) } else { Some(reply(200, &answer(asked))) }
-        },
-        plain,
-    ),
+    ("422 to lists", |asked| to_lists(asked, 422), plain),
+    ("404 to lists", |asked| to_lists(asked, 404), plain),
+    ("405 to lists", |asked| to_lists(asked, 405), plain),
+    ("429 to lists", |asked| to_lists(asked, 429), plain),
+    ("501 to lists", |asked| to_lists(asked, 501), plain),
+    ("504 to lists", |asked| to_lists(asked, 504), plain),
+    ("302 to lists", |asked| to_lists(asked, 302), plain),
     (
         "500 above 12 inputs",
         |asked| {
@@ -126,6 +131,36 @@ async fn a_provider_that_refuses_merged_calls_is_sent_each_input_once_after_thre
     for (name, script, ask) in FAILING {
         is_cheap_after_three_rounds(name, *script, *ask).await;
     }
+}
+
+#[tokio::test]
+async fn a_refusal_of_all_requests_is_asked_for_once_more_and_not_by_each() {
+    let provider = slow(|_| refused(404));
+    let sidecar = Sidecar::with(provider.address, ONE_AT_A_TIME);
+    let client = sidecar.client();
+    let asking = (0..REQUESTS).map(|n| {
+        let (client, ask) = (client.clone(), plain(format!("input {n:03}")));
+        async move { client.embed(&ask).await.status }
+    });
+    let statuses = all(asking.collect::<Vec<_>>()).await;
+    assert!(statuses.iter().all(|status| *status == 404), "{statuses:?}");
+    let calls = provider.calls().len();
+    assert!(calls < REQUESTS / 4, "{calls} calls for {REQUESTS} requests");
+}
+
+#[tokio::test]
+async fn a_call_of_more_tokens_than_a_minute_s_limit_is_sent_in_parts() {
+    let provider = slow(|asked| {
+        if asked.inputs().len() < 6 {
+            return Some(reply(200, &answer(asked)));
+        }
+        let message = "Request too large for m in organization o on tokens per min (TPM): Limit 5, Requested 6.";
+        let error = json!({ "error": { "message": message, "type": "tokens", "code": "rate_limit_exceeded" } });
+        Some(reply(429, &error))
+    });
+    let sidecar = Sidecar::with(provider.address, ONE_AT_A_TIME);
+    rounds(&sidecar.client(), 0..2, plain).await;
+    sidecar.client().right(&Ask::of(crate::harness::texts("one list", 12))).await;
 }
 
 #[tokio::test]
