@@ -207,7 +207,8 @@ impl Batcher {
         let said = Some(Arc::new(Said { headers: Arc::new(answer.headers), own }));
         let (stored, took, call) = (self.clock.now(), answer.took, answer.call);
         let arrivals = reply.items.iter().zip(reply.portions(weights)).map(|(item, portion)| {
-            let vector = pack(&reply, item, &portion, stored_as(item, &form, encoding))?;
+            let vector =
+                pack(&reply, item, &portion, stored_as(item, &form, encoding), form.is_one())?;
             Some(Arrival { vector, stored, said: said.clone(), took, call })
         });
         Unpacked { arrivals: arrivals.collect(), keep }
@@ -234,12 +235,14 @@ fn pack(
     item: &Item,
     portion: &Portion<'_>,
     numbers: Numbers,
+    has_both_forms: bool,
 ) -> Option<Vector> {
     Vector::pack(&Parts {
         components: &item.components,
         numbers,
         tokens: portion.tokens,
         is_estimate: portion.is_estimate,
+        has_both_forms,
         usage: reply.usage.with(&portion.usage),
         indexed: item.indexed,
         envelope: &portion.envelope,

@@ -6,7 +6,7 @@
 //! | --- | --- |
 //! | 1 | version of the layout |
 //! | 1 | how the provider prints its numbers ([`Numbers`]) |
-//! | 1 | flags: 1 = the provider says `prompt_tokens`, 2 = `total_tokens`, 4 = it numbers its items, 8 = the tokens are an estimate |
+//! | 1 | flags: 1 = the provider says `prompt_tokens`, 2 = `total_tokens`, 4 = it numbers its items, 8 = the tokens are an estimate, 16 = base64 of the numbers is the provider's |
 //! | 1 | zero |
 //! | 4 | tokens that the provider counted for this input |
 //! | 4 | how many numbers follow, or bytes of a vector that is kept verbatim |
@@ -40,6 +40,7 @@ const PROMPT_TOKENS: u8 = 1;
 const TOTAL_TOKENS: u8 = 2;
 const NUMBERS_ITEMS: u8 = 4;
 const ESTIMATED: u8 = 8;
+const BOTH_FORMS: u8 = 16;
 /// Where the lengths of the texts stand.
 const ENVELOPE: usize = 12;
 const ITEM: usize = 14;
@@ -58,7 +59,8 @@ impl Vector {
         let flags = flag(parts.usage.prompt, PROMPT_TOKENS)
             | flag(parts.usage.total, TOTAL_TOKENS)
             | flag(parts.indexed, NUMBERS_ITEMS)
-            | flag(parts.is_estimate, ESTIMATED);
+            | flag(parts.is_estimate, ESTIMATED)
+            | flag(parts.has_both_forms, BOTH_FORMS);
         let mut lengths = [[0; 2]; 4];
         for (length, text) in lengths.iter_mut().zip(texts) {
             *length = u16::try_from(text.len()).ok()?.to_le_bytes();
@@ -123,6 +125,11 @@ impl Vector {
     /// Whether the tokens are a part of a call's count that was divided by size.
     pub fn is_estimate(&self) -> bool {
         self.flags() & ESTIMATED != 0
+    }
+
+    /// Whether base64 of the numbers was known to be the provider's when the vector was stored.
+    pub fn has_both_forms(&self) -> bool {
+        self.flags() & BOTH_FORMS != 0
     }
 
     /// Whether the provider numbers its items.

@@ -62,6 +62,8 @@ pub struct Parts<'a> {
     pub tokens: u32,
     /// Whether they are a part of a call's count that was divided by size.
     pub is_estimate: bool,
+    /// Whether base64 of the numbers is known to be the provider's.
+    pub has_both_forms: bool,
     /// How the provider says what it counted.
     pub usage: Usage<'a>,
     /// Whether the provider numbers its items.

@@ -8,6 +8,7 @@ fn packed(components: &[u8], numbers: Numbers) -> Vector {
         numbers,
         tokens: 7,
         is_estimate: true,
+        has_both_forms: true,
         usage: Usage { prompt: true, total: false, rest: r#""cost":null"# },
         indexed: true,
         envelope: r#""object":"list","model":"m""#,
@@ -26,7 +27,7 @@ fn what_is_packed_is_what_is_read() {
     let vector = Vector::view(Arc::clone(vector.bytes())).unwrap();
     assert_eq!(vector.dimensions(), 3);
     assert_eq!(vector.tokens(), 7);
-    assert!(vector.is_estimate());
+    assert!(vector.is_estimate() && vector.has_both_forms());
     assert_eq!(vector.usage(), Usage { prompt: true, total: false, rest: r#""cost":null"# });
     assert!(vector.indexed());
     assert_eq!(vector.envelope(), r#""object":"list","model":"m""#);

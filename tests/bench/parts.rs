@@ -125,6 +125,7 @@ fn vector(number: u32) -> Vector {
         numbers: Numbers::Shortest,
         tokens: 125,
         is_estimate: false,
+        has_both_forms: false,
         usage: Usage { prompt: true, total: true, rest: "" },
         indexed: true,
         envelope: r#""object":"list","model":"text-embedding-3-small""#,

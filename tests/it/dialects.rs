@@ -157,6 +157,7 @@ pub(crate) fn vectors(reply: &EmbedReply) -> Vec<Vector> {
             numbers: item.numbers.unwrap_or(Numbers::Shortest),
             tokens: portion.tokens,
             is_estimate: portion.is_estimate,
+            has_both_forms: false,
             usage: reply.usage.with(&portion.usage),
             indexed: item.indexed,
             envelope: &portion.envelope,

@@ -84,11 +84,11 @@ async fn an_input_that_stands_twice_is_asked_for_once_where_the_call_is_rebuilt(
 async fn callers_of_floats_and_of_base64_share_an_entry_bit_for_bit() {
     let pair = pair();
     let float = Ask::of(texts("float first", 5));
-    assert!(pair.shares(&float, &float.clone().base64()).await);
+    assert!(!pair.shares(&float, &float.clone().base64()).await, "no vector came both ways yet");
     let float = Ask::of(texts("base64 first", 5));
-    assert!(!pair.shares(&float.clone().base64(), &float).await, "no vector came both ways yet");
-    let float = Ask::of(texts("base64 again", 5));
     assert!(pair.shares(&float.clone().base64(), &float).await);
+    let float = Ask::of(texts("float again", 5));
+    assert!(pair.shares(&float, &float.clone().base64()).await);
 }
 
 #[tokio::test]

@@ -281,6 +281,28 @@ async fn one_call_for_base64_proves_the_entries_that_came_as_numbers() {
 }
 
 #[tokio::test]
+async fn a_proof_outlives_a_restart_in_the_entries_that_were_stored_after_it() {
+    let provider = WIDENED.provider();
+    let cache = path("proof");
+    let config = format!("[disk]\ndir = {cache:?}\n");
+    let mut sidecar = Sidecar::with(provider.address, &config);
+    let both = Ask::of(["both"]);
+    right(WIDENED, &sidecar, both.clone()).await;
+    right(WIDENED, &sidecar, both.base64()).await;
+    let (numbers, base64) = (Ask::of(texts("numbers", 3)), Ask::of(texts("base64", 3)).base64());
+    right(WIDENED, &sidecar, numbers.clone()).await;
+    right(WIDENED, &sidecar, base64.clone()).await;
+    sidecar.signal("TERM");
+    sidecar.ended().await;
+    let sidecar = Sidecar::with(provider.address, &config);
+    let before = provider.calls().len();
+    right(WIDENED, &sidecar, numbers.base64()).await;
+    right(WIDENED, &sidecar, base64).await;
+    assert_eq!(provider.calls_after(before).len(), 0);
+    drop(std::fs::remove_dir_all(cache));
+}
+
+#[tokio::test]
 async fn a_provider_without_base64_is_asked_for_it_once() {
     let provider = Scripted::start(|asked| async move {
         let mut body = asked.json();

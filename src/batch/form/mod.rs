@@ -153,11 +153,11 @@ impl Form {
     }
 }
 
-/// Whether a vector came in another form than the one that a client wants.
+/// Whether a vector came in another form than the one that a client wants, and was not known to be one in both.
 fn is_of_other_form(vector: &Vector, encoding: Encoding) -> bool {
     match (encoding, vector.numbers()) {
         (Encoding::Kept, _) | (_, Numbers::Verbatim) => false,
-        (Encoding::Base64, numbers) => numbers != Numbers::Unseen,
+        (Encoding::Base64, numbers) => numbers != Numbers::Unseen && !vector.has_both_forms(),
         (Encoding::Float, numbers) => numbers == Numbers::Unseen,
     }
 }

@@ -71,6 +71,7 @@ mod tests {
             components: &[0; 1_536 * NUMBER],
             tokens: 8,
             is_estimate: false,
+            has_both_forms: false,
             usage: Usage { prompt: true, total: true, rest: "" },
             indexed: true,
             envelope: r#""object":"list","model":"text-embedding-3-small""#,

@@ -33,6 +33,11 @@ async fn nulls_of_voyage_are_fields_that_are_not_there() {
     let nulls = json!({ "model": "m", "input": ["null"], "input_type": null, "output_dtype": null,
         "output_dimension": null, "encoding_format": "base64" });
     let plain = json!({ "model": "m", "input": ["null"] });
+    // A vector that comes both ways.
+    for encoding in [json!(null), json!("base64")] {
+        let both = json!({ "model": "m", "input": ["both"], "encoding_format": encoding });
+        shapes.right(place, &both).await;
+    }
     assert!(shapes.shares((place, plain.clone()), (place, nulls)).await);
     let query = json!({ "model": "m", "input": ["null"], "input_type": "query" });
     assert!(!shapes.shares((place, plain), (place, query)).await);
