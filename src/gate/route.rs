@@ -52,7 +52,8 @@ impl Routes {
             return Ok((upstream, upstream.below_base(rest)));
         }
         let rest = self.default.below_base(path_and_query);
-        let is_below = rest.len() < path_and_query.len();
+        // Repeated slashes before the path are no part of the base URL.
+        let is_below = rest.len() <= path_and_query.trim_start_matches('/').len();
         let stray = if is_below { None } else { self.stray(path_and_query) };
         stray.map_or(Ok((&self.default, rest)), Err)
     }
@@ -126,6 +127,8 @@ pub(super) fn understood(upstream: &Upstream, head: &Parts, path_and_query: &str
 
 #[cfg(test)]
 mod tests {
+    use http::Method;
+
     use super::*;
     use crate::config::Config;
     use crate::dialect;
@@ -140,7 +143,7 @@ mod tests {
             .providers
             .into_iter()
             .map(|(name, provider)| {
-                let dialect = dialect::named("openai").unwrap();
+                let dialect = dialect::named(&provider.dialect).unwrap();
                 let around = Around::nobody(&name).unwrap();
                 let upstream = Upstream::new(&name, dialect, provider, around).unwrap();
                 (name, Arc::new(upstream))
@@ -170,7 +173,53 @@ mod tests {
         assert_eq!(find("/deep/openai/v10/x"), is("deep", "/openai/v10/x"));
         assert_eq!(find("//bare/v1"), is("bare", "/v1"));
         assert_eq!(find("/v1beta/x"), is("openai", "/v1beta/x"));
-        assert_eq!(find("//v1/x"), is("openai", "//v1/x"));
+        assert_eq!(find("//v1//x"), is("openai", "/x"));
+    }
+
+    #[test]
+    fn a_path_is_joined_to_its_base_url_as_an_sdk_would() {
+        let routes = routes();
+        let joined = |path| {
+            let (upstream, rest) = routes.find(path).unwrap();
+            upstream.joined(rest)
+        };
+        for (path, url) in [
+            ("/v1/embeddings?a=b", "/v1/embeddings?a=b"),
+            ("/v1beta/x", "/v1beta/x"),
+            ("/v2", "/v2"),
+            ("/videos/v2", "/v1/videos/v2"),
+            ("/bare?x", "/?x"),
+            ("/bare/v2/x", "/v2/x"),
+            ("/deep/x", "/openai/v1/x"),
+            ("/deep/v2/x", "/openai/v2/x"),
+            ("/deep/openai/v10/x", "/openai/v10/x"),
+            ("/deep/openai/deployments/d", "/openai/deployments/d"),
+            ("/deep/openai", "/openai"),
+            ("/together/v2/videos", "/v2/videos"),
+            ("/fireworks/v1/accounts/a/models", "/v1/accounts/a/models"),
+            ("/fireworks/v1/chat/completions", "/inference/v1/chat/completions"),
+            ("/deepinfra/v1/inference/m", "/v1/inference/m"),
+            ("/deepinfra/inference/m", "/v1/inference/m"),
+            ("/deepinfra/openai/chat/completions", "/v1/openai/chat/completions"),
+            ("/deepinfra/v1/embeddings", "/v1/openai/embeddings"),
+        ] {
+            assert_eq!(joined(path), url, "{path}");
+        }
+    }
+
+    #[test]
+    fn repeated_and_trailing_slashes_are_lost_where_the_endpoint_is_known() {
+        let routes = routes();
+        for (path, tidy) in [
+            ("/v1//embeddings", "/embeddings"),
+            ("/embeddings/?x=//", "/embeddings?x=//"),
+            ("/v1/chat//completions/", "/chat/completions"),
+            ("/v1/files//a/", "/files//a/"),
+            ("/v1/", "/"),
+        ] {
+            let (upstream, rest) = routes.find(path).unwrap();
+            assert_eq!(upstream.tidied(&Method::POST, rest), tidy, "{path}");
+        }
     }
 
     #[test]

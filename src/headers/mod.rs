@@ -42,9 +42,6 @@ const OF_ACCOUNTS: &[&str] = &[
     "openai-project",
 ];
 
-/// Answer headers that would mislead a plain-HTTP hop or bind a connection to a user.
-const NOT_ANSWERED: &[&str] = &["alt-svc", "set-cookie", "strict-transport-security"];
-
 /// Answer headers that describe the provider's own bytes.
 const OF_BODY: &[&str] = &[
     "cache-control",
@@ -157,13 +154,13 @@ pub fn switch_protocol(headers: &mut HeaderMap, protocol: HeaderValue) {
     headers.insert(header::UPGRADE, protocol);
 }
 
-/// The headers of a provider's answer as a caller is to see them.
+/// The headers of a provider's answer as a caller is to see them: all that are end to end (RFC 9110, section
+/// 7.6.1), cookies included.
 pub fn to_caller(headers: &mut HeaderMap) {
     strip_hop_by_hop(headers);
     keep_one_length(headers);
-    for name in NOT_ANSWERED {
-        headers.remove(*name);
-    }
+    // Other ports and protocols of the provider's own host (RFC 7838): a matter of the connection.
+    headers.remove(header::ALT_SVC);
 }
 
 /// Leaves one `Content-Length` (RFC 9110, section 8.6). A response without a body, such as that to HEAD, may
@@ -188,6 +185,8 @@ fn keep_one_length(headers: &mut HeaderMap) {
 /// describe the provider's own bytes, or count what its call was for.
 pub fn keep_beside_new_body(headers: &mut HeaderMap) {
     to_caller(headers);
+    // The call may have been for several requests.
+    headers.remove(header::SET_COOKIE);
     for name in OF_BODY.iter().chain(COUNTS) {
         headers.remove(*name);
     }

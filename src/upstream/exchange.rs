@@ -240,12 +240,10 @@ impl Upstream {
 
     /// The URL of a path below the base. Scheme, host and port are the configuration's, always.
     pub(super) fn uri(&self, path_and_query: &str) -> Result<Uri, Error> {
-        let path = format!("{}{path_and_query}", self.base_path);
-        let path = if path.starts_with('/') { path } else { format!("/{path}") };
         Uri::builder()
             .scheme(self.scheme.clone())
             .authority(self.authority.clone())
-            .path_and_query(path)
+            .path_and_query(self.joined(path_and_query))
             .build()
             .map_err(|_| Error::new(Kind::BadRequest, "the path is not valid in a URL"))
     }

@@ -14,9 +14,9 @@ use std::sync::LazyLock;
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::{Request, Response, header, uri::Scheme};
+use http::{HeaderValue, Method, Request, Response, header, uri::Scheme};
 use http_body_util::{Either, Full};
-use hyper::body::Incoming;
+use hyper::body::{Body as _, Incoming};
 use hyper_util::client::legacy::Client;
 use hyper_util::rt::{TokioExecutor, TokioTimer};
 use rustls::RootCertStore;
@@ -67,8 +67,9 @@ impl Pools {
     /// the provider has provably not processed is sent again.
     pub(super) async fn send(
         &self,
-        request: Request<RequestBody>,
+        mut request: Request<RequestBody>,
     ) -> Result<Response<Arriving>, BoxError> {
+        tell_empty(&mut request);
         let client = match (&self.0.plain, request.body()) {
             // A connection that may become another protocol is one for itself.
             _ if request.headers().contains_key(header::UPGRADE) => {
@@ -86,6 +87,15 @@ impl Pools {
         // Boxed, since it has room for a copy of the request, and is moved about with the states of all callers.
         let response = Box::pin(send_until_processed(client, request)).await?;
         Ok(framed(response).map(Arriving::by_itself))
+    }
+}
+
+/// Gives a request without a body its length, where the method would let it have one (RFC 9110, section 8.6).
+/// hyper writes none by itself, and strict servers answer 411.
+fn tell_empty(request: &mut Request<RequestBody>) {
+    let has_meaning = [Method::POST, Method::PUT, Method::PATCH].contains(request.method());
+    if has_meaning && request.body().is_end_stream() {
+        request.headers_mut().insert(header::CONTENT_LENGTH, HeaderValue::from_static("0"));
     }
 }
 
