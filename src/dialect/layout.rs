@@ -8,13 +8,13 @@
 pub struct Layout {
     /// The base paths that the rows of `beside` are relative to.
     homes: &'static [&'static str],
-    /// A last part of the base path that clients may repeat.
-    tail: &'static str,
+    /// Segments of such a base path that clients may repeat.
+    repeated: &'static [&'static str],
     /// Paths below the base URL, without a version, and the base path that they have instead.
     beside: &'static [(&'static str, &'static str)],
 }
 
-const NONE: Layout = Layout { homes: &["/v1"], tail: "", beside: &[] };
+const NONE: Layout = Layout { homes: &["/v1"], repeated: &[], beside: &[] };
 
 /// Its SDK has the host as its base URL (`cohere` 7.3): `/v1`, `/v2` and
 /// `/compatibility`.
@@ -29,7 +29,7 @@ static DASHSCOPE: Layout =
 /// (`DeepInfra` API reference; `@ai-sdk/deepinfra`, which appends `/openai` and `/inference`).
 static DEEPINFRA: Layout = Layout {
     homes: &["/v1/openai"],
-    tail: "openai",
+    repeated: &["v1", "openai"],
     beside: &[("/inference", "/v1"), ("/anthropic", ""), ("/deploy", ""), ("/me", "/v1")],
 };
 
@@ -37,7 +37,7 @@ static DEEPINFRA: Layout = Layout {
 static FIREWORKS: Layout =
     Layout { homes: &["/inference/v1"], beside: &[("/accounts", "/v1")], ..NONE };
 
-/// Uploads, downloads and WebSockets stand before the version (`google-genai` 3.6).
+/// Uploads, downloads and `WebSockets` stand before the version (`google-genai` 3.6).
 static GEMINI: Layout = Layout {
     homes: &["/v1beta", "/v1"],
     beside: &[("/download", ""), ("/upload", ""), ("/ws", "")],
@@ -137,10 +137,10 @@ impl Layout {
         Some(format!("{root}{place}"))
     }
 
-    /// The last part of a base path that clients may repeat, if it is the provider's usual one.
-    pub fn tail(&self, base_path: &str) -> Option<&'static str> {
+    /// The segments of a base path that clients may repeat, where it is the provider's usual one.
+    pub fn repeated(&self, base_path: &str) -> &'static [&'static str] {
         let is_usual = self.homes.iter().any(|home| base_path.ends_with(home));
-        (is_usual && !self.tail.is_empty()).then_some(self.tail)
+        if is_usual { self.repeated } else { &[] }
     }
 }
 

@@ -137,7 +137,8 @@ mod tests {
     fn routes() -> Routes {
         let file = "[providers.openai]\nbase_url = \"http://a/v1\"\n\
                     [providers.bare]\nbase_url = \"http://b\"\n\
-                    [providers.deep]\nbase_url = \"http://c/openai/v1\"\n";
+                    [providers.deep]\nbase_url = \"http://c/openai/v1\"\n\
+                    [providers.gateway]\nbase_url = \"http://d/v1/account/anthropic\"\n";
         let config = Config::read("test", file, &[]).unwrap();
         let by_name: HashMap<_, _> = config
             .providers
@@ -198,6 +199,8 @@ mod tests {
             ("/together/v2/videos", "/v2/videos"),
             ("/fireworks/v1/accounts/a/models", "/v1/accounts/a/models"),
             ("/fireworks/v1/chat/completions", "/inference/v1/chat/completions"),
+            ("/gateway/v1/messages", "/v1/account/anthropic/v1/messages"),
+            ("/gateway/v1/account/anthropic/v1/messages", "/v1/account/anthropic/v1/messages"),
             ("/deepinfra/v1/inference/m", "/v1/inference/m"),
             ("/deepinfra/inference/m", "/v1/inference/m"),
             ("/deepinfra/openai/chat/completions", "/v1/openai/chat/completions"),

@@ -20,16 +20,25 @@ impl Upstream {
         address(&self.scheme, &self.authority)
     }
 
-    /// A path below the base URL, without the parts that the base path has too: all of it, its versions, or a
-    /// last part that clients repeat. Slashes before and between them may be repeated.
+    /// A path below the base URL, without the parts that the base path has too: all of it, the version that it
+    /// ends in, or segments that clients of the provider repeat. Slashes before and between them may be
+    /// repeated. A version further up belongs to a gateway: its paths may have the provider's own below it.
     pub fn below_base<'p>(&self, path_and_query: &'p str) -> &'p str {
         let mut rest = after(path_and_query, &self.base_path).unwrap_or(path_and_query);
-        let versions = || self.base_path.split('/').filter(|segment| is_version(segment));
-        while let Some(below) = versions().find_map(|version| after(rest, version)) {
+        let last = self.base_path.rsplit('/').next().filter(|segment| is_version(segment));
+        while let Some(below) = last.and_then(|version| after(rest, version)) {
             rest = below;
         }
-        let tail = self.dialect.layout().and_then(|layout| layout.tail(&self.base_path));
-        one_slash(tail.and_then(|tail| after(rest, tail)).unwrap_or(rest))
+        let layout = self.dialect.layout();
+        for segment in layout.map_or(&[][..], |layout| layout.repeated(&self.base_path)) {
+            rest = after(rest, segment).unwrap_or(rest);
+        }
+        let tidy = one_slash(rest);
+        let is_known = rest.len() < path_and_query.len()
+            || is_version(first_segment(tidy))
+            || self.beside(tidy).is_some();
+        // Two slashes before any other path may be a part of it.
+        if is_known { tidy } else { path_and_query }
     }
 
     /// A path below the base URL as it is sent. One with repeated or trailing slashes loses them where larder
