@@ -2,6 +2,7 @@
 
 pub(crate) mod shapes;
 mod simulated;
+mod world;
 
 use std::fmt::Write;
 use std::sync::{Arc, Mutex};
