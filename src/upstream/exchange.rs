@@ -215,7 +215,7 @@ impl Upstream {
                 }
                 let told = Told::read(response.status(), response.headers());
                 turn.answered(&told);
-                self.metrics.left("requests", told.calls.map(|(_, left)| left));
+                self.metrics.left("requests", told.calls.map(|calls| calls.left));
                 self.metrics.left("tokens", told.tokens);
                 if let Some(key) = &self.own_key {
                     key.strike_headers(response.headers_mut());

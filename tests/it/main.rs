@@ -59,6 +59,7 @@ mod paths;
 mod patience;
 mod property;
 mod recall;
+mod rate_headers;
 mod redirects;
 mod reload;
 mod replay;
