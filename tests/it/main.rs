@@ -81,6 +81,7 @@ mod tail;
 mod traces;
 mod trouble;
 mod tunnel;
+mod trust;
 mod uploads;
 mod warm;
 mod words;

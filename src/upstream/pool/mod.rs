@@ -19,12 +19,12 @@ use http_body_util::{Either, Full};
 use hyper::body::{Body as _, Incoming};
 use hyper_util::client::legacy::Client;
 use hyper_util::rt::{TokioExecutor, TokioTimer};
-use rustls::RootCertStore;
 use tokio::time::sleep;
 
 pub(super) use arriving::Arriving;
 use connect::Connector;
 use plain::Plain;
+use tls::Trusted;
 
 use super::upload::Upload;
 use crate::config::Provider;
@@ -58,9 +58,11 @@ struct Opened {
 impl Pools {
     /// An error says what is wrong with the settings.
     pub(super) fn of(provider: &Provider, metrics: &UpstreamMetrics) -> Result<Self, String> {
-        let roots = tls::own_roots(provider)?;
+        let trusted = tls::trusted(provider)?;
         let (provider, metrics) = (provider.clone(), metrics.clone());
-        Ok(Self(LazyLock::new(Box::new(move || Box::new(Opened::new(&provider, roots, &metrics))))))
+        Ok(Self(LazyLock::new(Box::new(move || {
+            Box::new(Opened::new(&provider, trusted, &metrics))
+        }))))
     }
 
     /// Sends a request to where its URL says, over a connection that is there or a new one. A request that
@@ -125,12 +127,12 @@ fn framed(mut response: Response<Incoming>) -> Response<Incoming> {
 }
 
 impl Opened {
-    fn new(provider: &Provider, mut roots: RootCertStore, metrics: &UpstreamMetrics) -> Self {
+    fn new(provider: &Provider, mut trusted: Trusted, metrics: &UpstreamMetrics) -> Self {
         let has_tls = provider.has_tls();
         if has_tls {
-            roots.extend(tls::PLATFORM.roots.iter().cloned());
+            trusted.roots.extend(tls::PLATFORM.roots.iter().cloned());
         }
-        let tls = tls::config(roots);
+        let tls = tls::config(trusted);
         let connector = |http2| Connector::new(provider, (tls.clone(), http2), metrics);
         let plain = (!has_tls).then(|| Plain::new(connector(false), provider));
         let both = connector(true);
