@@ -5,8 +5,8 @@
 use std::time::Duration;
 
 use super::relay::{Passing, relay};
-use super::reply::{Content, Reply};
-use super::{Ask, Service};
+use super::reply::{Content, Items, Reply, Verdict};
+use super::{Ask, Directives, Service};
 use crate::clock::Clock;
 use crate::config::stores::{Effect, Route};
 use crate::dialect::{Endpoint, store};
@@ -27,6 +27,11 @@ pub struct Change {
 impl Service {
     /// Passes a request on as it is, and forgets what it may change.
     pub async fn pass(&self, ask: &Ask, body: Passing, reason: &'static str) -> Reply {
+        if Directives::read(&ask.headers).only_if_cached {
+            // Nothing that is only passed on is in the cache.
+            let reply = Reply::not_cached(Items::default());
+            return Reply { verdict: Verdict { items: None, ..reply.verdict }, ..reply };
+        }
         let change = match ask.target.endpoint {
             Endpoint::Write(number) => Some(self.change(number, (ask, &body))),
             _ => None,

@@ -23,6 +23,7 @@ mod coalesce;
 mod configuration;
 mod connections;
 mod dialects;
+mod directives;
 mod disk;
 mod doctor;
 mod drift;

@@ -47,6 +47,7 @@ impl Service {
             scope: part.scope(),
             account: upstream.accounts.of(Operation::Read, ""),
             operation: Operation::Read,
+            streamed: false,
         };
         let now = self.clock.at(ask.target.received);
         let ttl = directives.ttl.unwrap_or(ttl);
