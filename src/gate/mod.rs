@@ -152,6 +152,8 @@ impl Proxy {
             (None, None) => self.whole(&mut ask, path_and_query, body).await,
         };
         exchange.tape = self.tape(&ask, &reply);
+        // The body may have decided.
+        exchange.metrics = self.metrics(ask.target.endpoint.operation());
         reply.verdict.rule.clone_from(&ask.rule);
         let model = self.service.explain(&ask, &mut reply);
         leaving.stays();

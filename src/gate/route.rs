@@ -3,8 +3,8 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use http::header;
 use http::request::Parts;
+use http::{HeaderMap, header};
 
 use super::target::decoded;
 use crate::config::{is_api_path, meant_provider, unknown};
@@ -115,14 +115,17 @@ pub struct Stray<'r> {
 
 /// What is understood of a request, from its head.
 pub(super) fn understood(upstream: &Upstream, head: &Parts, path_and_query: &str) -> Endpoint {
-    // Some clients (litellm) send JSON without saying so.
-    let may_be_json = is_json(&head.headers) || !head.headers.contains_key(header::CONTENT_TYPE);
     match upstream.endpoint(&head.method, path_and_query) {
         // It changes something, whatever it is written in.
         write @ Endpoint::Write(_) => write,
-        endpoint if may_be_json => endpoint,
+        endpoint if may_be_json(&head.headers) => endpoint,
         _ => Endpoint::Other,
     }
+}
+
+/// Whether a body may be JSON. Some clients (litellm) send JSON without saying so.
+pub(super) fn may_be_json(headers: &HeaderMap) -> bool {
+    is_json(headers) || !headers.contains_key(header::CONTENT_TYPE)
 }
 
 #[cfg(test)]
@@ -196,11 +199,11 @@ mod tests {
             ("/deep/openai/v10/x", "/openai/v10/x"),
             ("/deep/openai/deployments/d", "/openai/deployments/d"),
             ("/deep/openai", "/openai"),
+            ("/gateway/v1/messages", "/v1/account/anthropic/v1/messages"),
+            ("/gateway/v1/account/anthropic/v1/messages", "/v1/account/anthropic/v1/messages"),
             ("/together/v2/videos", "/v2/videos"),
             ("/fireworks/v1/accounts/a/models", "/v1/accounts/a/models"),
             ("/fireworks/v1/chat/completions", "/inference/v1/chat/completions"),
-            ("/gateway/v1/messages", "/v1/account/anthropic/v1/messages"),
-            ("/gateway/v1/account/anthropic/v1/messages", "/v1/account/anthropic/v1/messages"),
             ("/deepinfra/v1/inference/m", "/v1/inference/m"),
             ("/deepinfra/inference/m", "/v1/inference/m"),
             ("/deepinfra/openai/chat/completions", "/v1/openai/chat/completions"),

@@ -71,10 +71,28 @@ pub fn is_of_message(name: &HeaderName) -> bool {
 /// Whether a message says that its body is JSON.
 pub fn is_json(headers: &HeaderMap) -> bool {
     let media_type = headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok());
-    media_type.is_some_and(|value| {
-        let essence = value.split(';').next().unwrap_or_default().trim();
-        essence.eq_ignore_ascii_case("application/json")
-    })
+    media_type.is_some_and(|value| essence(value).eq_ignore_ascii_case("application/json"))
+        || is_suffixed_json(headers.get(header::CONTENT_TYPE))
+}
+
+/// Whether a media type says by its suffix that it is JSON (RFC 6839, section 3.1):
+/// `application/vnd.elasticsearch+json; compatible-with=8`. Its name and parameters may change a response.
+pub fn is_suffixed_json(media_type: Option<&HeaderValue>) -> bool {
+    let text = media_type.and_then(|value| value.to_str().ok()).unwrap_or_default();
+    text.split(',').any(|range| ends_in_json(essence(range)))
+}
+
+/// A media type without its parameters.
+fn essence(media_type: &str) -> &str {
+    media_type.split(';').next().unwrap_or_default().trim()
+}
+
+fn ends_in_json(essence: &str) -> bool {
+    essence
+        .len()
+        .checked_sub(5)
+        .and_then(|at| essence.get(at..))
+        .is_some_and(|end| end.eq_ignore_ascii_case("+json"))
 }
 
 /// Whether a request takes an answer that is JSON.
@@ -82,10 +100,9 @@ pub fn accepts_json(headers: &HeaderMap) -> bool {
     let ranges = headers.get_all(header::ACCEPT).iter().filter_map(|value| value.to_str().ok());
     let mut ranges = ranges.flat_map(|value| value.split(',')).peekable();
     let is_wide = |range: &str| {
-        let essence = range.split(';').next().unwrap_or_default().trim();
-        ["*/*", "application/*", "application/json"]
-            .iter()
-            .any(|known| essence.eq_ignore_ascii_case(known))
+        let essence = essence(range);
+        let known = ["*/*", "application/*", "application/json"];
+        known.iter().any(|known| essence.eq_ignore_ascii_case(known)) || ends_in_json(essence)
     };
     ranges.peek().is_none() || ranges.any(is_wide)
 }

@@ -124,6 +124,18 @@ impl Upstream {
         }
         self.dialect.endpoint(method, endpoint(path_and_query))
     }
+
+    /// Whether the body of a request to a store decides what it does.
+    pub fn needs_body(&self, method: &Method, path_and_query: &str) -> bool {
+        let path = path_and_query.split('?').next().unwrap_or_default();
+        self.settings.dialect == STORE && store::needs_body(&self.settings.routes.0, method, path)
+    }
+
+    /// What a request to a store does, with its body.
+    pub fn endpoint_by_body(&self, method: &Method, path_and_query: &str, body: &[u8]) -> Endpoint {
+        let path = path_and_query.split('?').next().unwrap_or_default();
+        store::endpoint_by_body(&self.settings.routes.0, method, path, body)
+    }
 }
 
 /// A path without its query and without a leading version segment.

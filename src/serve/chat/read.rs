@@ -72,8 +72,10 @@ impl Service {
         wanted: &Wanted,
         (part, ttl): (Part, Duration),
     ) -> Pump {
-        let asked =
-            Asked { mark: part.scope().mark(), is_settled: part.is_settled(self.clock.now()) };
+        let asked = Asked {
+            mark: part.scope().mark(),
+            is_settled: part.is_settled(self.clock.milliseconds()),
+        };
         let request = ChatRequest {
             model: String::new(),
             framing: None,
