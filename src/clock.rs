@@ -67,6 +67,11 @@ impl Clock {
         Moment(i64::try_from(elapsed).unwrap_or(i64::MAX))
     }
 
+    /// Milliseconds since the clock started, for times that are shorter than a second.
+    pub fn milliseconds(&self) -> i64 {
+        i64::try_from(self.start.elapsed().as_millis()).unwrap_or(i64::MAX)
+    }
+
     /// This moment.
     pub fn now(&self) -> Moment {
         self.at(Instant::now())

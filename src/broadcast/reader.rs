@@ -70,6 +70,11 @@ impl Reader {
         }
     }
 
+    /// Waits until the source has come to its end, or holds no more of it.
+    pub async fn ended(&self) {
+        poll_fn(|context| self.shared.lock().poll_ended(self.number, context.waker())).await;
+    }
+
     /// The next piece of the body, as it came; `None` after the last.
     pub fn poll_next(&mut self, context: &mut Context<'_>) -> Poll<Option<Result<Bytes, Broken>>> {
         match self.shared.next(self.number, context.waker()) {

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::{Arc, PoisonError};
-use std::task::Waker;
+use std::task::{Poll, Waker};
 
 use bytes::Bytes;
 
@@ -271,6 +271,15 @@ impl State {
         }
         Self::wait(self.readers.get_mut(&reader)?, waker);
         None
+    }
+
+    /// Whether there is an end, or newcomers are no longer taken on.
+    pub(super) fn poll_ended(&mut self, reader: u64, waker: &Waker) -> Poll<()> {
+        match self.readers.get_mut(&reader) {
+            Some(place) if self.end.is_none() && self.open => Self::wait(place, waker),
+            _ => return Poll::Ready(()),
+        }
+        Poll::Pending
     }
 
     /// The place of a reader in a call that has the first head.

@@ -26,7 +26,7 @@ pub const BUILT_IN: &[BuiltIn] = &[
     BuiltIn::at("openai", "https://api.openai.com/v1"),
     BuiltIn::at("openrouter", "https://openrouter.ai/api/v1"),
     BuiltIn::at("tei", "http://127.0.0.1:8080"),
-    BuiltIn::at("together", "https://api.together.xyz/v1"),
+    BuiltIn::at("together", "https://api.together.ai/v1"),
     BuiltIn::at("vllm", "http://127.0.0.1:8000/v1"),
     BuiltIn::at("voyage", "https://api.voyageai.com/v1"),
 ];

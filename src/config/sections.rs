@@ -194,7 +194,8 @@ section! {
         /// `authorization`, and for some dialects `x-api-key`, `api-key`, `x-goog-api-key`. A credential in
         /// another place is meant for another provider, and is not forwarded.
         credentials_in: Vec<String> = "",
-        /// PEM file of root certificates to trust besides the platform's. Empty: the platform's only.
+        /// PEM file of certificates to trust besides the platform's: authorities, or the server's own self-signed
+        /// certificate. Empty: the platform's only.
         ca_file: String = "",
         /// Maximum number of calls in flight. Over HTTP/1.1, each has its own connection. While calls wait for a
         /// place, a call that has waited for its client for 1 s in all (slow upload, slow reading) has none.

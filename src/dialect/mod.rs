@@ -22,6 +22,7 @@ mod infinity;
 mod input;
 mod jina;
 mod json;
+mod layout;
 mod listed;
 mod llamacpp;
 mod lmstudio;
@@ -48,6 +49,7 @@ use http::{HeaderMap, HeaderName, Method, StatusCode, header};
 
 pub use canonical::one_spelling;
 pub use chat::ChatShape;
+pub use layout::Layout;
 pub use portion::Portion;
 pub use reply::{EmbedReply, Item};
 
@@ -207,6 +209,11 @@ pub trait Dialect: Sync + std::fmt::Debug {
     /// places are meant for another provider, and are not sent.
     fn credentials(&self) -> &'static [&'static str] {
         &["authorization"]
+    }
+
+    /// The provider's endpoints beside its base path, where there are some.
+    fn layout(&self) -> Option<&'static Layout> {
+        layout::of(self.name())
     }
 
     /// Where it can be asked whether the provider knows the credential of a request, by path and query

@@ -10,19 +10,53 @@ use super::json::{Members, text, write_compact};
 use super::{Endpoint, Unreadable};
 use crate::config::stores::{Effect, Pointer, Route};
 
-/// What is understood of a request, by method and path without query.
+/// What is understood of a request, by method and path without query. Where its body decides, it may write
+/// anything until that is known.
 pub fn endpoint(routes: &[Route], method: &Method, path: &str) -> Endpoint {
-    let may_write = !matches!(*method, Method::GET | Method::HEAD | Method::OPTIONS);
-    let fits = |route: &&Route| {
-        let by_method = route.method.as_ref().map_or(may_write, |known| known == method);
+    match fitting(routes, method, path).next() {
+        Some((_, Route { body: Some(_), .. })) => Endpoint::Write(None),
+        first => effect(first, method),
+    }
+}
+
+/// The same for a request whose body is known.
+pub fn endpoint_by_body(routes: &[Route], method: &Method, path: &str, body: &[u8]) -> Endpoint {
+    let holds = |(_, route): &(usize, &Route)| {
+        let Some(condition) = &route.body else { return true };
+        member(&condition.text, body).is_some_and(|text| condition.holds(&text))
+    };
+    effect(fitting(routes, method, path).find(holds), method)
+}
+
+/// Whether the body of a request decides what it does.
+pub fn needs_body(routes: &[Route], method: &Method, path: &str) -> bool {
+    fitting(routes, method, path).next().is_some_and(|(_, route)| route.body.is_some())
+}
+
+/// The routes that fit method and path, in their order, with their numbers.
+fn fitting<'r>(
+    routes: &'r [Route],
+    method: &'r Method,
+    path: &'r str,
+) -> impl Iterator<Item = (usize, &'r Route)> {
+    let fits = move |route: &Route| {
+        let by_method = route.method.as_ref().map_or(may_write(method), |known| known == method);
         by_method && route.path.fit(path).is_some()
     };
-    match routes.iter().enumerate().find(|(_, route)| fits(route)) {
+    routes.iter().enumerate().filter(move |(_, route)| fits(route))
+}
+
+fn effect(route: Option<(usize, &Route)>, method: &Method) -> Endpoint {
+    match route {
         Some((number, Route { effect: Effect::Read(_), .. })) => Endpoint::Read(number),
         Some((number, Route { effect: Effect::Write(_), .. })) => Endpoint::Write(Some(number)),
-        None if may_write => Endpoint::Write(None),
+        None if may_write(method) => Endpoint::Write(None),
         None => Endpoint::Other,
     }
+}
+
+fn may_write(method: &Method) -> bool {
+    !matches!(*method, Method::GET | Method::HEAD | Method::OPTIONS)
 }
 
 /// The namespace that a request on a route is for, as its path without query or its body names it; `None`

@@ -1,5 +1,6 @@
 //! The way of a request into the proxy: its provider, or the reason for which it goes no further.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 
 use http::request::Parts;
@@ -19,7 +20,7 @@ pub(super) struct Way<'a> {
     /// The provider. For a refused request it only gives the error its shape.
     pub(super) upstream: &'a Arc<Upstream>,
     /// The path below the provider's base URL, with the query.
-    pub(super) rest: &'a str,
+    pub(super) rest: Cow<'a, str>,
     /// The error for a request that may not go on. Nothing of it reaches a provider.
     pub(super) refused: Option<Error>,
 }
@@ -77,11 +78,11 @@ impl Proxy {
         match self.routes.find(path_and_query) {
             Ok((upstream, rest)) => {
                 let refused = refused.or_else(|| self.service.refuses_scope(headers));
-                Way { upstream, rest, refused }
+                Way { upstream, rest: upstream.tidied(&head.method, rest), refused }
             }
             Err(Stray { near, error }) => Way {
                 upstream: near.unwrap_or_else(|| self.routes.default()),
-                rest: path_and_query,
+                rest: Cow::Borrowed(path_and_query),
                 refused: refused.or(Some(error)),
             },
         }

@@ -4,10 +4,11 @@ use hyper::body::Incoming;
 
 use super::Proxy;
 use super::body::{self, MAX_COPIES, Whole};
+use super::route::may_be_json;
 use crate::ceiling::Room;
 use crate::dialect::Endpoint;
 use crate::error::Error;
-use crate::serve::Ask;
+use crate::serve::{Ask, Target};
 
 impl Proxy {
     /// Reads a request's body to its end.
@@ -22,7 +23,20 @@ impl Proxy {
         let whole =
             body::read(body, &ask.headers, body::Bounds { size, copies, time }, room).await?;
         ask.body = whole.plain.clone().unwrap_or_default();
+        if whole.plain.is_some() {
+            settle(ask);
+        }
         Ok(whole)
+    }
+}
+
+/// Decides by a request's body what it does to a store, where that decides. A body that is not JSON stays
+/// one that may write anything.
+fn settle(ask: &mut Ask) {
+    let Target { upstream, method, path_and_query, .. } = &ask.target;
+    if upstream.needs_body(method, path_and_query) && may_be_json(&ask.headers) {
+        let endpoint = upstream.endpoint_by_body(method, path_and_query, &ask.body);
+        ask.target.endpoint = endpoint;
     }
 }
 

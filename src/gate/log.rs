@@ -59,7 +59,8 @@ impl Proxy {
             },
         };
         let received = exchange.received;
-        let response = write::respond(voice, reply, exchange);
+        let mut response = write::respond(voice, reply, exchange);
+        self.redirect(recorded, response.status(), response.headers_mut());
         let (status, operation) =
             (response.status().as_u16(), recorded.target.endpoint.operation());
         let code = error.as_ref().map(|error| error.kind.code());

@@ -18,6 +18,7 @@ mod origin;
 mod pages;
 mod pulse;
 mod recorded;
+mod redirect;
 pub mod route;
 mod ruled;
 mod straight;
@@ -121,12 +122,12 @@ impl Proxy {
             Err(response) => return *response,
         };
         let Way { upstream, rest, refused } = self.admit(&head, path_and_query, entrance);
-        let endpoint = understood(upstream, &head, rest);
+        let endpoint = understood(upstream, &head, &rest);
         let mut exchange = self.begin(&head, (&upstream.name, endpoint), received);
         let (metrics, trace) = (exchange.metrics, exchange.span.as_ref().map(Spanning::share));
-        let voice = Voice(upstream.dialect, rest);
+        let voice = Voice(upstream.dialect, &rest);
         let (upstream, method) = (Arc::clone(upstream), head.method);
-        let below = rest.to_owned();
+        let below = rest.clone().into_owned();
         let target = Target { upstream, endpoint, method, path_and_query: below, received, trace };
         if let Some(error) = refused {
             let recorded = Recorded::of(&target, &head.headers, path_and_query);
@@ -151,6 +152,8 @@ impl Proxy {
             (None, None) => self.whole(&mut ask, path_and_query, body).await,
         };
         exchange.tape = self.tape(&ask, &reply);
+        // The body may have decided.
+        exchange.metrics = self.metrics(ask.target.endpoint.operation());
         reply.verdict.rule.clone_from(&ask.rule);
         let model = self.service.explain(&ask, &mut reply);
         leaving.stays();

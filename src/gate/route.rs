@@ -3,8 +3,8 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use http::header;
 use http::request::Parts;
+use http::{HeaderMap, header};
 
 use super::target::decoded;
 use crate::config::{is_api_path, meant_provider, unknown};
@@ -52,7 +52,8 @@ impl Routes {
             return Ok((upstream, upstream.below_base(rest)));
         }
         let rest = self.default.below_base(path_and_query);
-        let is_below = rest.len() < path_and_query.len();
+        // Repeated slashes before the path are no part of the base URL.
+        let is_below = rest.len() <= path_and_query.trim_start_matches('/').len();
         let stray = if is_below { None } else { self.stray(path_and_query) };
         stray.map_or(Ok((&self.default, rest)), Err)
     }
@@ -114,18 +115,23 @@ pub struct Stray<'r> {
 
 /// What is understood of a request, from its head.
 pub(super) fn understood(upstream: &Upstream, head: &Parts, path_and_query: &str) -> Endpoint {
-    // Some clients (litellm) send JSON without saying so.
-    let may_be_json = is_json(&head.headers) || !head.headers.contains_key(header::CONTENT_TYPE);
     match upstream.endpoint(&head.method, path_and_query) {
         // It changes something, whatever it is written in.
         write @ Endpoint::Write(_) => write,
-        endpoint if may_be_json => endpoint,
+        endpoint if may_be_json(&head.headers) => endpoint,
         _ => Endpoint::Other,
     }
 }
 
+/// Whether a body may be JSON. Some clients (litellm) send JSON without saying so.
+pub(super) fn may_be_json(headers: &HeaderMap) -> bool {
+    is_json(headers) || !headers.contains_key(header::CONTENT_TYPE)
+}
+
 #[cfg(test)]
 mod tests {
+    use http::Method;
+
     use super::*;
     use crate::config::Config;
     use crate::dialect;
@@ -134,13 +140,14 @@ mod tests {
     fn routes() -> Routes {
         let file = "[providers.openai]\nbase_url = \"http://a/v1\"\n\
                     [providers.bare]\nbase_url = \"http://b\"\n\
-                    [providers.deep]\nbase_url = \"http://c/openai/v1\"\n";
+                    [providers.deep]\nbase_url = \"http://c/openai/v1\"\n\
+                    [providers.gateway]\nbase_url = \"http://d/v1/account/anthropic\"\n";
         let config = Config::read("test", file, &[]).unwrap();
         let by_name: HashMap<_, _> = config
             .providers
             .into_iter()
             .map(|(name, provider)| {
-                let dialect = dialect::named("openai").unwrap();
+                let dialect = dialect::named(&provider.dialect).unwrap();
                 let around = Around::nobody(&name).unwrap();
                 let upstream = Upstream::new(&name, dialect, provider, around).unwrap();
                 (name, Arc::new(upstream))
@@ -170,7 +177,55 @@ mod tests {
         assert_eq!(find("/deep/openai/v10/x"), is("deep", "/openai/v10/x"));
         assert_eq!(find("//bare/v1"), is("bare", "/v1"));
         assert_eq!(find("/v1beta/x"), is("openai", "/v1beta/x"));
-        assert_eq!(find("//v1/x"), is("openai", "//v1/x"));
+        assert_eq!(find("//v1//x"), is("openai", "/x"));
+    }
+
+    #[test]
+    fn a_path_is_joined_to_its_base_url_as_an_sdk_would() {
+        let routes = routes();
+        let joined = |path| {
+            let (upstream, rest) = routes.find(path).unwrap();
+            upstream.joined(rest)
+        };
+        for (path, url) in [
+            ("/v1/embeddings?a=b", "/v1/embeddings?a=b"),
+            ("/v1beta/x", "/v1beta/x"),
+            ("/v2", "/v2"),
+            ("/videos/v2", "/v1/videos/v2"),
+            ("/bare?x", "/?x"),
+            ("/bare/v2/x", "/v2/x"),
+            ("/deep/x", "/openai/v1/x"),
+            ("/deep/v2/x", "/openai/v2/x"),
+            ("/deep/openai/v10/x", "/openai/v10/x"),
+            ("/deep/openai/deployments/d", "/openai/deployments/d"),
+            ("/deep/openai", "/openai"),
+            ("/gateway/v1/messages", "/v1/account/anthropic/v1/messages"),
+            ("/gateway/v1/account/anthropic/v1/messages", "/v1/account/anthropic/v1/messages"),
+            ("/together/v2/videos", "/v2/videos"),
+            ("/fireworks/v1/accounts/a/models", "/v1/accounts/a/models"),
+            ("/fireworks/v1/chat/completions", "/inference/v1/chat/completions"),
+            ("/deepinfra/v1/inference/m", "/v1/inference/m"),
+            ("/deepinfra/inference/m", "/v1/inference/m"),
+            ("/deepinfra/openai/chat/completions", "/v1/openai/chat/completions"),
+            ("/deepinfra/v1/embeddings", "/v1/openai/embeddings"),
+        ] {
+            assert_eq!(joined(path), url, "{path}");
+        }
+    }
+
+    #[test]
+    fn repeated_and_trailing_slashes_are_lost_where_the_endpoint_is_known() {
+        let routes = routes();
+        for (path, tidy) in [
+            ("/v1//embeddings", "/embeddings"),
+            ("/embeddings/?x=//", "/embeddings?x=//"),
+            ("/v1/chat//completions/", "/chat/completions"),
+            ("/v1/files//a/", "/files//a/"),
+            ("/v1/", "/"),
+        ] {
+            let (upstream, rest) = routes.find(path).unwrap();
+            assert_eq!(upstream.tidied(&Method::POST, rest), tidy, "{path}");
+        }
     }
 
     #[test]

@@ -38,10 +38,12 @@ impl Proxy {
         fired?.carry_out(ask, raw)
     }
 
-    /// Why a request is not to be answered from the cache although its body was read, as only rules want.
+    /// Why a request is not to be answered from the cache although its body was read, as only rules want, and
+    /// routes that decide by it.
     pub(super) fn declined(&self, ask: &Ask) -> Option<&'static str> {
         match ask.target.endpoint {
             Endpoint::Chat(shape) if !self.rules.is_empty() => self.service.declines(shape, ask),
+            Endpoint::Read(_) => self.service.declines_read(ask),
             _ => None,
         }
     }

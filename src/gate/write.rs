@@ -69,7 +69,11 @@ pub(super) fn respond(voice: &Voice<'_>, reply: Reply, exchange: Exchange<'_>) -
             streamed(head.status, head.headers, body)
         }
         Content::Shared(shared) => {
-            let (Head { status, headers, .. }, reader) = *shared;
+            let (Head { status, mut headers, .. }, reader) = *shared;
+            if outcome == Outcome::Collapsed {
+                // Another request's.
+                headers.remove(header::SET_COOKIE);
+            }
             let length = headers.get(header::CONTENT_LENGTH).and_then(|text| text.to_str().ok());
             let flow = Flow::Shared(reader, length.and_then(|text| text.parse().ok()));
             let flow = taped::around(tape, (status, &headers), flow);

@@ -42,9 +42,6 @@ const OF_ACCOUNTS: &[&str] = &[
     "openai-project",
 ];
 
-/// Answer headers that would mislead a plain-HTTP hop or bind a connection to a user.
-const NOT_ANSWERED: &[&str] = &["alt-svc", "set-cookie", "strict-transport-security"];
-
 /// Answer headers that describe the provider's own bytes.
 const OF_BODY: &[&str] = &[
     "cache-control",
@@ -74,10 +71,28 @@ pub fn is_of_message(name: &HeaderName) -> bool {
 /// Whether a message says that its body is JSON.
 pub fn is_json(headers: &HeaderMap) -> bool {
     let media_type = headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok());
-    media_type.is_some_and(|value| {
-        let essence = value.split(';').next().unwrap_or_default().trim();
-        essence.eq_ignore_ascii_case("application/json")
-    })
+    media_type.is_some_and(|value| essence(value).eq_ignore_ascii_case("application/json"))
+        || is_suffixed_json(headers.get(header::CONTENT_TYPE))
+}
+
+/// Whether a media type says by its suffix that it is JSON (RFC 6839, section 3.1):
+/// `application/vnd.elasticsearch+json; compatible-with=8`. Its name and parameters may change a response.
+pub fn is_suffixed_json(media_type: Option<&HeaderValue>) -> bool {
+    let text = media_type.and_then(|value| value.to_str().ok()).unwrap_or_default();
+    text.split(',').any(|range| ends_in_json(essence(range)))
+}
+
+/// A media type without its parameters.
+fn essence(media_type: &str) -> &str {
+    media_type.split(';').next().unwrap_or_default().trim()
+}
+
+fn ends_in_json(essence: &str) -> bool {
+    essence
+        .len()
+        .checked_sub(5)
+        .and_then(|at| essence.get(at..))
+        .is_some_and(|end| end.eq_ignore_ascii_case("+json"))
 }
 
 /// Whether a request takes an answer that is JSON.
@@ -85,10 +100,9 @@ pub fn accepts_json(headers: &HeaderMap) -> bool {
     let ranges = headers.get_all(header::ACCEPT).iter().filter_map(|value| value.to_str().ok());
     let mut ranges = ranges.flat_map(|value| value.split(',')).peekable();
     let is_wide = |range: &str| {
-        let essence = range.split(';').next().unwrap_or_default().trim();
-        ["*/*", "application/*", "application/json"]
-            .iter()
-            .any(|known| essence.eq_ignore_ascii_case(known))
+        let essence = essence(range);
+        let known = ["*/*", "application/*", "application/json"];
+        known.iter().any(|known| essence.eq_ignore_ascii_case(known)) || ends_in_json(essence)
     };
     ranges.peek().is_none() || ranges.any(is_wide)
 }
@@ -157,13 +171,13 @@ pub fn switch_protocol(headers: &mut HeaderMap, protocol: HeaderValue) {
     headers.insert(header::UPGRADE, protocol);
 }
 
-/// The headers of a provider's answer as a caller is to see them.
+/// The headers of a provider's answer as a caller is to see them: all that are end to end (RFC 9110, section
+/// 7.6.1), cookies included.
 pub fn to_caller(headers: &mut HeaderMap) {
     strip_hop_by_hop(headers);
     keep_one_length(headers);
-    for name in NOT_ANSWERED {
-        headers.remove(*name);
-    }
+    // Other ports and protocols of the provider's own host (RFC 7838): a matter of the connection.
+    headers.remove(header::ALT_SVC);
 }
 
 /// Leaves one `Content-Length` (RFC 9110, section 8.6). A response without a body, such as that to HEAD, may
@@ -188,6 +202,8 @@ fn keep_one_length(headers: &mut HeaderMap) {
 /// describe the provider's own bytes, or count what its call was for.
 pub fn keep_beside_new_body(headers: &mut HeaderMap) {
     to_caller(headers);
+    // The call may have been for several requests.
+    headers.remove(header::SET_COOKIE);
     for name in OF_BODY.iter().chain(COUNTS) {
         headers.remove(*name);
     }

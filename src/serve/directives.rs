@@ -59,15 +59,26 @@ impl Directives {
             "no-store" => self.no_store = true,
             "no-cache" => self.no_cache = true,
             "only-if-cached" => self.only_if_cached = true,
-            "max-age" => self.max_age = seconds(value),
-            "stale-if-error" => self.stale_if_error = seconds(value),
+            // An age that cannot be read is the strictest one.
+            "max-age" => self.max_age = smaller(self.max_age, Some(seconds(value).unwrap_or(0))),
+            "stale-if-error" => {
+                self.stale_if_error = smaller(self.stale_if_error, seconds(value));
+            }
             _ => {}
         }
     }
 }
 
+/// A number of seconds. One that is too large for a number counts as the largest (RFC 9111, section 1.2.2).
 fn seconds(value: &str) -> Option<u64> {
-    value.trim().trim_matches('"').parse().ok()
+    let digits = value.trim().trim_matches('"');
+    let is_number = !digits.is_empty() && digits.bytes().all(|byte| byte.is_ascii_digit());
+    is_number.then(|| digits.parse().unwrap_or(u64::MAX))
+}
+
+/// The smaller of two values of a directive, where both are there.
+fn smaller(one: Option<u64>, other: Option<u64>) -> Option<u64> {
+    one.into_iter().chain(other).min()
 }
 
 #[cfg(test)]
@@ -89,7 +100,19 @@ mod tests {
         );
         assert!(read("no-store").no_store);
         assert!(read("only-if-cached").only_if_cached);
-        assert_eq!(read("max-age=soon"), Directives::default());
+        for (text, max_age) in [
+            ("max-age=9, max-age=5", 5),
+            ("max-age=5, max-age=9", 5),
+            ("max-age=9, max-age=soon", 0),
+            ("max-age=soon", 0),
+            ("max-age", 0),
+            ("max-age=-1", 0),
+            ("max-age=99999999999999999999", u64::MAX),
+        ] {
+            assert_eq!(read(text).max_age, Some(max_age), "{text}");
+        }
+        assert_eq!(read("stale-if-error=9, stale-if-error=5").stale_if_error, Some(5));
+        assert_eq!(read("stale-if-error=soon"), Directives::default());
         assert_eq!(read("stale-if-error=\"9\"").stale_if_error, Some(9));
     }
 

@@ -10,7 +10,7 @@ use super::{Ask, Service};
 use crate::config::sharers::Sharers;
 use crate::credential;
 use crate::error::{Error, Kind};
-use crate::headers::is_harmless;
+use crate::headers::{is_harmless, is_suffixed_json};
 use crate::key::{Digest, Framer};
 
 impl Service {
@@ -119,6 +119,13 @@ impl Service {
         if !ask.headers.contains_key(header::CONTENT_TYPE) {
             // What a provider makes of a body that does not say what it is, is its own affair.
             sealed.field(b't', b"");
+        }
+        for name in [header::ACCEPT, header::CONTENT_TYPE] {
+            // The types of a store's own versions, such as `application/vnd.elasticsearch+json`.
+            let values = ask.headers.get_all(&name).iter();
+            for value in values.filter(|value| is_suffixed_json(Some(value))) {
+                sealed.field(b'm', name.as_str().as_bytes()).field(b'v', value.as_bytes());
+            }
         }
         for (name, value) in telling {
             sealed.field(b'n', name.as_str().as_bytes()).field(b'v', value.as_bytes());

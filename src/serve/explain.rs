@@ -194,7 +194,10 @@ fn sentence(reason: &'static str) -> &'static str {
             "temperature: it is not 0, so each response may differ; x-larder-cache: on or chat_cache = \"all\" caches it anyway"
         }
         "n" => "n: more than one completion is requested, and each is sampled",
-        "tools" => "tools: the model may call tools or search the web",
+        "tools" => "tools: the model may call tools",
+        "search" => {
+            "search: the provider searches before the model answers, so the response depends on the world"
+        }
         "state" => "state: the provider stores the conversation or continues a stored one",
         "audio" => "audio: the response is not text",
         "accept" => "accept: the Accept header excludes JSON",

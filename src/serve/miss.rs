@@ -2,12 +2,12 @@
 //! is.
 
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use super::credit::credit;
 use super::embed::{Found, Question};
 use super::original::original;
-use super::reply::{Content, Reply, Verdict};
+use super::reply::{Content, Reply, Unfit, Verdict};
 use super::table::{End, Table};
 use super::ticket::Joins;
 use super::{Ask, Service};
@@ -27,13 +27,14 @@ pub(super) async fn answer(
     if let Some(reply) = service.refused(&question.how.directives, || original.fingerprint()) {
         return reply;
     }
+    let unfit = service.unfit(&question, &found);
     let mut table = Table::new(&question, found, apart, Joins::of(&ask.headers));
     table.trace.clone_from(&ask.target.trace);
     let asking = fill(&mut table, service, (&original, &question));
     // In this order: it is noted when the call is under way, and there is nothing to do but to wait for it.
     let (end, place) = tokio::join!(biased; asking, async { service.remember(ask) });
     if end.is_failure()
-        && let Some(reply) = service.stale(ask, &question).await
+        && let Some(reply) = service.stale(ask, &question, end.status()).await
     {
         return reply;
     }
@@ -41,6 +42,7 @@ pub(super) async fn answer(
     let mut verdict = Verdict {
         items: Some(table.items),
         bypass,
+        unfit,
         queue: started.elapsed().saturating_sub(table.took),
         upstream: table.took,
         place: Some(place),
@@ -49,7 +51,7 @@ pub(super) async fn answer(
     };
     let content = match end {
         End::Complete => {
-            verdict.stored = table.items.miss > 0;
+            verdict.stored = table.items.miss > 0 && original.ttl != Some(Duration::ZERO);
             table.count(service);
             table.tell();
             verdict.credit = Some(credit(ask, &question.request.model, &table.unbilled()));
@@ -62,6 +64,17 @@ pub(super) async fn answer(
         End::Failed(error) => Content::Failed(error),
     };
     Reply { content, verdict }
+}
+
+impl Service {
+    /// The entries of the inputs of a request of which nothing is fresh.
+    fn unfit(&self, question: &Question<'_>, found: &[Option<Found>]) -> Unfit {
+        if found.iter().any(Option::is_some) {
+            return Unfit::Missing;
+        }
+        let entries = question.keys.iter().filter_map(|key| self.tiers.memory.peek(key));
+        Unfit::of(entries, &question.how.fresh)
+    }
 }
 
 /// Asks for what is not there yet.

@@ -22,6 +22,7 @@ mod rules;
 mod stale;
 mod table;
 mod ticket;
+mod unfit;
 mod vouch;
 pub mod warm;
 mod write;

@@ -8,6 +8,7 @@ use bytes::Bytes;
 use http::{HeaderMap, Response, StatusCode};
 
 pub use super::items::Items;
+pub use super::unfit::Unfit;
 use super::{Change, Rule};
 use crate::broadcast::{Head, Reader};
 use crate::clock::Moment;
@@ -43,10 +44,20 @@ impl Reply {
         };
         match &self.content {
             Content::Failed(error) => error.kind.is_providers(),
-            Content::Passed(answer) => fails(answer.status),
-            Content::Streamed(response, _) => fails(response.status()),
-            Content::Shared(shared) => fails(shared.0.status),
-            Content::Written(..) | Content::Switched(_) | Content::Replayed(_) => false,
+            _ => self.providers_status().is_some_and(fails),
+        }
+    }
+
+    /// The status of a provider's own response.
+    pub(super) fn providers_status(&self) -> Option<StatusCode> {
+        match &self.content {
+            Content::Passed(answer) => Some(answer.status),
+            Content::Streamed(response, _) => Some(response.status()),
+            Content::Shared(shared) => Some(shared.0.status),
+            Content::Written(..)
+            | Content::Switched(_)
+            | Content::Replayed(_)
+            | Content::Failed(_) => None,
         }
     }
 }
@@ -122,6 +133,10 @@ pub struct Verdict {
     pub bypass: Option<&'static str>,
     /// The deepest tier that had a part of the answer, where all was there.
     pub layer: Layer,
+    /// The entry that there was, where the request was forwarded.
+    pub unfit: Unfit,
+    /// The status of the provider's failed response that an expired one was given for.
+    pub forward_status: Option<u16>,
     /// Whether what came was kept.
     pub stored: bool,
     /// Seconds since the oldest part of the answer was stored.
@@ -212,13 +227,22 @@ impl Verdict {
                 (layer, Some(ttl)) => format!("larder; hit; ttl={ttl}; detail={layer}"),
             },
             _ if self.manner == Manner::Unasked => return "larder; detail=only-if-cached".into(),
-            (Outcome::Stale, _) => "larder; hit; detail=stale-if-error".to_owned(),
+            (Outcome::Stale, _) => match self.forward_status {
+                Some(status) => {
+                    format!("larder; fwd=stale; fwd-status={status}; detail=stale-if-error")
+                }
+                None => return "larder; fwd=stale; detail=stale-if-error".into(),
+            },
             (Outcome::Partial, _) => format!("larder; fwd=partial{stored}"),
             (Outcome::Collapsed, _) => "larder; fwd=miss; collapsed".to_owned(),
             (Outcome::Miss, Some(reason)) => {
                 format!("larder; fwd=request{stored}; detail={reason}")
             }
-            (Outcome::Miss, None) => format!("larder; fwd=miss{stored}"),
+            (Outcome::Miss, None) => match self.unfit {
+                Unfit::Missing => format!("larder; fwd=miss{stored}"),
+                Unfit::Expired => format!("larder; fwd=stale{stored}"),
+                Unfit::TooOld => format!("larder; fwd=request{stored}; detail=max-age"),
+            },
             // It was neither there nor asked for.
             (Outcome::Bypass, Some("rule")) => return "larder; detail=rule".into(),
             (Outcome::Bypass, Some("replay")) => return "larder; detail=replay".into(),

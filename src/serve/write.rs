@@ -5,8 +5,8 @@
 use std::time::Duration;
 
 use super::relay::{Passing, relay};
-use super::reply::{Content, Reply};
-use super::{Ask, Service};
+use super::reply::{Content, Items, Reply, Verdict};
+use super::{Ask, Directives, Service, Target};
 use crate::clock::Clock;
 use crate::config::stores::{Effect, Route};
 use crate::dialect::{Endpoint, store};
@@ -27,6 +27,11 @@ pub struct Change {
 impl Service {
     /// Passes a request on as it is, and forgets what it may change.
     pub async fn pass(&self, ask: &Ask, body: Passing, reason: &'static str) -> Reply {
+        if Directives::read(&ask.headers).only_if_cached {
+            // Nothing that is only passed on is in the cache.
+            let reply = Reply::not_cached(Items::default());
+            return Reply { verdict: Verdict { items: None, ..reply.verdict }, ..reply };
+        }
         let change = match ask.target.endpoint {
             Endpoint::Write(number) => Some(self.change(number, (ask, &body))),
             _ => None,
@@ -39,11 +44,13 @@ impl Service {
         reply
     }
 
-    /// Whether a write's body has to be read, since what it changes is said there.
+    /// Whether the body of what may be a write has to be read, since what it changes is said there.
     pub fn must_read(&self, ask: &Ask) -> bool {
-        let Endpoint::Write(Some(number)) = ask.target.endpoint else { return false };
-        let route = ask.target.upstream.settings.routes.0.get(number);
+        let Target { upstream, method, path_and_query, .. } = &ask.target;
+        let Endpoint::Write(number) = ask.target.endpoint else { return false };
+        let route = number.and_then(|number| upstream.settings.routes.0.get(number));
         route.is_some_and(|route| route.namespace.is_some())
+            || upstream.needs_body(method, path_and_query)
     }
 
     fn change(&self, number: Option<usize>, (ask, body): (&Ask, &Passing)) -> Change {
@@ -69,9 +76,11 @@ impl Service {
 impl Change {
     /// Forgets what may be another now.
     pub fn forget(&self) {
-        // The clock counts in whole seconds, and the one of now has begun already.
-        let until = (!self.settles.is_zero())
-            .then(|| self.clock.now().after(self.settles).after_seconds(1));
+        let settles = self.settles.as_micros().div_ceil(1_000);
+        let settles = i64::try_from(settles).unwrap_or(i64::MAX);
+        // The millisecond of now has begun already.
+        let end = || self.clock.milliseconds().saturating_add(settles).saturating_add(1);
+        let until = (settles > 0).then(end);
         self.store.wrote(self.namespace.as_deref(), until);
     }
 }

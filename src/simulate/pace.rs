@@ -19,6 +19,8 @@ pub(super) struct Pace {
 /// How the bucket stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Level {
+    /// Calls that a full bucket lets through at once.
+    pub(super) limit: u64,
     /// Calls that would be let through at once.
     pub(super) remaining: u64,
     /// Time until it is full.
@@ -46,7 +48,9 @@ impl Pace {
     pub(super) fn level(&self, rpm: u32, now: Duration) -> Level {
         let reset = self.full_at.load(Ordering::Relaxed).saturating_sub(nanos(now));
         let taken = reset.div_ceil(interval(rpm));
-        Level { remaining: capacity(rpm).saturating_sub(taken), reset: Duration::from_nanos(reset) }
+        let limit = capacity(rpm);
+        let (remaining, reset) = (limit.saturating_sub(taken), Duration::from_nanos(reset));
+        Level { limit, remaining, reset }
     }
 }
 
@@ -74,7 +78,8 @@ mod tests {
             assert_eq!(pace.take(600, now), Ok(()));
         }
         assert_eq!(pace.take(600, now), Err(Duration::from_millis(100)));
-        assert_eq!(pace.level(600, now), Level { remaining: 0, reset: Duration::from_secs(1) });
+        let level = Level { limit: 10, remaining: 0, reset: Duration::from_secs(1) };
+        assert_eq!(pace.level(600, now), level);
         assert_eq!(pace.take(600, now + Duration::from_millis(100)), Ok(()));
         assert_eq!(pace.take(600, now + Duration::from_mins(1)), Ok(()));
         assert_eq!(pace.level(600, now + Duration::from_mins(1)).remaining, 9);

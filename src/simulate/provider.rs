@@ -109,9 +109,9 @@ impl Provider {
     }
 
     /// The calls allowed per minute and what is left of them; nothing where there is no limit.
-    pub(super) fn level(&self) -> Option<(u32, Level)> {
+    pub(super) fn level(&self) -> Option<Level> {
         let rpm = self.faults().rpm;
-        (rpm > 0).then(|| (rpm, self.pace.level(rpm, self.started.elapsed())))
+        (rpm > 0).then(|| self.pace.level(rpm, self.started.elapsed()))
     }
 }
 

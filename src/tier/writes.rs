@@ -7,7 +7,6 @@
 use std::sync::atomic::{AtomicI64, Ordering};
 
 use super::purge::{OTHERS, Scope};
-use crate::clock::Moment;
 use crate::key::Digest;
 
 /// Into how many parts the namespaces of a store fall.
@@ -18,7 +17,7 @@ const PARTS: usize = 1_024;
 pub struct Store {
     /// First that of reads that are of no namespace, or nobody knows of which; then one for each part.
     scopes: Vec<Scope>,
-    /// For each of them, the second from which on what is read is as it was written last.
+    /// For each of them, the millisecond of the clock from which on what is read is as it was written last.
     settled: Vec<AtomicI64>,
 }
 
@@ -45,9 +44,9 @@ impl Store {
         Part { store: self, at: namespace.map_or(0, part) }
     }
 
-    /// What a namespace holds may have changed, or, without one, anything; and until a moment it may not be
-    /// seen.
-    pub fn wrote(&self, namespace: Option<&str>, until: Option<Moment>) {
+    /// What a namespace holds may have changed, or, without one, anything; and until a millisecond of the clock
+    /// it may not be seen.
+    pub fn wrote(&self, namespace: Option<&str>, until: Option<i64>) {
         let Some(namespace) = namespace else {
             return (0..=PARTS).for_each(|at| self.raise(at, until));
         };
@@ -78,12 +77,12 @@ impl Store {
         1
     }
 
-    fn raise(&self, at: usize, until: Option<Moment>) {
+    fn raise(&self, at: usize, until: Option<i64>) {
         let (Some(scope), Some(settled)) = (self.scopes.get(at), self.settled.get(at)) else {
             return;
         };
         if let Some(until) = until {
-            settled.fetch_max(until.as_seconds(), Ordering::AcqRel);
+            settled.fetch_max(until, Ordering::AcqRel);
         }
         scope.writes.fetch_add(1, Ordering::AcqRel);
     }
@@ -95,10 +94,10 @@ impl Part {
         self.store.scopes.get(self.at).expect("a part is one of its store's")
     }
 
-    /// Whether what is read at a moment is as it was written last.
-    pub fn is_settled(self, now: Moment) -> bool {
+    /// Whether what is read at a millisecond of the clock is as it was written last.
+    pub fn is_settled(self, now: i64) -> bool {
         let settled = self.store.settled.get(self.at);
-        settled.is_none_or(|settled| now.as_seconds() >= settled.load(Ordering::Acquire))
+        settled.is_none_or(|settled| now >= settled.load(Ordering::Acquire))
     }
 }
 
@@ -112,7 +111,6 @@ fn part(namespace: &str) -> usize {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::clock::Clock;
     use crate::tier::purge::{Mark, Purges, Reach};
 
     fn mark(purges: &Purges, namespace: Option<&str>) -> Mark {
@@ -153,12 +151,12 @@ mod tests {
     #[test]
     fn what_is_read_before_a_write_is_seen_everywhere_is_told() {
         let purges = Purges::new();
-        let (now, store) = (Clock::start().now(), purges.store("s"));
+        let (now, store) = (700, purges.store("s"));
         assert!(store.part(Some("a")).is_settled(now));
-        store.wrote(Some("a"), Some(now.after_seconds(2)));
-        store.wrote(Some("a"), Some(now.after_seconds(1)));
-        assert!(!store.part(Some("a")).is_settled(now.after_seconds(1)));
-        assert!(store.part(Some("a")).is_settled(now.after_seconds(2)));
+        store.wrote(Some("a"), Some(now + 300));
+        store.wrote(Some("a"), Some(now + 200));
+        assert!(!store.part(Some("a")).is_settled(now + 299));
+        assert!(store.part(Some("a")).is_settled(now + 300));
         assert!(!store.part(None).is_settled(now) && store.part(Some("b")).is_settled(now));
     }
 

@@ -218,7 +218,7 @@ impl Upstream {
                 }
                 let told = Told::read(response.status(), response.headers());
                 turn.answered(&told);
-                self.metrics.left("requests", told.calls.map(|(_, left)| left));
+                self.metrics.left("requests", told.calls.map(|calls| calls.left));
                 self.metrics.left("tokens", told.tokens);
                 if let Some(key) = &self.own_key {
                     key.strike_headers(response.headers_mut());
@@ -243,12 +243,10 @@ impl Upstream {
 
     /// The URL of a path below the base. Scheme, host and port are the configuration's, always.
     pub(super) fn uri(&self, path_and_query: &str) -> Result<Uri, Error> {
-        let path = format!("{}{path_and_query}", self.base_path);
-        let path = if path.starts_with('/') { path } else { format!("/{path}") };
         Uri::builder()
             .scheme(self.scheme.clone())
             .authority(self.authority.clone())
-            .path_and_query(path)
+            .path_and_query(self.joined(path_and_query))
             .build()
             .map_err(|_| Error::new(Kind::BadRequest, "the path is not valid in a URL"))
     }

@@ -4,8 +4,8 @@
 //! Three things hold a call back. A *pause* is what a 429 asks for. The *window* is how many calls may
 //! be under way: halved where one was too many, and one larger for each window that went well
 //! (additive increase, multiplicative decrease). It stays below what was too much for a while, since
-//! going there again costs a pause. The *allowance* mirrors the provider's own count of calls a
-//! minute, where it tells that, so that calls are spread before they are refused.
+//! going there again costs a pause. The *allowance* mirrors the provider's own count of calls in a
+//! period, where it tells that, so that calls are spread before they are refused.
 //!
 //! Where even a call that is alone is refused, time after time, nothing is held back any more: whoever
 //! asks is to hear it from the provider.
@@ -25,7 +25,7 @@ const PAUSE: (Duration, Duration) = (Duration::from_millis(100), Duration::from_
 const ROUNDS: (u32, Duration) = (3, Duration::from_millis(250));
 
 /// The longest pause that is believed, so that a slip of a provider does not stop everything.
-pub(super) const LONGEST: Duration = Duration::from_hours(1);
+const LONGEST: Duration = Duration::from_hours(1);
 
 /// Why a call may not be made now.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -119,9 +119,9 @@ impl Pace {
         (sent, under_way): (Instant, u32),
         now: Instant,
     ) {
-        if let Some((limit, left)) = told.calls {
+        if let Some(calls) = told.calls {
             let known = self.allowance.map(|allowance| allowance.refilled(now));
-            self.allowance = Some(Allowance::told(known, (limit, left), under_way, now));
+            self.allowance = Some(Allowance::told(known, calls, under_way, now));
         }
         if told.throttled {
             return self.refused(told, (sent, under_way), now);
@@ -145,8 +145,8 @@ impl Pace {
         let pause = told.wait.unwrap_or(doubled.min(PAUSE.1)).min(LONGEST);
         let until = now + pause;
         self.paused = Some(self.paused.map_or(until, |before| before.max(until)));
-        // Where no calls are left in this minute, their number at once is not what was too much.
-        let by_count = told.calls.is_some_and(|(_, left)| left < 1.0);
+        // Where no calls are left in this period, their number at once is not what was too much.
+        let by_count = told.calls.is_some_and(|calls| calls.left < 1.0);
         if by_count || self.halved.is_some_and(|halved| sent < halved) {
             return;
         }
@@ -170,6 +170,7 @@ impl Pace {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::upstream::told::Calls;
 
     const OK: Told =
         Told { throttled: false, wait: None, is_final: false, calls: None, tokens: None };
@@ -262,14 +263,14 @@ mod tests {
     #[test]
     fn a_refusal_by_the_count_of_calls_says_nothing_about_their_number_at_once() {
         let (mut pace, now) = (Pace::new(100), Instant::now());
-        pace.answered(&Told { calls: Some((600.0, 0.0)), ..NO }, (now, 50), now);
+        pace.answered(&Told { calls: Calls::a_minute(600.0, 0.0), ..NO }, (now, 50), now);
         assert!((pace.window - 100.0).abs() < 0.1, "{pace:?}");
     }
 
     #[test]
     fn calls_are_spread_before_they_are_refused() {
         let (mut pace, start) = (Pace::new(100), Instant::now());
-        let told = |left| Told { calls: Some((600.0, left)), ..OK };
+        let told = |left| Told { calls: Calls::a_minute(600.0, left), ..OK };
         pace.answered(&told(2.0), (start, 0), start);
         let mut sent = 0;
         for millisecond in 0..10_000 {
@@ -287,13 +288,13 @@ mod tests {
     #[test]
     fn an_allowance_follows_what_the_provider_says() {
         let (mut pace, now) = (Pace::new(100), Instant::now());
-        pace.answered(&Told { calls: Some((60.0, 50.0)), ..OK }, (now, 0), now);
+        pace.answered(&Told { calls: Calls::a_minute(60.0, 50.0), ..OK }, (now, 0), now);
         assert_eq!(pace.ready(0, now), Ok(()));
         // Somebody else calls with the same credential.
-        pace.answered(&Told { calls: Some((60.0, 0.0)), ..OK }, (now, 0), now);
+        pace.answered(&Told { calls: Calls::a_minute(60.0, 0.0), ..OK }, (now, 0), now);
         pace.sent(now);
         assert_eq!(pace.ready(0, now), Err(Not::Before(after(now, 1_000))));
-        pace.answered(&Told { calls: Some((60.0, 40.0)), ..OK }, (now, 0), now);
+        pace.answered(&Told { calls: Calls::a_minute(60.0, 40.0), ..OK }, (now, 0), now);
         assert_eq!(pace.ready(0, now), Ok(()));
     }
 }

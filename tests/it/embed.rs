@@ -222,7 +222,8 @@ async fn nothing_older_than_max_age_is_given() {
     })
     .await;
     let miss = pair.client.right(&young(0)).await;
-    said(&miss, "larder; fwd=miss; stored", "hit=0, collapsed=0, miss=1");
+    let right = "larder; fwd=request; stored; detail=max-age";
+    said(&miss, right, "hit=0, collapsed=0, miss=1");
     assert_eq!(pair.client.right(&ask).await.header("age"), "0");
 }
 
@@ -240,7 +241,7 @@ async fn an_entry_with_a_time_to_live_ends() {
     let brief = Ask::of(["shorter-lived"]);
     pair.client.right(&brief.clone().header("x-larder-ttl", "1")).await;
     until("the entry ends", || async {
-        pair.client.right(&brief).await.header("cache-status") == "larder; fwd=miss; stored"
+        pair.client.right(&brief).await.header("cache-status") == "larder; fwd=stale; stored"
     })
     .await;
 }

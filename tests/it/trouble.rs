@@ -71,7 +71,10 @@ async fn what_has_ended_is_given_where_the_provider_fails() {
     fails.store(true, Ordering::Relaxed);
     tokio::time::sleep(Duration::from_millis(2_100)).await;
     let answer = client.right(&ask).await;
-    assert_eq!(answer.header("cache-status"), "larder; hit; detail=stale-if-error");
+    assert_eq!(
+        answer.header("cache-status"),
+        "larder; fwd=stale; fwd-status=500; detail=stale-if-error"
+    );
     assert!(answer.header("age").parse::<u64>().unwrap() >= 2);
     assert!(sidecar.metric("larder_requests_total", "verdict=\"stale\"").await > 0.5);
     let says = |value| ask.clone().header("cache-control", value);
@@ -83,7 +86,7 @@ async fn what_has_ended_is_given_where_the_provider_fails() {
     let more = Ask::of(texts("ended", 4));
     assert_eq!(client.embed(&more).await.status, 500);
     fails.store(false, Ordering::Relaxed);
-    assert!(client.right(&ask).await.header("cache-status").contains("fwd=miss; stored"));
+    assert!(client.right(&ask).await.header("cache-status").contains("fwd=stale; stored"));
 }
 
 /// Breaks the connection at these calls, the first being 0; answers the others.
@@ -201,7 +204,10 @@ async fn a_models_words_that_have_ended_are_given_where_the_operator_or_the_call
         let path = "/v1/chat/completions";
         let got = client.send(Method::POST, path, &headers, question().to_string()).await;
         assert_eq!((got.status, got.body.clone()), (200, first.body), "{got:?}");
-        assert_eq!(got.header("cache-status"), "larder; hit; detail=stale-if-error");
+        assert_eq!(
+            got.header("cache-status"),
+            "larder; fwd=stale; fwd-status=500; detail=stale-if-error"
+        );
         let unasked = client.chat(&question()).await;
         assert_eq!(unasked.status, if directive.is_empty() { 200 } else { 500 });
     }

@@ -7,7 +7,7 @@ use http::Method;
 use super::super::units::Setting as _;
 use super::super::words::RouteKind;
 use super::super::{Config, Provider};
-use super::{Effect, Route, STORE, Written};
+use super::{BodyTest, Effect, Route, STORE, Written};
 
 /// A key of a route, and the reason of its error.
 type Wrong = (&'static str, String);
@@ -16,7 +16,7 @@ impl Written {
     /// The route, after the earlier ones.
     pub(super) fn resolve(self, before: &[Route]) -> Result<Route, Wrong> {
         let missing = |name| (name, "is missing".to_owned());
-        let effect = self.effect()?;
+        let (effect, body) = (self.effect()?, self.body_test());
         let is_read = matches!(effect, Effect::Read(_));
         let method = self.method.or(is_read.then_some(Method::POST));
         if is_read && !matches!(method, Some(Method::GET | Method::POST)) {
@@ -27,16 +27,30 @@ impl Written {
             return Err(("namespace", "is in the path already; remove one".to_owned()));
         }
         let has_no_body = matches!(method, Some(Method::GET | Method::HEAD));
-        if self.namespace.is_some() && has_no_body {
-            return Err(("namespace", "needs a body, which GET and HEAD do not have".to_owned()));
+        for (name, pointer) in [("namespace", &self.namespace), ("body", &self.body)] {
+            if pointer.is_some() && has_no_body {
+                return Err((name, "needs a body, which GET and HEAD do not have".to_owned()));
+            }
         }
-        if before.iter().any(|other| other.method == method && other.path == path) {
+        let is_same =
+            |other: &Route| other.method == method && other.path == path && other.body.is_none();
+        if before.iter().any(is_same) {
             return Err((
                 "path",
                 "is the path of an earlier route, which always matches first".to_owned(),
             ));
         }
-        Ok(Route { method, path, namespace: self.namespace, effect })
+        Ok(Route { method, path, namespace: self.namespace, body: body?, effect })
+    }
+
+    fn body_test(&self) -> Result<Option<BodyTest>, Wrong> {
+        let (matches, matches_not) = (self.matches.clone(), self.matches_not.clone());
+        match (self.body.clone(), matches.is_some() || matches_not.is_some()) {
+            (Some(text), true) => Ok(Some(BodyTest { text, matches, matches_not })),
+            (Some(_), false) => Err(("body", "needs matches, matches_not or both".to_owned())),
+            (None, true) => Err(("body", "is missing: matches and matches_not need it".to_owned())),
+            (None, false) => Ok(None),
+        }
     }
 
     fn effect(&self) -> Result<Effect, Wrong> {

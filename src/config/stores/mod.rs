@@ -12,6 +12,7 @@ use toml::de::DeValue;
 pub use path::{Fit, RoutePath};
 
 use super::read::{Key, Problem, Reader, Section, Table, section};
+use super::rules::Pattern;
 use super::units::Setting;
 use super::words::RouteKind;
 
@@ -27,8 +28,30 @@ pub struct Route {
     pub path: RoutePath,
     /// Where in the body the namespace stands; `None` where it does not.
     pub namespace: Option<Pointer>,
+    /// The condition on the body; `None` where every body fulfils it.
+    pub body: Option<BodyTest>,
     /// What a request on it does.
     pub effect: Effect,
+}
+
+/// A condition on a text in a body.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct BodyTest {
+    /// Where the text stands.
+    pub text: Pointer,
+    /// An expression that must be found in it.
+    matches: Option<Pattern>,
+    /// An expression that must not be found in it.
+    matches_not: Option<Pattern>,
+}
+
+impl BodyTest {
+    /// Whether a text fulfils the condition.
+    pub fn holds(&self, text: &str) -> bool {
+        let is_found = |pattern: &Pattern| pattern.is_in(text);
+        self.matches.as_ref().is_none_or(is_found)
+            && !self.matches_not.as_ref().is_some_and(is_found)
+    }
 }
 
 /// What a request does to a store.
@@ -64,6 +87,13 @@ section! {
         /// JSON Pointer to the namespace in the body, such as `/namespace`, if the path does not have it. A
         /// read without a namespace is invalidated by every write; a write without one invalidates all reads.
         namespace: Option<Pointer> = "",
+        /// JSON Pointer to a text in the body, such as `/statement`, for `matches` and `matches_not`: the route
+        /// is only for requests whose text fulfils both. For stores that read and write on one path.
+        body: Option<Pointer> = "",
+        /// Regular expression that must be found in the text at `body`. `(?i)` ignores case.
+        matches: Option<Pattern> = "",
+        /// Regular expression that must not be found in the text at `body`.
+        matches_not: Option<Pattern> = "",
         /// Lifetime of the response to a read.
         ttl: Option<Duration> = "",
         /// Time after its response in which a write may be invisible to reads. Reads in that time are not

@@ -22,11 +22,12 @@ impl ChatShape for Messages {
     fn read(&self, _path: &str, body: &[u8]) -> Result<ChatRequest, Unreadable> {
         let fields = Fields::read(body)?;
         let streamed = fields.value("stream")?.unwrap_or(false);
+        let model: String = fields.value("model")?.unwrap_or_default();
         Ok(ChatRequest {
-            model: fields.value("model")?.unwrap_or_default(),
             framing: streamed.then_some(Framing::Events),
             choices: 1,
-            sharing: sharing(&fields),
+            sharing: sharing(&fields, &model),
+            model,
         })
     }
 
@@ -75,11 +76,11 @@ impl ChatShape for Messages {
     }
 }
 
-fn sharing(fields: &Fields<'_>) -> Sharing {
+fn sharing(fields: &Fields<'_>, model: &str) -> Sharing {
     if fields.says("container") {
         Sharing::Never("state")
     } else {
-        fields.chance(&["tools", "mcp_servers"])
+        fields.chance(&["tools"], model)
     }
 }
 

@@ -19,24 +19,16 @@ impl ChatShape for Chat {
     fn read(&self, _path: &str, body: &[u8]) -> Result<ChatRequest, Unreadable> {
         let fields = Fields::read(body)?;
         let streamed = fields.value("stream")?.unwrap_or(false);
+        let model: String = fields.value("model")?.unwrap_or_default();
         let sharing = if is_first_version(&fields) && streamed {
             // The shape of that stream depends on a header that no key has.
             Sharing::Never("framing")
         } else if fields.says("conversation_id") {
             Sharing::Never("state")
-        } else if fields.any(&["tools", "connectors"]) {
-            Sharing::Drawn("tools")
-        } else if !fields.is_zero("temperature") {
-            Sharing::Drawn("temperature")
         } else {
-            Sharing::Deterministic
+            fields.chance(&["tools"], &model)
         };
-        Ok(ChatRequest {
-            model: fields.value("model")?.unwrap_or_default(),
-            framing: streamed.then_some(Framing::Events),
-            choices: 1,
-            sharing,
-        })
+        Ok(ChatRequest { model, framing: streamed.then_some(Framing::Events), choices: 1, sharing })
     }
 
     fn spoken<'a>(&self, _path: &str, body: &'a [u8]) -> Result<Spoken<'a>, Unreadable> {

@@ -8,7 +8,22 @@ use serde_json::value::RawValue;
 use super::super::Unreadable;
 use super::super::canonical::canonical;
 use super::super::json::{self, Members};
+use super::world;
 use crate::request::Sharing;
+
+/// Members that every provider reads as floating-point numbers.
+const REALS: &[&str] = &[
+    "frequencyPenalty",
+    "frequency_penalty",
+    "presencePenalty",
+    "presence_penalty",
+    "temperature",
+    "topP",
+    "top_p",
+];
+
+/// Members that hold such members: Gemini's and Ollama's.
+const OPTIONS: &[&str] = &["generationConfig", "options"];
 
 /// The members of an object.
 #[derive(Debug)]
@@ -60,10 +75,12 @@ impl<'a> Fields<'a> {
         number.is_some_and(|number| number == 0.0)
     }
 
-    /// Whether a request leaves anything to chance: tools by these names, or a temperature.
-    pub(super) fn chance(&self, tools: &[&str]) -> Sharing {
+    /// Whether a request leaves anything to chance: tools by these names, a search, or a temperature.
+    pub(super) fn chance(&self, tools: &[&str], model: &str) -> Sharing {
         if self.any(tools) {
             Sharing::Drawn("tools")
+        } else if world::depends(self, model) {
+            Sharing::Drawn("search")
         } else if !self.is_zero("temperature") {
             Sharing::Drawn("temperature")
         } else {
@@ -85,14 +102,64 @@ impl<'a> Fields<'a> {
             }
             json::write_text(&mut out, name);
             out.push(b':');
-            let text = canonical(value.get()).unwrap_or_else(|| {
-                let mut compact = String::with_capacity(value.get().len());
-                json::write_compact(&mut compact, value.get());
-                compact
-            });
-            out.extend(text.as_bytes());
+            write(&mut out, name, value.get());
         }
         out.push(b'}');
         out
+    }
+}
+
+/// Writes a member's value in one form.
+fn write(out: &mut Vec<u8>, name: &str, json: &str) {
+    if REALS.contains(&name)
+        && let Some(number) = real(json)
+    {
+        return out.extend(number.to_string().as_bytes());
+    }
+    if OPTIONS.contains(&name)
+        && let Ok(options) = Fields::read(json.as_bytes())
+    {
+        return out.extend(options.canonical(&[]));
+    }
+    let text = canonical(json).unwrap_or_else(|| {
+        let mut compact = String::with_capacity(json.len());
+        json::write_compact(&mut compact, json);
+        compact
+    });
+    out.extend(text.as_bytes());
+}
+
+/// A number as every reader of a floating-point number takes it: `0`, `0.0` and `-0e1` are the same.
+fn real(json: &str) -> Option<f64> {
+    let number: f64 = json.parse().ok()?;
+    // Adding nothing makes a zero of either sign this one.
+    number.is_finite().then_some(number + 0.0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn canonical(body: &str) -> String {
+        String::from_utf8(Fields::read(body.as_bytes()).unwrap().canonical(&[])).unwrap()
+    }
+
+    #[test]
+    fn a_real_number_is_one_however_it_is_written() {
+        for body in [
+            r#"{"temperature":0,"top_p":1}"#,
+            r#"{"top_p":1.0,"temperature":0.0}"#,
+            r#"{"temperature": -0.0,"top_p":10e-1}"#,
+        ] {
+            assert_eq!(canonical(body), r#"{"temperature":0,"top_p":1}"#);
+        }
+        let nested = r#"{"generationConfig":{"topP":0.70,"temperature":0.0,"seed":1.0}}"#;
+        let right = r#"{"generationConfig":{"seed":1.0,"temperature":0,"topP":0.7}}"#;
+        assert_eq!(canonical(nested), right);
+        for other in
+            [r#"{"max_tokens":1.0}"#, r#"{"temperature":"0.0"}"#, r#"{"temperature":null}"#]
+        {
+            assert_eq!(canonical(other), other);
+        }
     }
 }

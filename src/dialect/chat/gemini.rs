@@ -6,7 +6,7 @@ use serde_json::Value;
 
 use super::super::Unreadable;
 use super::fields::Fields;
-use super::{Answering, ChatShape, Spoilt, Spoken, Watch, Written, write};
+use super::{Answering, ChatShape, Spoilt, Spoken, Watch, Written, world, write};
 use crate::request::{ChatRequest, Framing, Sharing};
 
 /// Whether a path is one of the two.
@@ -34,13 +34,10 @@ impl ChatShape for Generate {
         let streamed = verb == "streamGenerateContent";
         let array = streamed && !asks_for_events(query);
         let choices = config.value("candidateCount")?.unwrap_or(1);
-        let sharing = if array { Sharing::Never("array") } else { sharing(&fields, &config) };
-        Ok(ChatRequest {
-            model: resource.rsplit_once('/').map_or(resource, |(_, model)| model).to_owned(),
-            framing: streamed.then_some(Framing::Events),
-            choices,
-            sharing,
-        })
+        let model = resource.rsplit_once('/').map_or(resource, |(_, model)| model).to_owned();
+        let sharing =
+            if array { Sharing::Never("array") } else { sharing(&fields, &config, &model) };
+        Ok(ChatRequest { model, framing: streamed.then_some(Framing::Events), choices, sharing })
     }
 
     fn spoken<'a>(&self, _path: &str, body: &'a [u8]) -> Result<Spoken<'a>, Unreadable> {
@@ -89,7 +86,7 @@ fn asks_for_events(query: &str) -> bool {
     query.split('&').any(|pair| pair == "alt=sse")
 }
 
-fn sharing(fields: &Fields<'_>, config: &Fields<'_>) -> Sharing {
+fn sharing(fields: &Fields<'_>, config: &Fields<'_>, model: &str) -> Sharing {
     let modalities = config.raw("responseModalities").unwrap_or_default();
     if fields.says("cachedContent") {
         Sharing::Never("state")
@@ -97,6 +94,8 @@ fn sharing(fields: &Fields<'_>, config: &Fields<'_>) -> Sharing {
         Sharing::Never("audio")
     } else if fields.says("tools") {
         Sharing::Drawn("tools")
+    } else if world::depends(fields, model) {
+        Sharing::Drawn("search")
     } else if !config.is_zero("temperature") {
         Sharing::Drawn("temperature")
     } else if !matches!(config.raw("candidateCount"), None | Some("1")) {

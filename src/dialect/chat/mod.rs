@@ -19,11 +19,13 @@ mod spoken;
 #[cfg(test)]
 mod tests;
 mod watch;
+mod world;
 mod write;
 
 pub use model::{Renamed, renamed};
 pub use spoken::Spoken;
 pub use watch::{LONGEST_COUNT, Spoilt, Used, Watch, may_be_used, used};
+pub use world::{Sign, WORLD, World};
 pub use write::{Answering, Written};
 
 use std::time::Duration;

@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use super::super::Unreadable;
 use super::fields::Fields;
-use super::{Answering, ChatShape, Spoilt, Spoken, Watch, Written, write};
+use super::{Answering, ChatShape, Spoilt, Spoken, Watch, Written, world, write};
 use crate::request::{ChatRequest, Framing, Sharing};
 
 /// Both.
@@ -19,19 +19,17 @@ impl ChatShape for Chat {
         let options = fields.inner("options")?;
         // Unlike elsewhere an answer is streamed unless the request says not to.
         let streamed = fields.value("stream")?.unwrap_or(true);
+        let model: String = fields.value("model")?.unwrap_or_default();
         let sharing = if fields.says("tools") {
             Sharing::Drawn("tools")
+        } else if world::depends(&fields, &model) {
+            Sharing::Drawn("search")
         } else if options.is_zero("temperature") {
             Sharing::Deterministic
         } else {
             Sharing::Drawn("temperature")
         };
-        Ok(ChatRequest {
-            model: fields.value("model")?.unwrap_or_default(),
-            framing: streamed.then_some(Framing::Lines),
-            choices: 1,
-            sharing,
-        })
+        Ok(ChatRequest { model, framing: streamed.then_some(Framing::Lines), choices: 1, sharing })
     }
 
     fn spoken<'a>(&self, path: &str, body: &'a [u8]) -> Result<Spoken<'a>, Unreadable> {

@@ -8,7 +8,7 @@ use serde_json::value::RawValue;
 use super::super::Unreadable;
 use super::super::json::each;
 use super::fields::Fields;
-use super::{Answering, ChatShape, Spoilt, Spoken, Watch, Written, deployment, write};
+use super::{Answering, ChatShape, Spoilt, Spoken, Watch, Written, deployment, world, write};
 use crate::request::{ChatRequest, Framing, Sharing};
 
 /// Who asks, and how the provider is to keep its own cache: no answer depends on it.
@@ -21,9 +21,8 @@ const NOT_ASKED: &[&str] = &[
     "prompt_cache_options",
 ];
 
-/// What may have an effect, or asks the world: `OpenAI`'s, and what `OpenRouter` and xAI add.
-const TOOLS: &[&str] =
-    &["tools", "functions", "web_search_options", "plugins", "search_parameters"];
+/// What may have an effect.
+const TOOLS: &[&str] = &["tools", "functions"];
 
 /// Reasons for an end that is complete.
 const COMPLETE: &[&str] = &["stop"];
@@ -128,8 +127,10 @@ fn sharing(fields: &Fields<'_>, model: &str, each: u64) -> Sharing {
         Sharing::Never("state")
     } else if fields.says("audio") || modalities.contains("audio") {
         Sharing::Never("audio")
-    } else if fields.any(TOOLS) || model.ends_with(":online") {
+    } else if fields.any(TOOLS) {
         Sharing::Drawn("tools")
+    } else if world::depends(fields, model) {
+        Sharing::Drawn("search")
     } else if !fields.is_zero("temperature") {
         Sharing::Drawn("temperature")
     } else if each != 1 {

@@ -20,11 +20,12 @@ impl ChatShape for Responses {
     fn read(&self, _path: &str, body: &[u8]) -> Result<ChatRequest, Unreadable> {
         let fields = Fields::read(body)?;
         let streamed = fields.value("stream")?.unwrap_or(false);
+        let model: String = fields.value("model")?.unwrap_or_default();
         Ok(ChatRequest {
-            model: fields.value("model")?.unwrap_or_default(),
             framing: streamed.then_some(Framing::Events),
             choices: 1,
-            sharing: sharing(&fields)?,
+            sharing: sharing(&fields, &model)?,
+            model,
         })
     }
 
@@ -73,12 +74,12 @@ impl ChatShape for Responses {
 }
 
 /// Unlike elsewhere a response is kept by the provider unless the request says not to.
-fn sharing(fields: &Fields<'_>) -> Result<Sharing, Unreadable> {
+fn sharing(fields: &Fields<'_>, model: &str) -> Result<Sharing, Unreadable> {
     let stored = fields.value("store")?.unwrap_or(true);
     Ok(if stored || fields.any(STATE) {
         Sharing::Never("state")
     } else {
-        fields.chance(&["tools"])
+        fields.chance(&["tools"], model)
     })
 }
 

@@ -126,8 +126,8 @@ fn only_questions_without_chance_and_effect_are_shared_by_themselves() {
         (r#"{"temperature":0,"n":2}"#, Sharing::Drawn("n")),
         (r#"{"temperature":0,"tools":[{}]}"#, Sharing::Drawn("tools")),
         (r#"{"temperature":0,"functions":[{}]}"#, Sharing::Drawn("tools")),
-        (r#"{"temperature":0,"plugins":[{"id":"web"}]}"#, Sharing::Drawn("tools")),
-        (r#"{"temperature":0,"model":"m:online"}"#, Sharing::Drawn("tools")),
+        (r#"{"temperature":0,"plugins":[{"id":"web"}]}"#, Sharing::Drawn("search")),
+        (r#"{"temperature":0,"model":"m:online"}"#, Sharing::Drawn("search")),
         (r#"{"temperature":0,"store":true}"#, Sharing::Never("state")),
         (r#"{"temperature":0,"modalities":["text","audio"]}"#, Sharing::Never("audio")),
     ] {

@@ -46,11 +46,11 @@ impl Proxy {
         if refused.is_some() || self.pages.listed(&head.headers).is_some() {
             return None;
         }
-        let endpoint = understood(upstream, &head, rest);
+        let endpoint = understood(upstream, &head, &rest);
         if !matches!(endpoint, Endpoint::Embed(_)) {
             return None;
         }
-        let (upstream, path_and_query) = (Arc::clone(upstream), rest.to_owned());
+        let (upstream, path_and_query) = (Arc::clone(upstream), rest.into_owned());
         let (method, received) = (head.method, Instant::now());
         let target = Target { upstream, endpoint, method, path_and_query, received, trace: None };
         let mut headers = head.headers;

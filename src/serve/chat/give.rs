@@ -3,7 +3,9 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::super::reply::{self, Content, Manner, Reply, Verdict};
+use tokio::time::timeout;
+
+use super::super::reply::{self, Content, Manner, Reply, Unfit, Verdict};
 use super::super::{Directives, Service};
 use super::head::{await_head, not_cached};
 use super::pump::Pump;
@@ -26,6 +28,8 @@ pub(super) struct Wanted {
     pub(super) account: Arc<Account>,
     /// What it is.
     pub(super) operation: Operation,
+    /// Whether the answer comes piece by piece.
+    pub(super) streamed: bool,
 }
 
 /// An answer that is kept, with where, its age and its end.
@@ -76,7 +80,7 @@ impl Service {
         if !reply.is_providers_failure() {
             return reply;
         }
-        self.stale_words(&wanted, directives, now).unwrap_or(reply)
+        self.stale_words(&wanted, directives, (now, &reply)).unwrap_or(reply)
     }
 
     /// The answer that comes from the provider, for whoever may read it.
@@ -91,10 +95,12 @@ impl Service {
         }
         let (bound, account) = (self.chat.max_transcript, Arc::clone(&pump.account));
         let series = self.chat.series(wanted.operation);
+        let before = self.tiers.memory.peek(&wanted.key);
         if directives.no_cache {
             let (source, reader) = self.chat.broadcasts.alone(bound);
             self.chat.tasks.spawn(pump.run(source));
-            return await_head(reader, (false, Some("no-cache")), account).await;
+            let reply = await_head(reader, (false, Some("no-cache")), account).await;
+            return self.settled(reply, wanted, before).await;
         }
         let joining = pump.joins.now(&pump.upstream, &pump.ticket.line);
         let look = || self.kept(&wanted.key, fresh);
@@ -102,7 +108,9 @@ impl Service {
             Joined::Found(kept) => self.replay(kept, fresh.now, wanted),
             Joined::Leads(source, reader) => {
                 self.chat.tasks.spawn(pump.run(source));
-                await_head(reader, (false, None), account).await
+                let mut reply = await_head(reader, (false, None), account).await;
+                reply.verdict.unfit = Unfit::of(before.clone().into_iter(), fresh);
+                self.settled(reply, wanted, before).await
             }
             Joined::Follows(reader) => {
                 series.operation.collapsed_inputs.inc();
@@ -112,13 +120,41 @@ impl Service {
         }
     }
 
+    /// Says of an answer whether it was stored, where its end comes with its head or soon after. The end of a
+    /// stream decides, so nothing is said of one. Some providers send white space until they have an answer;
+    /// their heads are not held back for longer.
+    async fn settled(&self, mut reply: Reply, wanted: &Wanted, before: Option<Stored>) -> Reply {
+        const SOON: Duration = Duration::from_millis(100);
+        let Content::Shared(shared) = &reply.content else { return reply };
+        if wanted.streamed || !shared.0.storable {
+            return reply;
+        }
+        if timeout(SOON, shared.1.ended()).await.is_ok() {
+            let stored = self.tiers.memory.peek(&wanted.key);
+            let now = self.clock.now();
+            let is_new = |stored: &Stored| {
+                let is_old = |before: &Stored| Arc::ptr_eq(&before.value, &stored.value);
+                now < stored.expires && !before.as_ref().is_some_and(is_old)
+            };
+            reply.verdict.stored = stored.as_ref().is_some_and(is_new);
+        }
+        reply
+    }
+
     /// The answer that has ended, given after all where the provider fails.
-    fn stale_words(&self, wanted: &Wanted, directives: &Directives, now: Moment) -> Option<Reply> {
+    fn stale_words(
+        &self,
+        wanted: &Wanted,
+        directives: &Directives,
+        (now, failed): (Moment, &Reply),
+    ) -> Option<Reply> {
         let unasked = if wanted.is_deep() { self.chat.stale_if_error } else { Duration::ZERO };
         let seconds = directives.stale_seconds(unasked)?;
         let stale = self.tiers.memory.get_stale(&wanted.key, now, seconds)?;
         let reply = self.replay(Kept::of(stale, Layer::Memory)?, now, wanted);
-        Some(Reply { verdict: Verdict { manner: Manner::Stale, ..reply.verdict }, ..reply })
+        let forward_status = failed.providers_status().map(|status| status.as_u16());
+        let verdict = Verdict { manner: Manner::Stale, forward_status, ..reply.verdict };
+        Some(Reply { verdict, ..reply })
     }
 
     fn kept(&self, key: &CacheKey, fresh: &Freshness) -> Option<Kept> {

@@ -33,7 +33,6 @@ pub(super) async fn await_head(
         undivided: true,
         bypass,
         credit,
-        stored: head.storable && !follows,
         queue,
         upstream,
         ..Verdict::default()

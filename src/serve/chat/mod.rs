@@ -69,6 +69,7 @@ impl Service {
                 .accounts
                 .of(ask.target.endpoint.operation(), &request.model),
             operation: Operation::Chat,
+            streamed: request.framing.is_some(),
         };
         let now = self.clock.at(ask.target.received);
         let pump = |wanted: &Wanted| self.pump(shape, ask, (request, wanted, &directives));

@@ -47,6 +47,7 @@ impl Service {
             scope: part.scope(),
             account: upstream.accounts.of(Operation::Read, ""),
             operation: Operation::Read,
+            streamed: false,
         };
         let now = self.clock.at(ask.target.received);
         let ttl = directives.ttl.unwrap_or(ttl);
@@ -71,8 +72,10 @@ impl Service {
         wanted: &Wanted,
         (part, ttl): (Part, Duration),
     ) -> Pump {
-        let asked =
-            Asked { mark: part.scope().mark(), is_settled: part.is_settled(self.clock.now()) };
+        let asked = Asked {
+            mark: part.scope().mark(),
+            is_settled: part.is_settled(self.clock.milliseconds()),
+        };
         let request = ChatRequest {
             model: String::new(),
             framing: None,

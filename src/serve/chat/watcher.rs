@@ -5,6 +5,7 @@ use http::{HeaderMap, StatusCode, header};
 
 use crate::dialect::ChatShape;
 use crate::dialect::chat::{Spoilt, Watch};
+use crate::headers::is_json;
 use crate::ledger::Tokens;
 use crate::request::{ChatRequest, Framing};
 use crate::sse::{Frame, Splitter};
@@ -40,7 +41,7 @@ impl Watcher {
         let essence = media_type.and_then(|value| value.split(';').next()).unwrap_or_default();
         let essence = essence.trim().to_ascii_lowercase();
         let fits = match self.framing {
-            None => essence == "application/json",
+            None => is_json(headers),
             Some(Framing::Events) => essence == "text/event-stream",
             Some(Framing::Lines) => {
                 matches!(essence.as_str(), "application/x-ndjson" | "application/json")

@@ -8,6 +8,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use claim::Claimed;
+use http::StatusCode;
 
 use super::credit::{Unbilled, tokens};
 use super::embed::{Found, Question, is_even};
@@ -62,6 +63,14 @@ pub(super) enum End {
 }
 
 impl End {
+    /// The status of the provider's own response, where that is what was said.
+    pub(super) fn status(&self) -> Option<StatusCode> {
+        match self {
+            Self::Refused(answer) => Some(answer.status),
+            Self::Complete | Self::Failed(_) => None,
+        }
+    }
+
     /// Whether the provider failed, in the words of RFC 5861; a no to this request is none.
     pub(super) fn is_failure(&self) -> bool {
         match self {

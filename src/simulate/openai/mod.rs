@@ -75,8 +75,8 @@ fn decorate(headers: &mut HeaderMap, provider: &Provider, elapsed_ms: u64) {
     headers.insert("openai-version", HeaderValue::from_static("2020-10-01"));
     headers.insert("openai-organization", HeaderValue::from_static("org-simulated"));
     let (limit, remaining, reset_ms) = match provider.level() {
-        Some((rpm, level)) => (rpm, level.remaining, level.reset.as_millis()),
-        None => (REQUEST_LIMIT, u64::from(REQUEST_LIMIT - 1), 2),
+        Some(level) => (level.limit, level.remaining, level.reset.as_millis()),
+        None => (u64::from(REQUEST_LIMIT), u64::from(REQUEST_LIMIT - 1), 2),
     };
     headers.insert("x-ratelimit-limit-requests", HeaderValue::from(limit));
     headers.insert("x-ratelimit-remaining-requests", HeaderValue::from(remaining));

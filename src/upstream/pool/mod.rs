@@ -14,17 +14,17 @@ use std::sync::LazyLock;
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::{Request, Response, header, uri::Scheme};
+use http::{HeaderValue, Method, Request, Response, header, uri::Scheme};
 use http_body_util::{Either, Full};
-use hyper::body::Incoming;
+use hyper::body::{Body as _, Incoming};
 use hyper_util::client::legacy::Client;
 use hyper_util::rt::{TokioExecutor, TokioTimer};
-use rustls::RootCertStore;
 use tokio::time::sleep;
 
 pub(super) use arriving::Arriving;
 use connect::Connector;
 use plain::Plain;
+use tls::Trusted;
 
 use super::upload::Upload;
 use crate::config::Provider;
@@ -58,17 +58,20 @@ struct Opened {
 impl Pools {
     /// An error says what is wrong with the settings.
     pub(super) fn of(provider: &Provider, metrics: &UpstreamMetrics) -> Result<Self, String> {
-        let roots = tls::own_roots(provider)?;
+        let trusted = tls::trusted(provider)?;
         let (provider, metrics) = (provider.clone(), metrics.clone());
-        Ok(Self(LazyLock::new(Box::new(move || Box::new(Opened::new(&provider, roots, &metrics))))))
+        Ok(Self(LazyLock::new(Box::new(move || {
+            Box::new(Opened::new(&provider, trusted, &metrics))
+        }))))
     }
 
     /// Sends a request to where its URL says, over a connection that is there or a new one. A request that
     /// the provider has provably not processed is sent again.
     pub(super) async fn send(
         &self,
-        request: Request<RequestBody>,
+        mut request: Request<RequestBody>,
     ) -> Result<Response<Arriving>, BoxError> {
+        tell_empty(&mut request);
         let client = match (&self.0.plain, request.body()) {
             // A connection that may become another protocol is one for itself.
             _ if request.headers().contains_key(header::UPGRADE) => {
@@ -86,6 +89,15 @@ impl Pools {
         // Boxed, since it has room for a copy of the request, and is moved about with the states of all callers.
         let response = Box::pin(send_until_processed(client, request)).await?;
         Ok(framed(response).map(Arriving::by_itself))
+    }
+}
+
+/// Gives a request without a body its length, where the method would let it have one (RFC 9110, section 8.6).
+/// hyper writes none by itself, and strict servers answer 411.
+fn tell_empty(request: &mut Request<RequestBody>) {
+    let has_meaning = [Method::POST, Method::PUT, Method::PATCH].contains(request.method());
+    if has_meaning && request.body().is_end_stream() {
+        request.headers_mut().insert(header::CONTENT_LENGTH, HeaderValue::from_static("0"));
     }
 }
 
@@ -115,12 +127,12 @@ fn framed(mut response: Response<Incoming>) -> Response<Incoming> {
 }
 
 impl Opened {
-    fn new(provider: &Provider, mut roots: RootCertStore, metrics: &UpstreamMetrics) -> Self {
+    fn new(provider: &Provider, mut trusted: Trusted, metrics: &UpstreamMetrics) -> Self {
         let has_tls = provider.has_tls();
         if has_tls {
-            roots.extend(tls::PLATFORM.roots.iter().cloned());
+            trusted.roots.extend(tls::PLATFORM.roots.iter().cloned());
         }
-        let tls = tls::config(roots);
+        let tls = tls::config(trusted);
         let connector = |http2| Connector::new(provider, (tls.clone(), http2), metrics);
         let plain = (!has_tls).then(|| Plain::new(connector(false), provider));
         let both = connector(true);

@@ -2,6 +2,7 @@
 
 pub(crate) mod shapes;
 mod simulated;
+mod world;
 
 use std::fmt::Write;
 use std::sync::{Arc, Mutex};
@@ -83,7 +84,9 @@ async fn an_answer_that_ended_well_comes_back_byte_for_byte() {
         let first = ask(&client, &shape).await;
         let at = shape.path;
         assert_eq!((first.status, first.text().as_str()), (200, shape.answer), "{at}");
-        assert_eq!(first.header("cache-status"), "larder; fwd=miss; stored", "{at}");
+        // The end of a stream decides.
+        let stored = if shape.media_type == JSON { "; stored" } else { "" };
+        assert_eq!(first.header("cache-status"), format!("larder; fwd=miss{stored}"), "{at}");
         assert_eq!(first.header("x-request-id"), format!("req_{number}"), "{at}");
         assert_eq!(first.header("x-ratelimit-remaining-requests"), "7", "{at}");
         let second = ask(&client, &shape).await;

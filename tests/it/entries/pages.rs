@@ -142,7 +142,7 @@ async fn what_has_ended_or_was_purged() {
     let entries = listed(&sidecar, "").await;
     // It takes room, and may yet be given where the provider fails.
     assert_eq!((entries.len(), &entries[0]["ttl_seconds"]), (1, &json!(0)));
-    assert!(status(&sidecar, &Ask::of(["short"])).await.contains("fwd=miss"));
+    assert!(status(&sidecar, &Ask::of(["short"])).await.contains("fwd=stale"));
 }
 
 #[tokio::test]

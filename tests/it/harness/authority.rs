@@ -86,6 +86,15 @@ impl Authority {
         pair
     }
 
+    /// A server's own certificate for a name, which is an authority too: as `openssl req -x509` makes it.
+    pub(crate) fn own(&self, file: &str, name: &str) -> Pair {
+        let pair = self.pair(file);
+        let alternative = format!("subjectAltName={name}");
+        let names = ["-days", "2", "-subj", "/CN=own", "-addext", &alternative];
+        openssl(&[&names[..], &["-keyout", &pair.key, "-out", &pair.cert]].concat());
+        pair
+    }
+
     /// A connection by somebody who trusts this authority, and speaks these protocols.
     pub(crate) async fn connect(
         &self,

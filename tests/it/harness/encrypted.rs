@@ -24,11 +24,15 @@ use tokio::task::JoinSet;
 use tokio_rustls::TlsAcceptor;
 use tokio_rustls::server::TlsStream;
 
-use super::{Aside, Asked, Authority, Gate, answer, json};
+use super::{Aside, Asked, Authority, Gate, Pair, answer, json};
 
 /// Speaks TLS with a certificate of this authority, and the first of these protocols that a client does.
 fn acceptor(authority: &Authority, protocols: &[&str]) -> TlsAcceptor {
-    let pair = authority.issue("provider");
+    acceptor_of(&authority.issue("provider"), protocols)
+}
+
+/// Speaks TLS with a certificate, and the first of these protocols that a client does.
+pub(crate) fn acceptor_of(pair: &Pair, protocols: &[&str]) -> TlsAcceptor {
     let key = PrivateKeyDer::from_pem_file(&pair.key).unwrap();
     let mut config = ServerConfig::builder_with_provider(Arc::new(ring::default_provider()))
         .with_safe_default_protocol_versions()

@@ -22,7 +22,7 @@ pub(crate) use ask::{Ask, In, encode_numbers};
 pub(crate) use authority::{Authority, Pair};
 pub(crate) use chance::Chance;
 pub(crate) use client::{Answer, Client};
-pub(crate) use encrypted::{Encrypted, Spoken};
+pub(crate) use encrypted::{Encrypted, Spoken, acceptor_of};
 pub(crate) use load::Load;
 pub(crate) use provider::Simulated;
 pub(crate) use raw::Raw;

@@ -102,7 +102,7 @@ async fn an_entry_ends_for_every_replica_when_it_ends() {
     // The other counts in whole seconds.
     until("it has ended in the other, too", || async {
         let answer = other.client().right(&Ask::of(["short"])).await;
-        answer.header("cache-status") == "larder; fwd=miss; stored"
+        answer.header("cache-status") == "larder; fwd=stale; stored"
     })
     .await;
 }

@@ -98,3 +98,18 @@ async fn documents() {
     ];
     run("mongo-data-api-like.toml", "http://127.0.0.1:8081", &reads, &writes).await;
 }
+
+#[tokio::test]
+async fn neo4j() {
+    let path = "/neo4j/db/movies/query/v2";
+    let read = ("POST", path, r#"{"statement":"MATCH (n) RETURN n.title"}"#);
+    let other = ("POST", "/neo4j/db/people/query/v2", r#"{"statement":"match (n) return n"}"#);
+    let one = &[true, false];
+    let writes: [(Request, &[bool]); 4] = [
+        (("POST", path, r#"{"statement":"CREATE (n:Film)"}"#), one),
+        (("POST", path, r#"{"statement":"MATCH (n)\nSET n.title = 'x'"}"#), one),
+        (("POST", path, r#"{"statement":"MATCH (n) CALL some.procedure(n) RETURN 1"}"#), one),
+        (("POST", "/neo4j/db/movies/tx", "{}"), one),
+    ];
+    run("neo4j.toml", "http://127.0.0.1:7474", &[read, other], &writes).await;
+}

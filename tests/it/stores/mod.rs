@@ -1,5 +1,6 @@
 //! Stores behind the dialect `generic`: reads are kept until their namespace is written to, whoever writes.
 
+mod bodies;
 mod examples;
 mod fidelity;
 mod interleaved;

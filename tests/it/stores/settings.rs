@@ -61,6 +61,18 @@ fn what_makes_no_sense_together_is_an_error_of_its_route() {
             "kind = \"read\"\npath = \"/a\"\nttl = \"1s\"\nmethod = \"GET\"\nnamespace = \"/b\"",
             "namespace: needs a body, which GET and HEAD do not have",
         ),
+        (
+            "kind = \"read\"\npath = \"/a\"\nttl = \"1s\"\nmethod = \"GET\"\nbody = \"/b\"\nmatches = \"x\"",
+            "body: needs a body, which GET and HEAD do not have",
+        ),
+        (
+            "kind = \"read\"\npath = \"/a\"\nttl = \"1s\"\nbody = \"/b\"",
+            "body: needs matches, matches_not or both",
+        ),
+        (
+            "kind = \"read\"\npath = \"/a\"\nttl = \"1s\"\nmatches = \"x\"",
+            "body: is missing: matches and matches_not need it",
+        ),
     ] {
         let said = complaints(&format!("{STORE}[[providers.s.routes]]\n{route}\n"));
         // The line of the key, or that of its section where it is missing.

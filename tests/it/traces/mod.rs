@@ -275,7 +275,7 @@ async fn streams_and_what_is_relayed_are_told_at_their_ends() {
         assert_eq!(span.says("gen_ai.usage.output_tokens"), "5");
         assert!(!span.is_error() && span.says("error.type").is_empty());
     }
-    assert_eq!(server.says("larder.cache"), "larder; fwd=miss; stored");
+    assert_eq!(server.says("larder.cache"), "larder; fwd=miss");
     assert_eq!(provider.calls()[0].headers["traceparent"], upstream.traceparent());
     body["temperature"] = json!(1);
     chat(&client, &[], &body).await;
