@@ -44,6 +44,10 @@ use lessons::Lessons;
 use original::{Original, Outcome, Submission};
 use plan::{ClosedBy, Size};
 
+/// Bytes that an input takes besides its text: its place in the request, its key, its flight and its seat. Measured with
+/// lists of 75,000 short inputs, which took 1,158 bytes each.
+const PER_INPUT: usize = 1_200;
+
 /// How often it is looked whether somebody in a lane has no more patience.
 const LOOK: Duration = Duration::from_millis(50);
 
@@ -74,7 +78,8 @@ impl Batcher {
     /// lane may drive it meanwhile.
     pub fn submit(self: &Arc<Self>, mut submission: Submission) -> Option<Driver> {
         let upstream = Arc::clone(&submission.original.upstream);
-        submission.room = upstream.room(size_of(&submission).bytes);
+        let own = submission.seats.len().saturating_mul(PER_INPUT);
+        submission.room = upstream.room(size_of(&submission).bytes.saturating_add(own));
         if submission.room.is_none() {
             let message =
                 format!("too many requests wait for {} (max_queued); retry later", upstream.name);

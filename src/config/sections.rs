@@ -252,7 +252,7 @@ section! {
         /// Maximum number of inputs of different requests in one call. A larger request is not split for
         /// it. More than 16 waiting inputs are sent in up to four parallel calls, within `max_connections`.
         batch_inputs: u32 = "128",
-        /// Maximum size of the inputs that wait for calls. More get 503.
+        /// Maximum size of the inputs that wait for calls, with 1,200 bytes for each besides its text. More get 503.
         max_queued: ByteSize = "256MiB",
         /// Requests over the provider's limits. `split`: several calls, one response in order. `forward`: one
         /// call, and the provider's own response.

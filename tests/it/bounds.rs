@@ -215,6 +215,33 @@ async fn connections_beyond_the_bound_are_turned_away() {
 }
 
 #[tokio::test]
+async fn lists_of_short_inputs_took_five_times_what_was_counted() {
+    let provider = Scripted::start(|_| async {
+        tokio::time::sleep(Duration::from_millis(1_000)).await;
+        Some(reply(400, &serde_json::json!({ "error": { "message": "no" } })))
+    });
+    let config = "[server]\nmax_body = \"2MiB\"\nmax_in_flight = \"64MiB\"\n\
+                  [cache]\nmemory = \"16MiB\"\n[providers.openai]\nmax_queued = \"32MiB\"\n";
+    let sidecar = Sidecar::with(provider.address, config);
+    sidecar.client().embed(&Ask::of(["before"])).await;
+    let before = sidecar.memory("VmRSS");
+    let asking = (0..16).map(|number| {
+        let client = sidecar.client();
+        let inputs = (0..20_000).map(|n| format!("list {number} input {n}"));
+        let ask = Ask::of(inputs.collect::<Vec<_>>());
+        async move { client.embed(&ask).await }
+    });
+    let answers = all(asking.collect::<Vec<_>>()).await;
+    let turned_away =
+        answers.iter().filter(|answer| answer.is_own_error(503, "overloaded")).count();
+    assert!((1..16).contains(&turned_away), "{turned_away}");
+    let grown = sidecar.memory("VmHWM") - before;
+    eprintln!("{turned_away} of 16 turned away, {} MiB more at the most", grown >> 20);
+    // The two bounds, and half as much again.
+    assert!(grown < 144 << 20, "{} MiB", grown >> 20);
+}
+
+#[tokio::test]
 async fn many_large_bodies_at_once_are_held_within_a_bound() {
     const BODY: usize = 4 << 20;
     let provider = Scripted::start(|_| async {
