@@ -21,7 +21,7 @@ use crate::dialect::Refusal;
 use crate::error::{Error, Kind};
 use crate::key::Digest;
 use crate::request::{Encoding, Unity};
-use crate::upstream::Answer;
+use crate::upstream::{Answer, asked_to_wait};
 
 /// A call for several requests that was refused.
 #[derive(Debug)]
@@ -180,8 +180,7 @@ fn invalid(batcher: &Arc<Batcher>, batch: Batch, body: Body, answer: Answer, rea
 /// Whether a refusal that would be the same for each request may still be a refusal of the merged call. A refusal of
 /// the credential, or one that names a time to come back, is not.
 fn is_about_merging(answer: &Answer) -> bool {
-    !matches!(answer.status.as_u16(), 401 | 402 | 407)
-        && !answer.headers.contains_key(header::RETRY_AFTER)
+    !matches!(answer.status.as_u16(), 401 | 402 | 407) && asked_to_wait(&answer.headers).is_none()
 }
 
 /// A part of a request that is too large to be sent as it came.

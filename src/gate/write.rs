@@ -70,10 +70,8 @@ pub(super) fn respond(voice: &Voice<'_>, reply: Reply, exchange: Exchange<'_>) -
         }
         Content::Shared(shared) => {
             let (Head { status, mut headers, .. }, reader) = *shared;
-            if outcome == Outcome::Collapsed {
-                // Another request's.
-                headers.remove(header::SET_COOKIE);
-            }
+            // A client that returned it would have a cache of its own.
+            headers.remove(header::SET_COOKIE);
             let length = headers.get(header::CONTENT_LENGTH).and_then(|text| text.to_str().ok());
             let flow = Flow::Shared(reader, length.and_then(|text| text.parse().ok()));
             let flow = taped::around(tape, (status, &headers), flow);
@@ -185,13 +183,15 @@ fn whole(voice: &Voice<'_>, content: Content) -> Response<Body> {
     }
 }
 
-/// A provider's own answer, whole: all as it was but the framing.
+/// A provider's own answer, whole: all as it was but the framing, and the cookies, since a client that returned
+/// them would have a cache of its own.
 fn passed(answer: &Answer) -> Response<Body> {
     let mut response = Response::new(Either::Left(Full::new(answer.body.clone())));
     *response.status_mut() = answer.status;
     let mut headers = answer.headers.clone();
     to_caller(&mut headers);
     headers.remove(header::CONTENT_LENGTH);
+    headers.remove(header::SET_COOKIE);
     *response.headers_mut() = headers;
     response
 }

@@ -1,10 +1,12 @@
 //! Headers by their meaning: those of one hop, those that change no response, and those that no stored
 //! response may carry.
 
+mod cookies;
 mod transport;
 
 use http::header::{self, HeaderMap, HeaderName, HeaderValue};
 
+pub use cookies::are_of_network;
 pub use transport::is_harmless;
 
 /// A request that is to be carried out once, by a key of its client's own.

@@ -10,7 +10,7 @@ use super::{Ask, Service};
 use crate::config::sharers::Sharers;
 use crate::credential;
 use crate::error::{Error, Kind};
-use crate::headers::{is_harmless, is_suffixed_json};
+use crate::headers::{are_of_network, is_harmless, is_suffixed_json};
 use crate::key::{Digest, Framer};
 
 impl Service {
@@ -134,8 +134,8 @@ impl Service {
     }
 
     pub(super) fn tells(&self, name: &HeaderName, value: &HeaderValue) -> bool {
-        let empty_cookie = value.is_empty() && name == header::COOKIE;
-        !is_harmless(name) && !self.harmless.contains(name) && !empty_cookie
+        let is_of_network = || name == header::COOKIE && are_of_network(value);
+        !is_harmless(name) && !self.harmless.contains(name) && !is_of_network()
     }
 }
 

@@ -250,12 +250,7 @@ async fn base64_clients_got_32_bit_floats_before_a_vector_came_both_ways() {
         let sidecar = Sidecar::with(provider.address, config);
         // Some of each form in every call that is merged.
         for round in 0..3 {
-            let asks = texts(&format!("round {round}"), 16).into_iter().enumerate();
-            let asks = asks.map(|(n, text)| {
-                let ask = Ask::of([text]);
-                if n % 2 == 0 { ask.base64() } else { ask }
-            });
-            for (ask, answer) in side_by_side(&sidecar, asks).await {
+            for (ask, answer) in side_by_side(&sidecar, of_both_forms(round)).await {
                 form.is_right(&ask, &answer);
             }
         }
@@ -320,6 +315,14 @@ async fn a_provider_without_base64_is_asked_for_it_once() {
         }
     }
     assert_eq!(provider.calls().len(), 3, "one for each text, and one for base64");
+}
+
+/// Requests of one input each, half of them for base64.
+fn of_both_forms(round: usize) -> impl Iterator<Item = Ask> {
+    texts(&format!("round {round}"), 16).into_iter().enumerate().map(|(n, text)| {
+        let ask = Ask::of([text]);
+        if n % 2 == 0 { ask.base64() } else { ask }
+    })
 }
 
 async fn side_by_side(sidecar: &Sidecar, asks: impl Iterator<Item = Ask>) -> Vec<(Ask, Answer)> {

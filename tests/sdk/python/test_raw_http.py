@@ -91,8 +91,6 @@ def test_expect_100_continue_is_answered_before_the_body(line):
     ("PUT", "/v1/embeddings"),
     ("PATCH", "/v1/embeddings"),
     ("PURGE", "/v1/embeddings"),
-    ("POST", "/v1/embeddings/"),
-    ("POST", "/v1//embeddings"),
     ("POST", "/v1/Embeddings"),
     ("POST", "/v1/%65mbeddings"),
     ("POST", "/v1/embeddings/x"),
@@ -105,6 +103,12 @@ def test_a_path_with_two_slashes_in_front_never_chooses_the_upstream(line):
     data = request(BODY, target="//other.invalid/v1/embeddings")
     assert line.through(data).status == line.direct(data).status == 404
     assert len(line.provider.requests) == 2
+
+
+@pytest.mark.parametrize("target", ["/v1/embeddings/", "/v1//embeddings", "//v1/embeddings"])
+def test_a_path_with_more_slashes_is_what_the_application_meant(line, target):
+    assert line.through(request(BODY, target=target)).view == line.direct(request(BODY)).view
+    assert line.provider.embeddings[0].target == "/v1/embeddings"
 
 
 def test_a_path_without_the_version_is_what_an_sdk_with_such_a_base_url_means(line):
