@@ -6,8 +6,8 @@ use std::sync::Arc;
 use http::request::Parts;
 use http::{HeaderMap, header};
 
-use super::target::decoded;
-use crate::config::{is_api_path, meant_provider, unknown};
+use super::target::fully_decoded;
+use crate::config::{is_api_path, leading_name, meant_provider, unknown};
 use crate::dialect::Endpoint;
 use crate::error::{Error, Kind};
 use crate::headers::is_json;
@@ -70,15 +70,15 @@ impl Routes {
         if is_api_path(segment) {
             return None;
         }
-        let decoded =
-            decoded(segment.as_bytes()).and_then(|bytes| String::from_utf8(bytes).ok())?;
+        let decoded = fully_decoded(path);
+        let written = leading_name(&decoded)?;
         let names: Vec<&str> = self.by_name.keys().map(String::as_str).collect();
-        let name = meant_provider(&decoded, &names)?;
+        let name = meant_provider(written, &names)?;
         let near = self.by_name.get(name);
         let message = match near {
-            Some(_) => format!("unknown provider {decoded:?}; did you mean /{name}/?"),
+            Some(_) => format!("unknown provider {written:?}; did you mean /{name}/?"),
             None => format!(
-                "unknown provider {decoded:?}: {name} is not configured; add [providers.{name}] with its \
+                "unknown provider {written:?}: {name} is not configured; add [providers.{name}] with its \
                  base_url"
             ),
         };
@@ -239,6 +239,11 @@ mod tests {
             ("/antropic/v1/messages", Some("anthropic")),
             ("/voyageai/v1/embeddings", Some("voyage")),
             ("/vertexai/v1", None),
+            ("/bare%2fv1/x", Some("bare")),
+            ("/bare%252fv1/x", Some("bare")),
+            ("/bare;x/v1", Some("bare")),
+            ("/bare%ff/v1", Some("bare")),
+            ("/https://bare/v1", Some("bare")),
             ("/azure/openai/deployments/d/embeddings", None),
         ] {
             let stray = routes.find(path).unwrap_err();

@@ -75,6 +75,20 @@ pub(super) fn decoded(path: &[u8]) -> Option<Vec<u8>> {
     Some(out)
 }
 
+/// A path with its escapes decoded as often as there are some, up to three times: servers in front of a
+/// provider may decode it too.
+pub(super) fn fully_decoded(path: &str) -> String {
+    let mut path = path.to_owned();
+    for _ in 0..3 {
+        if !path.contains('%') {
+            break;
+        }
+        let Some(bytes) = decoded(path.as_bytes()) else { break };
+        path = String::from_utf8_lossy(&bytes).into_owned();
+    }
+    path
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

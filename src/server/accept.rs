@@ -13,7 +13,7 @@ use hyper_util::rt::TokioIo;
 use tokio::io::AsyncWriteExt;
 use tokio::net::{TcpListener, TcpStream, UnixListener, UnixStream};
 use tokio::runtime::Handle;
-use tokio::sync::{Semaphore, watch};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 use tokio::time::{sleep, timeout};
 use tokio_util::either::Either;
 use tokio_util::task::TaskTracker;
@@ -35,6 +35,10 @@ const ERROR_PAUSE: Duration = Duration::from_millis(100);
 /// Maximum number of connections over the limit that are told so at a time: each has a descriptor.
 const MAX_REFUSALS: usize = 16;
 
+/// Maximum number of connections to the admin listener. Their descriptors are some of those that no client
+/// of the proxy gets.
+const MAX_ADMIN: usize = 24;
+
 /// Whether connections are accepted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Accepting {
@@ -52,7 +56,7 @@ pub(super) struct Lifecycle {
     pub(super) draining: watch::Receiver<bool>,
 }
 
-/// State shared by the connections of both listeners.
+/// State shared by the connections of a listener.
 #[derive(Debug, Clone)]
 pub(super) struct Connections {
     door: Door,
@@ -73,6 +77,27 @@ impl Connections {
             open: built.metrics.downstream_connections.clone(),
             tasks: built.tasks.clone(),
         }
+    }
+
+    /// Those of the admin listener: they have a limit of their own.
+    pub(super) fn of_admin(&self) -> Self {
+        Self {
+            permits: Arc::new(Semaphore::new(MAX_ADMIN)),
+            refusals: Arc::new(Semaphore::new(MAX_REFUSALS)),
+            ..self.clone()
+        }
+    }
+
+    /// A stream with a permit. Without a free permit the stream is closed, after a 503 if it is not
+    /// encrypted: a response in clear would be noise in a TLS handshake.
+    fn admit(&self, stream: Stream, is_encrypted: bool) -> Option<(Stream, OwnedSemaphorePermit)> {
+        if let Ok(permit) = Arc::clone(&self.permits).try_acquire_owned() {
+            return Some((stream, permit));
+        }
+        if !is_encrypted && let Ok(permit) = Arc::clone(&self.refusals).try_acquire_owned() {
+            self.tasks.spawn(turn_away(stream).map(move |()| drop(permit)));
+        }
+        None
     }
 }
 
@@ -151,10 +176,12 @@ impl App {
                 serve_proxy(current, connections, stream, tls, draining);
             }
             Self::Admin(admin, connections) => {
+                let Some((stream, permit)) = connections.admit(stream, false) else { return };
                 let admin = Arc::clone(admin);
                 let serve = move |request| Arc::clone(&admin).exchange(request);
                 let io = (TokioIo::new(stream), None);
-                connections.tasks.spawn(connections.door.serve(io, draining, serve));
+                let serving = connections.door.serve(io, draining, serve);
+                connections.tasks.spawn(serving.map(move |()| drop(permit)));
             }
         }
     }
@@ -209,15 +236,7 @@ fn serve_proxy(
     draining: watch::Receiver<bool>,
 ) {
     let encryption = tls.and_then(Tls::handshake);
-    let Ok(permit) = Arc::clone(&connections.permits).try_acquire_owned() else {
-        // A response in clear would be noise in a TLS handshake.
-        if encryption.is_none()
-            && let Ok(permit) = Arc::clone(&connections.refusals).try_acquire_owned()
-        {
-            connections.tasks.spawn(turn_away(stream).map(move |()| drop(permit)));
-        }
-        return;
-    };
+    let Some((stream, permit)) = connections.admit(stream, encryption.is_some()) else { return };
     let held = (permit, Held::one(&connections.open));
     let entrance = if matches!(stream, Either::Left(_)) { Entrance::Tcp } else { Entrance::Unix };
     let express = Some(Express::new(current, entrance));
@@ -244,6 +263,6 @@ async fn turn_away(mut stream: Stream) {
         x-larder-error: overloaded\r\nconnection: close\r\ncontent-length: 0\r\n\r\n";
     let written = timeout(Duration::from_secs(1), stream.write_all(FULL)).await;
     if !matches!(written, Ok(Ok(()))) {
-        tracing::debug!("a client over max_connections left before its response");
+        tracing::debug!("a client over the limit of connections left before its response");
     }
 }

@@ -81,7 +81,7 @@ impl Sidecar {
                 lifecycle.clone(),
                 threads.proxy(),
             )?;
-            let admin = App::Admin(admin, connections);
+            let admin = App::Admin(admin, connections.of_admin());
             accept::on_tcp(listeners.admin, None, admin, lifecycle, threads.admin())
         };
         started().map_err(|error| Failure::Start(format!("cannot accept: {error}")))?;

@@ -2,7 +2,9 @@
 
 use std::time::Duration;
 
+use tokio::io::AsyncReadExt;
 use tokio::net::TcpStream;
+use tokio::time::timeout;
 
 use crate::harness::{Ask, Client, Sidecar, Simulated};
 
@@ -25,6 +27,28 @@ async fn health_answers_while_clients_take_every_descriptor() {
     drop(crowd);
     sidecar.until("larder_downstream_connections", 0.0).await;
     sidecar.client().right(&Ask::of(["after"])).await;
+}
+
+#[tokio::test]
+async fn a_crowd_at_the_admin_port_leaves_the_descriptors_of_the_proxy() {
+    let provider = Simulated::instant();
+    let sidecar = Sidecar::limited(provider.address, "-n 96", "");
+    let mut crowd = Vec::new();
+    for _ in 0..150 {
+        crowd.push(TcpStream::connect(sidecar.admin).await.unwrap());
+    }
+    tokio::time::sleep(Duration::from_millis(300)).await;
+    sidecar.client().right(&Ask::of(["served nevertheless"])).await;
+    let mut over = TcpStream::connect(sidecar.admin).await.unwrap();
+    let mut refusal = String::new();
+    let read = over.read_to_string(&mut refusal);
+    timeout(Duration::from_secs(5), read).await.expect("the connection is closed").unwrap();
+    assert!(refusal.starts_with("HTTP/1.1 503 "), "{refusal:?}");
+    assert!(refusal.contains("x-larder-error: overloaded"), "{refusal:?}");
+    drop(crowd);
+    tokio::time::sleep(Duration::from_millis(300)).await;
+    let answer = Client::new(sidecar.admin).get("/healthz").await;
+    assert_eq!(answer.status, 200, "{answer:?}");
 }
 
 #[tokio::test]

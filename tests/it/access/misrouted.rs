@@ -53,6 +53,55 @@ async fn a_misspelt_provider_does_not_get_the_callers_key_to_the_default_provide
 }
 
 #[tokio::test]
+async fn another_name_or_the_host_of_a_provider_does_not_get_the_callers_key() {
+    let provider = provider();
+    let config = format!("[providers.mine]\nbase_url = \"http://{}\"\n", provider.address);
+    let sidecar = Sidecar::with(provider.address, &config);
+    let client = sidecar.client();
+    for (segment, near) in [
+        ("nvidia", "nim"),
+        ("huggingface", "huggingface"),
+        ("hf", "huggingface"),
+        ("qwen", "dashscope"),
+        ("alibaba", "dashscope"),
+        ("googl", "gemini"),
+        ("anthropic.com", "anthropic"),
+        ("api.anthropic.com", "anthropic"),
+        ("API.Anthropic.com:443", "anthropic"),
+        ("https://api.anthropic.com", "anthropic"),
+        ("https%3A%2F%2Fapi.anthropic.com", "anthropic"),
+        ("anthropic-api", "anthropic"),
+        ("api.openai.com", "openai"),
+        ("openai.azure.com", "azure"),
+        ("generativelanguage.googleapis.com", "gemini"),
+        ("us-central1-aiplatform.googleapis.com", "vertex"),
+        ("bedrock-runtime.us-east-1.amazonaws.com", "bedrock"),
+        ("dashscope-intl.aliyuncs.com", "dashscope"),
+        ("router.huggingface.co", "huggingface"),
+        ("api.x.ai", "xai"),
+        ("perplexity", "perplexity"),
+        ("replicate", "replicate"),
+        ("databricks", "databricks"),
+        ("cloudflare", "cloudflare"),
+        ("mine%2fv1", "mine"),
+        ("mine%252fv1", "mine"),
+        ("%2Fmine", "mine"),
+        ("mine;x", "mine"),
+        ("mine%3bx", "mine"),
+        ("mine%ff", "mine"),
+        ("MINE", "mine"),
+    ] {
+        let path = format!("/{segment}/v1/messages");
+        let headers = [JSON, ("x-api-key", KEY), ("authorization", KEY)];
+        let refused = client.send(Method::POST, &path, &headers, "{}").await;
+        assert_eq!(refused.status, 404, "{path}: {refused:?}");
+        assert_eq!(refused.header("x-larder-error"), "unknown_provider", "{path}");
+        assert!(refused.text().contains(near), "{path}: {refused:?}");
+    }
+    assert_eq!(provider.calls().len(), 0);
+}
+
+#[tokio::test]
 async fn any_other_path_still_reaches_the_default_provider() {
     let provider = provider();
     let sidecar = Sidecar::before(provider.address);
@@ -65,6 +114,20 @@ async fn any_other_path_still_reaches_the_default_provider() {
         "/openapi.json",
         "/custom/route",
         "/llm/v1/x",
+        "/chat/completions",
+        "/Chat/completions",
+        "/api/embed",
+        "/api/v0/models",
+        "/v1;x/files",
+        "/v1%2Ffiles",
+        "/models/meta-llama%2FLlama-3.1",
+        "/openai.json",
+        "/generate_stream",
+        "/server_info",
+        "/load_lora_adapter",
+        "/apply-template",
+        "/.well-known/openid-configuration",
+        "/internal.example.com/x",
     ];
     for (n, path) in paths.into_iter().enumerate() {
         let answer = client.send(Method::POST, path, &[JSON], "{}").await;
