@@ -217,7 +217,7 @@ async fn connections_beyond_the_bound_are_turned_away() {
 #[tokio::test]
 async fn lists_of_short_inputs_took_five_times_what_was_counted() {
     let provider = Scripted::start(|_| async {
-        tokio::time::sleep(Duration::from_millis(1_000)).await;
+        tokio::time::sleep(Duration::from_secs(1)).await;
         Some(reply(400, &serde_json::json!({ "error": { "message": "no" } })))
     });
     let config = "[server]\nmax_body = \"2MiB\"\nmax_in_flight = \"64MiB\"\n\
