@@ -109,6 +109,9 @@ for (const name of ['openai', 'openai-6.49']) {
     });
 
     test('floats for one caller and base64 for another are the same numbers', async () => {
+      // A vector that comes both ways.
+      await embed(larder, { input: 'both ways', encoding_format: 'float' });
+      await embed(larder, { input: 'both ways' });
       let floats, base64;
       const calls = await provider.calls(async () => {
         floats = await embed(larder, { input: 'bits', encoding_format: 'float' });
