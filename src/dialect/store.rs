@@ -10,8 +10,8 @@ use super::json::{Members, text, write_compact};
 use super::{Endpoint, Unreadable};
 use crate::config::stores::{Effect, Pointer, Route};
 
-/// What is understood of a request, by method and path without query. Where its body decides, it may write
-/// anything until that is known.
+/// The endpoint of a request, by method and path without query. A request whose body decides may write
+/// anything until the body is known.
 pub fn endpoint(routes: &[Route], method: &Method, path: &str) -> Endpoint {
     match fitting(routes, method, path).next() {
         Some((_, Route { body: Some(_), .. })) => Endpoint::Write(None),

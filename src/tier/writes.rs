@@ -44,8 +44,8 @@ impl Store {
         Part { store: self, at: namespace.map_or(0, part) }
     }
 
-    /// What a namespace holds may have changed, or, without one, anything; and until a millisecond of the clock
-    /// it may not be seen.
+    /// Notes that the content of a namespace may have changed, or, without one, all content. The change may not be
+    /// seen until a millisecond of the clock.
     pub fn wrote(&self, namespace: Option<&str>, until: Option<i64>) {
         let Some(namespace) = namespace else {
             return (0..=PARTS).for_each(|at| self.raise(at, until));

@@ -119,7 +119,7 @@ impl Upstream {
     /// What is understood of a request, by its method and its path below the base URL.
     pub fn endpoint(&self, method: &Method, path_and_query: &str) -> Endpoint {
         if self.settings.dialect == STORE {
-            let path = path_and_query.split('?').next().unwrap_or_default();
+            let path = without_query(path_and_query);
             return store::endpoint(&self.settings.routes.0, method, path);
         }
         self.dialect.endpoint(method, endpoint(path_and_query))
@@ -127,20 +127,24 @@ impl Upstream {
 
     /// Whether the body of a request to a store decides what it does.
     pub fn needs_body(&self, method: &Method, path_and_query: &str) -> bool {
-        let path = path_and_query.split('?').next().unwrap_or_default();
+        let path = without_query(path_and_query);
         self.settings.dialect == STORE && store::needs_body(&self.settings.routes.0, method, path)
     }
 
-    /// What a request to a store does, with its body.
+    /// The effect of a request to a store, by its body too.
     pub fn endpoint_by_body(&self, method: &Method, path_and_query: &str, body: &[u8]) -> Endpoint {
-        let path = path_and_query.split('?').next().unwrap_or_default();
+        let path = without_query(path_and_query);
         store::endpoint_by_body(&self.settings.routes.0, method, path, body)
     }
 }
 
+fn without_query(path_and_query: &str) -> &str {
+    path_and_query.split('?').next().unwrap_or_default()
+}
+
 /// A path without its query and without a leading version segment.
 pub fn endpoint(path_and_query: &str) -> &str {
-    let path = path_and_query.split('?').next().unwrap_or_default();
+    let path = without_query(path_and_query);
     let version = first_segment(path);
     if is_version(version) { path.get(version.len() + 1..).unwrap_or(path) } else { path }
 }
@@ -153,7 +157,7 @@ pub fn embeddings_below(base_url: &str) -> &'static str {
     if has_path { "/embeddings" } else { "/v1/embeddings" }
 }
 
-/// What follows these segments, if a path begins with them, and they with a slash. Slashes may be repeated.
+/// The rest of a path that begins with these segments, each after a slash. Slashes may be repeated.
 fn after<'p>(path: &'p str, segments: &str) -> Option<&'p str> {
     let mut rest = path;
     for segment in segments.split('/').filter(|segment| !segment.is_empty()) {

@@ -204,10 +204,7 @@ impl Upstream {
         let started = Instant::now();
         let upload = match request.body_mut() {
             Either::Left(_) => None,
-            Either::Right(upload) => {
-                upload.measure(turn.client_time());
-                Some(upload.progress())
-            }
+            Either::Right(upload) => Some(upload.measured_by(turn.client_time())),
         };
         let limit = self.settings.first_byte_timeout;
         match in_time(limit, upload.as_deref(), self.pools.send(request)).await {

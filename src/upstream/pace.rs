@@ -145,7 +145,7 @@ impl Pace {
         let pause = told.wait.unwrap_or(doubled.min(PAUSE.1)).min(LONGEST);
         let until = now + pause;
         self.paused = Some(self.paused.map_or(until, |before| before.max(until)));
-        // Where no calls are left in this period, their number at once is not what was too much.
+        // A period without calls left was refused for their number in it, not for their number at once.
         let by_count = told.calls.is_some_and(|calls| calls.left < 1.0);
         if by_count || self.halved.is_some_and(|halved| sent < halved) {
             return;

@@ -82,13 +82,9 @@ impl Upload {
         Ok(())
     }
 
-    /// Measures the time that the call waits for the client.
-    pub(super) fn measure(&mut self, client: Arc<ClientTime>) {
+    /// Measures the time that the call waits for the client. Gives the state of the upload, which outlives it.
+    pub(super) fn measured_by(&mut self, client: Arc<ClientTime>) -> Arc<Progress> {
         self.client = Some(client);
-    }
-
-    /// The state of it, which outlives it.
-    pub(super) fn progress(&self) -> Arc<Progress> {
         Arc::clone(&self.progress)
     }
 

@@ -37,7 +37,7 @@ pub struct Route {
 /// A condition on a text in a body.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct BodyTest {
-    /// Where the text stands.
+    /// The place of the text in the body.
     pub text: Pointer,
     /// An expression that must be found in it.
     matches: Option<Pattern>,

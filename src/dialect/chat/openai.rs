@@ -21,7 +21,7 @@ const NOT_ASKED: &[&str] = &[
     "prompt_cache_options",
 ];
 
-/// What may have an effect.
+/// Members whose calls may have an effect.
 const TOOLS: &[&str] = &["tools", "functions"];
 
 /// Reasons for an end that is complete.

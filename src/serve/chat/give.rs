@@ -80,7 +80,7 @@ impl Service {
         if !reply.is_providers_failure() {
             return reply;
         }
-        self.stale_words(&wanted, directives, (now, &reply)).unwrap_or(reply)
+        self.stale_words(&wanted, directives, now, &reply).unwrap_or(reply)
     }
 
     /// The answer that comes from the provider, for whoever may read it.
@@ -146,7 +146,8 @@ impl Service {
         &self,
         wanted: &Wanted,
         directives: &Directives,
-        (now, failed): (Moment, &Reply),
+        now: Moment,
+        failed: &Reply,
     ) -> Option<Reply> {
         let unasked = if wanted.is_deep() { self.chat.stale_if_error } else { Duration::ZERO };
         let seconds = directives.stale_seconds(unasked)?;
