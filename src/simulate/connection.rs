@@ -18,6 +18,7 @@ use hyper_util::server::conn::auto;
 use tokio::net::TcpStream;
 use tokio::sync::{Notify, watch};
 
+use super::compress::compress;
 use super::provider::Provider;
 use super::reply::{self, Body};
 use super::shapes::Shape;
@@ -71,6 +72,9 @@ async fn exchange(
         return reply::plain(StatusCode::PAYLOAD_TOO_LARGE, "the body is too large or incomplete");
     };
     if let Some(response) = respond(provider, &head, &body.to_bytes()).await {
+        if provider.compresses() {
+            return compress(&head.headers, response).await;
+        }
         return response;
     }
     cut.notify_one();

@@ -1,4 +1,4 @@
-//! `/__stats`, `/__reset` and `/__faults`: how a test or a bench looks at the provider and turns
+//! `/__stats`, `/__invoice`, `/__reset` and `/__faults`: how a test or a bench looks at the provider and turns
 //! its knobs. No provider has these; they are not counted as requests.
 
 use http::{Method, Response, StatusCode};
@@ -16,6 +16,7 @@ pub(super) fn answer(
 ) -> Response<Body> {
     match (method.as_str(), name) {
         ("GET", "stats") => show(&provider.stats().snapshot()),
+        ("GET", "invoice") => show(&provider.invoice().lines()),
         ("POST", "reset") => {
             provider.reset();
             show(&provider.stats().snapshot())
@@ -25,7 +26,9 @@ pub(super) fn answer(
             Ok(now) => show(&now),
             Err(message) => refuse(StatusCode::BAD_REQUEST, &message),
         },
-        _ => refuse(StatusCode::NOT_FOUND, "GET stats, POST reset, GET or POST faults"),
+        _ => {
+            refuse(StatusCode::NOT_FOUND, "GET stats, GET invoice, POST reset, GET or POST faults")
+        }
     }
 }
 

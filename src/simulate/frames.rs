@@ -30,6 +30,11 @@ impl Frames {
         Self { rest: frames.into_iter(), gap, pause: None, _seat: seat }
     }
 
+    /// The same body with other frames.
+    pub(super) fn map(self, change: impl FnOnce(vec::IntoIter<Bytes>) -> Vec<Bytes>) -> Self {
+        Self { rest: change(self.rest).into_iter(), ..self }
+    }
+
     fn begin_pause(&mut self) {
         if self.gap.is_zero() {
             return;

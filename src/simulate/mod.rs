@@ -9,15 +9,19 @@
 //! what befalls it, how long does it take) and is spelt by a provider's wire shapes (`openai`, `shapes`
 //! for what others embed, `chat` for what their models say).
 
+mod bill;
 mod change;
 mod chat;
+mod compress;
 mod connection;
 mod control;
 mod faults;
 mod frames;
+mod invoice;
 mod openai;
 pub mod oracle;
 mod pace;
+mod prompt_cache;
 mod provider;
 mod reply;
 mod settings;

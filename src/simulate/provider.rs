@@ -9,9 +9,12 @@ use std::time::{Duration, Instant};
 
 use tokio::time;
 
+use super::bill::Bill;
 use super::change::Change;
 use super::faults::{Chance, Fate, Faults};
+use super::invoice::Invoice;
 use super::pace::{Level, Pace};
+use super::prompt_cache::PromptCache;
 use super::settings::Settings;
 use super::stats::Stats;
 
@@ -22,6 +25,9 @@ const MIN_WAIT: Duration = Duration::from_millis(10);
 #[derive(Debug)]
 pub(super) struct Provider {
     stats: Stats,
+    prompts: PromptCache,
+    invoice: Invoice,
+    compresses: bool,
     dimensions: usize,
     seed: u64,
     faults: RwLock<Arc<Faults>>,
@@ -49,6 +55,9 @@ impl Provider {
     pub(super) fn new(settings: Settings) -> Self {
         Self {
             stats: Stats::default(),
+            prompts: PromptCache::default(),
+            invoice: Invoice::default(),
+            compresses: settings.compress,
             dimensions: settings.dimensions,
             seed: settings.seed,
             faults: RwLock::new(Arc::new(settings.faults)),
@@ -80,6 +89,27 @@ impl Provider {
         &self.stats
     }
 
+    /// The prompts that were billed.
+    pub(super) fn prompts(&self) -> &PromptCache {
+        &self.prompts
+    }
+
+    /// The invoice.
+    pub(super) fn invoice(&self) -> &Invoice {
+        &self.invoice
+    }
+
+    /// Whether responses are compressed for clients that accept it.
+    pub(super) fn compresses(&self) -> bool {
+        self.compresses
+    }
+
+    /// Charges for a call.
+    pub(super) fn bill(&self, model: &str, bill: &Bill) {
+        self.stats.charge(bill.tokens());
+        self.invoice.add(model, bill);
+    }
+
     /// Length of a vector when the call does not say.
     pub(super) fn dimensions(&self) -> usize {
         self.dimensions
@@ -101,6 +131,7 @@ impl Provider {
     pub(super) fn reset(&self) {
         self.calls.store(0, Ordering::Relaxed);
         self.stats.reset();
+        self.invoice.reset();
     }
 
     /// A number that no other reply of this provider has.

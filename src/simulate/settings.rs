@@ -15,6 +15,9 @@ pub struct Settings {
     /// Dimensions of a vector if the request has none.
     #[arg(long, value_name = "N", default_value_t = 1536)]
     pub dimensions: usize,
+    /// Compresses responses for clients that accept gzip, br or zstd.
+    #[arg(long)]
+    pub compress: bool,
     /// Seed of the random faults. The same seed and calls give the same faults.
     #[arg(long, value_name = "N", default_value_t = 0)]
     pub seed: u64,
@@ -35,7 +38,7 @@ impl Settings {
 
 impl Default for Settings {
     fn default() -> Self {
-        Self { faults: Faults::default(), dimensions: 1536, seed: 0 }
+        Self { faults: Faults::default(), dimensions: 1536, compress: false, seed: 0 }
     }
 }
 
@@ -113,7 +116,7 @@ mod tests {
     fn every_flag_is_read() {
         let line = "--latency 1s --latency-of m=5ms --latency-of a=b=2s --latency-per-item 0 --jitter 3ms --max-inputs 7 --max-tokens 8 \
             --max-concurrent 9 --rpm 10 --error-rate 0.5 --timeout-rate 0.25 --reset-rate 1 \
-            --chunks 2 --chunk-delay 0.5ms --dimensions 3 --seed 4";
+            --chunks 2 --chunk-delay 0.5ms --dimensions 3 --compress --seed 4";
         let faults = Faults {
             latency: Duration::from_secs(1),
             latency_of: vec![
@@ -133,7 +136,10 @@ mod tests {
             chunk_delay: Duration::from_micros(500),
         };
         let arguments: Vec<_> = line.split_whitespace().collect();
-        assert_eq!(parse(&arguments).unwrap(), Settings { faults, dimensions: 3, seed: 4 });
+        assert_eq!(
+            parse(&arguments).unwrap(),
+            Settings { faults, dimensions: 3, compress: true, seed: 4 }
+        );
     }
 
     #[test]

@@ -3,6 +3,8 @@
 use http::StatusCode;
 
 use super::{Asked, Fields, Said, Shape, event};
+use crate::simulate::bill::Bill;
+use crate::simulate::prompt_cache::Prompt;
 
 /// `/v1/messages`.
 pub(super) struct Messages;
@@ -13,23 +15,22 @@ impl Shape for Messages {
     }
 
     fn whole(&self, said: &Said) -> String {
-        let Said { id, model, words, prompt_tokens } = said;
-        let (text, tokens) = (words.concat(), words.len());
+        let Said { id, model, words, bill } = said;
+        let (text, usage) = (words.concat(), usage(bill, bill.output));
         format!(
             "{{\"id\":\"msg_{id}\",\"type\":\"message\",\"role\":\"assistant\",\"model\":{model},\
              \"content\":[{{\"type\":\"text\",\"text\":\"{text}\"}}],\"stop_reason\":\"end_turn\",\
-             \"stop_sequence\":null,\"usage\":{{\"input_tokens\":{prompt_tokens},\
-             \"output_tokens\":{tokens}}}}}"
+             \"stop_sequence\":null,\"usage\":{usage}}}"
         )
     }
 
     fn pieces(&self, said: &Said) -> Vec<String> {
-        let Said { id, model, words, prompt_tokens } = said;
+        let Said { id, model, words, bill } = said;
+        let first = usage(bill, 1);
         let start = format!(
             "{{\"type\":\"message_start\",\"message\":{{\"id\":\"msg_{id}\",\"type\":\"message\",\
              \"role\":\"assistant\",\"model\":{model},\"content\":[],\"stop_reason\":null,\
-             \"stop_sequence\":null,\"usage\":{{\"input_tokens\":{prompt_tokens},\
-             \"output_tokens\":1}}}}}}"
+             \"stop_sequence\":null,\"usage\":{first}}}}}"
         );
         let block = "{\"type\":\"content_block_start\",\"index\":0,\
                      \"content_block\":{\"type\":\"text\",\"text\":\"\"}}";
@@ -70,4 +71,15 @@ impl Shape for Messages {
             "{{\"type\":\"error\",\"error\":{{\"type\":\"{kind}\",\"message\":\"{message}\"}}}}"
         )
     }
+}
+
+fn usage(bill: &Bill, output: u64) -> String {
+    let Prompt { fresh, read, written, written_1h } = bill.prompt;
+    let all = written + written_1h;
+    format!(
+        "{{\"input_tokens\":{fresh},\"cache_creation_input_tokens\":{all},\
+         \"cache_read_input_tokens\":{read},\"cache_creation\":{{\
+         \"ephemeral_5m_input_tokens\":{written},\"ephemeral_1h_input_tokens\":{written_1h}}},\
+         \"output_tokens\":{output},\"service_tier\":\"standard\"}}"
+    )
 }

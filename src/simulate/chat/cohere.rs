@@ -51,9 +51,12 @@ impl Shape for Chat {
 }
 
 fn usage(said: &Said) -> String {
+    // The templates of the model add tokens that are not billed.
+    const TEMPLATE: u64 = 66;
+    let (input, output) = (said.bill.prompt.sum(), said.bill.completion());
+    let read = input + TEMPLATE;
     format!(
-        "{{\"tokens\":{{\"input_tokens\":{},\"output_tokens\":{}}}}}",
-        said.prompt_tokens,
-        said.words.len()
+        "{{\"billed_units\":{{\"input_tokens\":{input},\"output_tokens\":{output}}},\
+         \"tokens\":{{\"input_tokens\":{read},\"output_tokens\":{output}}}}}"
     )
 }

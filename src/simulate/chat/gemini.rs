@@ -42,14 +42,16 @@ impl Shape for Generate {
 }
 
 fn part(said: &Said, text: &str, last: bool) -> String {
-    let Said { id, model, words, prompt_tokens } = said;
+    let Said { id, model, bill, .. } = said;
     let reason = if last { ",\"finishReason\":\"STOP\"" } else { "" };
-    let (tokens, total) = (words.len(), prompt_tokens + words.len() as u64);
+    let (prompt, cached, total) = (bill.prompt.sum(), bill.prompt.read, bill.tokens());
+    let (tokens, thoughts) = (bill.output, bill.thinking);
     format!(
         "{{\"candidates\":[{{\"content\":{{\"parts\":[{{\"text\":\"{text}\"}}],\
          \"role\":\"model\"}}{reason},\"index\":0}}],\
-         \"usageMetadata\":{{\"promptTokenCount\":{prompt_tokens},\
-         \"candidatesTokenCount\":{tokens},\"totalTokenCount\":{total}}},\
+         \"usageMetadata\":{{\"promptTokenCount\":{prompt},\
+         \"cachedContentTokenCount\":{cached},\"candidatesTokenCount\":{tokens},\
+         \"thoughtsTokenCount\":{thoughts},\"totalTokenCount\":{total}}},\
          \"modelVersion\":{model},\"responseId\":\"{id}\"}}"
     )
 }

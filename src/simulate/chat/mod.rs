@@ -18,6 +18,7 @@ use serde::Deserialize;
 use serde_json::value::RawValue;
 
 use super::POISON;
+use super::bill::Bill;
 use super::frames::Frames;
 use super::oracle;
 use super::provider::{Denial, Provider, pause};
@@ -59,7 +60,7 @@ struct Said {
     /// As JSON text.
     model: String,
     words: Vec<String>,
-    prompt_tokens: u64,
+    bill: Bill,
 }
 
 /// The members of a call that a shape may look at.
@@ -120,9 +121,13 @@ async fn converse(
         id: format!("{:016x}", oracle::mix(provider.next_reply())),
         model: serde_json::to_string(&asked.model).expect("a string is JSON"),
         words: oracle::words(seed, faults.chunks),
-        prompt_tokens: oracle::text_tokens(oracle::compact(asked.conversation).len()),
+        bill: Bill::of_chat(
+            provider.prompts(),
+            (&asked.model, asked.conversation),
+            (body, faults.chunks),
+        ),
     };
-    provider.stats().charge(said.prompt_tokens + said.words.len() as u64);
+    provider.bill(&asked.model, &said.bill);
     call.work(&asked.model, 0).await;
     if asked.streamed {
         let pieces = shape.pieces(&said).into_iter().map(Bytes::from).collect();

@@ -39,7 +39,8 @@ impl Shape for Lines {
 
 impl Lines {
     fn line(&self, said: &Said, text: &str, last: bool) -> String {
-        let Said { model, words, prompt_tokens, .. } = said;
+        let Said { model, words, bill, .. } = said;
+        let prompt_tokens = bill.prompt.sum();
         let end = if last {
             format!(
                 "true,\"done_reason\":\"stop\",\"prompt_eval_count\":{prompt_tokens},\

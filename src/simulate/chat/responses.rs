@@ -57,12 +57,11 @@ fn item(said: &Said) -> String {
 }
 
 fn response(said: &Said, status: &str, output: &str) -> String {
-    let Said { id, model, words, prompt_tokens } = said;
-    let (completion, total) = (words.len(), prompt_tokens + words.len() as u64);
+    let Said { id, model, bill, .. } = said;
+    let (tier, usage) = (bill.tier_member(), bill.response_usage());
     format!(
         "{{\"id\":\"resp_{id}\",\"object\":\"response\",\"status\":\"{status}\",\"error\":null,\
-         \"incomplete_details\":null,\"model\":{model},\"output\":[{output}],\
-         \"usage\":{{\"input_tokens\":{prompt_tokens},\"output_tokens\":{completion},\
-         \"total_tokens\":{total}}}}}"
+         \"incomplete_details\":null,\"model\":{model},\"output\":[{output}]{tier},\
+         \"usage\":{usage}}}"
     )
 }

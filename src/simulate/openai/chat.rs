@@ -10,6 +10,7 @@ use super::fields::{Fields, value};
 use super::refusal::{Refusal, Trouble};
 use super::transcript::{Transcript, Usage};
 use crate::simulate::POISON;
+use crate::simulate::bill::Bill;
 use crate::simulate::frames::Frames;
 use crate::simulate::oracle;
 use crate::simulate::provider::{Provider, pause};
@@ -25,8 +26,10 @@ pub(super) async fn answer(
     let request = Request::read(body)?;
     call.survive(&request.model).await?;
     let faults = Arc::clone(call.faults());
-    let transcript = request.transcript(provider.next_reply(), faults.chunks);
-    provider.stats().charge(transcript.tokens());
+    let text = (&*request.model, request.messages);
+    let bill = Bill::of_chat(provider.prompts(), text, (body, faults.chunks));
+    let transcript = request.transcript(provider.next_reply(), bill);
+    provider.bill(&request.model, &bill);
     call.work(&request.model, 0).await;
     if let Delivery::Streamed(usage) = request.delivery {
         let frames = transcript.frames(usage);
@@ -76,14 +79,15 @@ impl<'a> Request<'a> {
         Ok(Self { model, messages, delivery })
     }
 
-    fn transcript(&self, reply: u64, chunks: usize) -> Transcript {
+    fn transcript(&self, reply: u64, bill: Bill) -> Transcript {
+        let seed = oracle::chat_seed(&self.model, self.messages);
         let since_epoch = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
         Transcript {
             id: format!("chatcmpl-{:016x}", oracle::mix(reply)),
             created: since_epoch.as_secs(),
             model: serde_json::to_string(&self.model).expect("a string is JSON"),
-            words: oracle::words(oracle::chat_seed(&self.model, self.messages), chunks),
-            prompt_tokens: oracle::text_tokens(oracle::compact(self.messages).len()),
+            words: oracle::words(seed, usize::try_from(bill.output).unwrap_or(usize::MAX)),
+            bill,
         }
     }
 }

@@ -11,6 +11,7 @@ use tokio::task;
 use super::fields::{Fields, Item, Text, items, value};
 use super::refusal::{Refusal, Trouble};
 use crate::simulate::POISON;
+use crate::simulate::bill::Bill;
 use crate::simulate::faults::Faults;
 use crate::simulate::oracle::{self, Input};
 use crate::simulate::provider::Provider;
@@ -34,7 +35,7 @@ pub(super) async fn answer(
     call.survive(&request.model).await?;
     let reply = request.into_reply(tokens);
     provider.stats().batch(&reply.digests);
-    provider.stats().charge(tokens);
+    provider.bill(&reply.model, &Bill::of_input(tokens));
     call.work(&reply.model, reply.digests.len()).await;
     Ok(reply::json(StatusCode::OK, reply.write().await))
 }

@@ -4,6 +4,8 @@ use std::fmt::Write;
 
 use bytes::Bytes;
 
+use crate::simulate::bill::Bill;
+
 /// Whether the last frame of a stream tells the usage.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Usage {
@@ -22,15 +24,10 @@ pub(super) struct Transcript {
     /// As JSON text.
     pub(super) model: String,
     pub(super) words: Vec<String>,
-    pub(super) prompt_tokens: u64,
+    pub(super) bill: Bill,
 }
 
 impl Transcript {
-    /// How many tokens are charged for: one for each word, and the prompt.
-    pub(super) fn tokens(&self) -> u64 {
-        self.prompt_tokens + self.words.len() as u64
-    }
-
     /// The whole reply.
     pub(super) fn whole(&self) -> Vec<u8> {
         let head = self.head("chat.completion");
@@ -73,17 +70,14 @@ impl Transcript {
 
     fn head(&self, object: &str) -> String {
         let Self { id, created, model, .. } = self;
+        let tier = self.bill.tier_member();
         format!(
             "{{\"id\":\"{id}\",\"object\":\"{object}\",\"created\":{created},\"model\":{model},\
-             \"system_fingerprint\":\"fp_simulated\""
+             \"system_fingerprint\":\"fp_simulated\"{tier}"
         )
     }
 
     fn usage(&self) -> String {
-        let (prompt, completion, total) = (self.prompt_tokens, self.words.len(), self.tokens());
-        format!(
-            "{{\"prompt_tokens\":{prompt},\"completion_tokens\":{completion},\
-             \"total_tokens\":{total}}}"
-        )
+        self.bill.chat_usage(&self.model)
     }
 }

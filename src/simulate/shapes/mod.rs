@@ -13,6 +13,7 @@ use serde_json::Value;
 use self::question::Question;
 use self::refusal::Trouble;
 use super::POISON;
+use super::bill::Bill;
 use super::provider::Provider;
 use super::reply::{self as wire, Body};
 
@@ -117,7 +118,7 @@ impl Shape {
         call.survive(&question.model).await?;
         let digests = question.digests(provider.dimensions());
         provider.stats().batch(&digests);
-        provider.stats().charge(tokens);
+        provider.bill(&question.model, &Bill::of_input(tokens));
         call.work(&question.model, digests.len()).await;
         let dimensions = question.dimensions.unwrap_or(provider.dimensions());
         Ok(self.reply(&question, &digests, dimensions))
