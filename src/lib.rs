@@ -19,7 +19,7 @@
 //! | 3 | [`dialect`], [`whole`], [`sse`], [`transcript`], [`credential`] |
 //! | 2 | [`key`], [`vector`], [`headers`], [`ceiling`], [`ledger`], [`trace`] |
 //! | 1 | [`request`], [`error`], [`metrics`], [`clock`], [`codec`], [`joining`] |
-//! | 0 | [`config`], [`sync`], [`bell`], [`os_error`], `chance` for tests |
+//! | 0 | [`config`], [`usage`], [`sync`], [`bell`], [`os_error`], `chance` for tests |
 //!
 //! [`simulate`], the simulated provider, stands apart.
 //!
@@ -162,5 +162,6 @@ pub mod tier;
 pub mod trace;
 pub mod transcript;
 pub mod upstream;
+pub mod usage;
 pub mod vector;
 pub mod whole;

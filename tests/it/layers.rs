@@ -18,7 +18,7 @@ const ROOMS: &[(&str, &[&str])] = &[
     ("redis", &["tier/redis/"]),
     ("blake3", &["key.rs"]),
     ("globset", &["gate/admin/entries/"]),
-    ("memchr", &["gate/strict/", "dialect/chat/watch.rs", "upstream/pool/line/head.rs"]),
+    ("memchr", &["gate/strict/", "usage/", "upstream/pool/line/head.rs"]),
     ("toml", &["config/"]),
     ("regex", &["config/rules/patterns.rs"]),
     ("unicode_segmentation", &["serve/rules/"]),
