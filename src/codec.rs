@@ -10,6 +10,9 @@ use bytes::Bytes;
 use futures_util::FutureExt;
 use tokio::io::{AsyncRead, AsyncReadExt, BufReader, ReadBuf};
 
+/// The size of the pieces of [`each`].
+const PIECE: usize = 16 << 10;
+
 /// Why a body did not decode.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Undecodable {
@@ -24,30 +27,64 @@ pub enum Undecodable {
 /// Decodes a body of at most `limit` bytes from the coding that `Content-Encoding` names, all members of it
 /// (RFC 1952, section 2.2; RFC 8878, section 3.1): what is left over would be no part of its key.
 pub async fn decode(coding: &str, body: Bytes, limit: usize) -> Result<Bytes, Undecodable> {
-    let compressed = &body[..];
-    // Boxed, since they are up to 100 KiB, and the states of all who may ever decode would have room for
-    // each of them.
-    let decoder: Box<dyn AsyncRead + Unpin + Send> =
-        match coding.trim().to_ascii_lowercase().as_str() {
-            "" | "identity" => return Ok(body),
-            "gzip" | "x-gzip" => {
-                let mut decoder = GzipDecoder::new(compressed);
-                decoder.multiple_members(true);
-                Box::new(decoder)
-            }
-            "deflate" => Box::new(ZlibDecoder::new(compressed)),
-            "zstd" => {
-                let mut decoder = ZstdDecoder::new(compressed);
-                decoder.multiple_members(true);
-                Box::new(decoder)
-            }
-            "br" => Box::new(BrotliDecoder::new(compressed)),
-            _ => return Err(Undecodable::Unknown),
-        };
+    if is_identity(coding) {
+        return Ok(body);
+    }
+    let decoder = decoder(coding, &body)?;
     let mut plain = Vec::new();
     let bound = (limit as u64).saturating_add(1);
     decoder.take(bound).read_to_end(&mut plain).await.map_err(|_| Undecodable::Corrupt)?;
     if plain.len() > limit { Err(Undecodable::TooLarge) } else { Ok(plain.into()) }
+}
+
+/// Gives the pieces of a decoded body as they come, of at most `limit` bytes together. It blocks while it
+/// decodes.
+pub fn each(
+    coding: &str,
+    body: &[u8],
+    limit: u64,
+    mut take: impl FnMut(&[u8]),
+) -> Result<(), Undecodable> {
+    let (mut decoder, mut piece) = (Decoded(decoder(coding, body)?), vec![0; PIECE]);
+    let mut total = 0;
+    loop {
+        let count = decoder.read(&mut piece).map_err(|_| Undecodable::Corrupt)?;
+        let Some(bytes) = piece.get(..count).filter(|bytes| !bytes.is_empty()) else {
+            return Ok(());
+        };
+        total += count as u64;
+        if total > limit {
+            return Err(Undecodable::TooLarge);
+        }
+        take(bytes);
+    }
+}
+
+fn is_identity(coding: &str) -> bool {
+    matches!(coding.trim().to_ascii_lowercase().as_str(), "" | "identity")
+}
+
+/// Boxed, since decoders are up to 100 KiB, and the state of each caller would have room for one.
+fn decoder<'b>(
+    coding: &str,
+    body: &'b [u8],
+) -> Result<Box<dyn AsyncRead + Unpin + Send + 'b>, Undecodable> {
+    Ok(match coding.trim().to_ascii_lowercase().as_str() {
+        "" | "identity" => Box::new(body),
+        "gzip" | "x-gzip" => {
+            let mut decoder = GzipDecoder::new(body);
+            decoder.multiple_members(true);
+            Box::new(decoder)
+        }
+        "deflate" => Box::new(ZlibDecoder::new(body)),
+        "zstd" => {
+            let mut decoder = ZstdDecoder::new(body);
+            decoder.multiple_members(true);
+            Box::new(decoder)
+        }
+        "br" => Box::new(BrotliDecoder::new(body)),
+        _ => return Err(Undecodable::Unknown),
+    })
 }
 
 /// A file's bytes, decoded while they are read if its name says how: `.gz` or `.zst`. Several

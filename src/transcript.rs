@@ -1,7 +1,7 @@
 //! A model's answer as it is kept: the provider's bytes, and those of its headers that stay true.
 //!
 //! One run of bytes, since a tier knows no more: the length of the headers as four bytes, each header
-//! as a line, one line of larder's own with the tokens that it used, then the answer.
+//! as a line, one line of larder's own with its usage, then the answer.
 
 use std::sync::Arc;
 
@@ -9,7 +9,7 @@ use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue};
 
 use crate::headers::on_hits;
-use crate::ledger::Tokens;
+use crate::usage::{Kind, Tier, Tokens, Usage};
 
 /// A kept answer.
 #[derive(Debug, Clone)]
@@ -18,15 +18,15 @@ pub struct Transcript {
     pub headers: HeaderMap,
     /// As it came.
     pub body: Bytes,
-    /// What it used.
-    pub tokens: Tokens,
+    /// What its call used; `None` if that was not reported.
+    pub usage: Option<Usage>,
 }
 
-/// What begins the line of the tokens: no header has such a name.
-const TOKENS: &[u8] = b":tokens";
+/// The beginning of the line with the usage: no header has such a name.
+const USAGE: &[u8] = b":tokens";
 
 /// Writes an answer as it is kept.
-pub fn write(headers: &HeaderMap, body: &[Bytes], tokens: Tokens) -> Arc<[u8]> {
+pub fn write(headers: &HeaderMap, body: &[Bytes], usage: Option<&Usage>) -> Arc<[u8]> {
     let mut lines = Vec::with_capacity(256);
     for (name, value) in on_hits(headers) {
         lines.extend(name.as_str().as_bytes());
@@ -34,8 +34,11 @@ pub fn write(headers: &HeaderMap, body: &[Bytes], tokens: Tokens) -> Arc<[u8]> {
         lines.extend(value.as_bytes());
         lines.push(b'\n');
     }
-    lines.extend(TOKENS);
-    lines.extend(format!(" {} {}\n", tokens.input, tokens.output).as_bytes());
+    if let Some(usage) = usage {
+        lines.extend(USAGE);
+        lines.extend(usage_line(usage).as_bytes());
+        lines.push(b'\n');
+    }
     let length = u32::try_from(lines.len()).expect("heads are bounded to less than 4 GiB");
     let mut out = Vec::with_capacity(4 + lines.len() + body.iter().map(Bytes::len).sum::<usize>());
     out.extend(length.to_le_bytes());
@@ -52,10 +55,10 @@ impl Transcript {
         let (length, rest) = kept.split_first_chunk::<4>()?;
         let length = usize::try_from(u32::from_le_bytes(*length)).ok()?;
         let lines = rest.get(..length)?;
-        let (mut headers, mut tokens) = (HeaderMap::with_capacity(8), Tokens::default());
+        let (mut headers, mut usage) = (HeaderMap::with_capacity(8), None);
         for line in lines.split(|byte| *byte == b'\n').filter(|line| !line.is_empty()) {
-            if let Some(counts) = line.strip_prefix(TOKENS) {
-                tokens = read_tokens(counts)?;
+            if let Some(counts) = line.strip_prefix(USAGE) {
+                usage = Some(read_usage(std::str::from_utf8(counts).ok()?)?);
                 continue;
             }
             let colon = line.iter().position(|byte| *byte == b':')?;
@@ -64,13 +67,44 @@ impl Transcript {
             headers.append(name, HeaderValue::from_bytes(value.get(1..)?).ok()?);
         }
         let body = Bytes::from_owner(kept).slice(4 + length..);
-        Some(Self { headers, body, tokens })
+        Some(Self { headers, body, usage })
     }
 }
 
-fn read_tokens(counts: &[u8]) -> Option<Tokens> {
-    let (input, output) = std::str::from_utf8(counts).ok()?.trim_start().split_once(' ')?;
-    Some(Tokens { input: input.parse().ok()?, output: output.parse().ok()? })
+/// The numbers of a usage: tokens by kind, searches, tier, flags and dollars.
+fn usage_line(usage: &Usage) -> String {
+    let mut line = String::with_capacity(48);
+    for (_, number) in usage.tokens.each() {
+        line.push(' ');
+        line.push_str(itoa::Buffer::new().format(number));
+    }
+    let flags = u8::from(usage.is_fast) + 2 * u8::from(usage.is_us);
+    let dollars = usage.dollars.map(|dollars| format!(" {dollars}")).unwrap_or_default();
+    format!("{line} {} {} {flags}{dollars}", usage.searches, usage.tier as u8)
+}
+
+/// Reads them. Entries of earlier versions have the input and the output only.
+fn read_usage(line: &str) -> Option<Usage> {
+    let words: Vec<&str> = line.split_ascii_whitespace().collect();
+    let number = |at: usize| words.get(at)?.parse::<u64>().ok();
+    if words.len() == 2 {
+        let tokens = Tokens::of(Kind::Input, number(0)?).with(Kind::Output, number(1)?);
+        return Some(Usage { tokens, ..Usage::default() });
+    }
+    let mut tokens = Tokens::default();
+    for (at, kind) in Kind::ALL.into_iter().enumerate() {
+        tokens = tokens.with(kind, number(at)?);
+    }
+    let at = Kind::ALL.len();
+    let (searches, tier, flags) = (number(at)?, number(at + 1)?, number(at + 2)?);
+    let tiers = [Tier::Standard, Tier::Flex, Tier::Priority, Tier::Other];
+    let tier = tiers.into_iter().find(|known| u64::from(*known as u8) == tier)?;
+    let dollars = match words.get(at + 3) {
+        Some(dollars) => Some(dollars.parse().ok()?),
+        None => None,
+    };
+    let (is_fast, is_us) = (flags & 1 == 1, flags & 2 == 2);
+    Some(Usage { tokens, searches, tier, is_fast, is_us, dollars })
 }
 
 #[cfg(test)]
@@ -93,15 +127,33 @@ mod tests {
         ] {
             headers.insert(name, HeaderValue::from_static(value));
         }
-        let tokens = Tokens { input: 12, output: 345 };
+        let tokens = Tokens::of(Kind::Input, 12).with(Kind::AudioOutput, 345);
+        let usage = Usage {
+            tokens,
+            tier: Tier::Flex,
+            is_us: true,
+            dollars: Some(0.25),
+            ..Usage::default()
+        };
         let pieces = [Bytes::from_static(b"data: a\n\n"), Bytes::from_static(b"b:")];
-        let kept = write(&headers, &pieces, tokens);
+        let kept = write(&headers, &pieces, Some(&usage));
         let transcript = Transcript::view(Arc::clone(&kept)).unwrap();
-        assert_eq!(transcript.tokens, tokens);
+        assert_eq!(transcript.usage, Some(usage));
         assert_eq!(transcript.body, "data: a\n\nb:");
         let names: Vec<&str> = transcript.headers.keys().map(HeaderName::as_str).collect();
         assert_eq!(names, ["content-type", "openai-version"]);
         assert_eq!(transcript.headers["content-type"], "text/event-stream; charset=utf-8");
+    }
+
+    #[test]
+    fn the_usage_of_earlier_versions_is_read() {
+        let tokens = Tokens::of(Kind::Input, 12).with(Kind::Output, 345);
+        assert_eq!(read_usage(" 12 345"), Some(Usage { tokens, ..Usage::default() }));
+        for wrong in ["", " 1", " 1 x", " 1 2 3", " 0 0 0 0 0 0 0 0 0 9 0"] {
+            assert_eq!(read_usage(wrong), None, "{wrong}");
+        }
+        let none = write(&HeaderMap::new(), &[], None);
+        assert_eq!(Transcript::view(none).unwrap().usage, None);
     }
 
     #[test]

@@ -14,7 +14,6 @@ use crate::dialect::{Asked, EmbedReply, Invalid, Item, Portion};
 use crate::error::{Error, Kind};
 use crate::headers::{is_json, keep_beside_new_body};
 use crate::key::CacheKey;
-use crate::ledger::Tokens;
 use crate::request::Encoding;
 use crate::tier::Stored;
 use crate::upstream::Answer;
@@ -197,8 +196,7 @@ impl Batcher {
 
     fn unpack(&self, original: &Arc<Original>, good: Good, weights: &[u64]) -> Unpacked {
         let Good { reply, mut answer, is_own, encoding } = good;
-        let billed = Tokens { input: reply.tokens, output: 0 };
-        original.account().called(billed, answer.took);
+        original.account().called(&reply.reported, answer.took);
         let keep = self.learn(original, &reply, encoding);
         let form = self.lessons.of(&original.subject).form;
         keep_beside_new_body(&mut answer.headers);

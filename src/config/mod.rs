@@ -53,7 +53,7 @@ pub use drift::Drift;
 pub use log::Log;
 pub use metrics::Metrics;
 pub use models::ModelRules;
-pub use prices::{Price, PriceList, Prices};
+pub use prices::{Price, PriceList, Prices, RATES, Rates, Seller, Tiers};
 pub use provider_names::{is_api_path, leading_name, meant_provider};
 use read::Reader;
 pub use read::{Key, Override, Problem, Section, is_written, unknown};

@@ -10,6 +10,7 @@ use super::json::{Apart, Members, quoted, text, write_compact};
 use super::usage::{self, UsageText};
 use super::{Asked, Invalid};
 use crate::request::Encoding;
+use crate::usage::{Layout, Reported, UsageReader};
 use crate::vector::Numbers;
 
 /// How long the members that larder passes on may be, all together, for an answer to be stored.
@@ -24,6 +25,8 @@ pub struct EmbedReply {
     pub tokens: u64,
     /// How it says so.
     pub usage: UsageText,
+    /// The usage that it was billed by, and the model that it names.
+    pub reported: Reported,
     /// One for each input of the call, all of the same dimensions.
     pub items: Vec<Item>,
     /// Whether they came in that order.
@@ -73,15 +76,19 @@ pub(super) fn read(member: &str, body: &[u8], asked: Asked) -> Result<EmbedReply
         envelope: String::new(),
         tokens: 0,
         usage: UsageText::default(),
+        reported: Reported::default(),
         items,
         in_order,
     };
+    let mut usage = UsageReader::new(Layout::Whole);
     for (name, value) in &members {
+        usage.member(name, value.get());
         match (name.as_ref(), first_byte(value)) {
             ("usage", b'{') => (reply.tokens, reply.usage) = usage::read(value),
             _ => write_member(&mut reply.envelope, name, value),
         }
     }
+    reply.reported = usage.reported();
     check(&reply, asked.inputs)?;
     Ok(reply)
 }

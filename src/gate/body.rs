@@ -169,6 +169,12 @@ impl Own {
     }
 }
 
+impl Drop for Own {
+    fn drop(&mut self) {
+        self.meter.take().into_iter().for_each(Meter::cut);
+    }
+}
+
 impl Relayed {
     pub(super) fn new(flow: Flow, in_flight: Held, mut end: End) -> Self {
         end.complete = flow.is_at_end();

@@ -1,119 +1,162 @@
-//! Reads from a relayed answer of a model what it used, without reading the answer.
+//! Books a relayed response to its account: the usage is read while the bytes pass.
+//!
+//! A compressed response is copied, and decoded after its end, aside. The client never waits for it.
 
 use std::sync::Arc;
 use std::time::Instant;
 
-use crate::dialect::chat::{LONGEST_COUNT, Used, may_be_used, used};
-use crate::ledger::{Account, Tokens};
+use http::{HeaderMap, header};
+use tokio::runtime::Handle;
 
-/// How much is looked at together, where it comes without lines.
-const TOGETHER: usize = 2 << 10;
+use crate::codec;
+use crate::ledger::Account;
+use crate::trace::Span;
+use crate::usage::{Layout, Reported, UsageReader};
 
-/// What an answer is entered to when it has come. Most of its pieces are whole lines that tell nothing, for
-/// which no more than this is looked at.
+/// The most bytes of a compressed response that are copied. The usage of a longer one is not read.
+const MAX_COMPRESSED: usize = 1 << 20;
+
+/// The most bytes that a copy may decode to.
+const MAX_DECODED: u64 = 64 << 20;
+
+/// Reads what a response used, and books it at its end.
 #[derive(Debug)]
-pub(super) struct Meter {
-    /// Whether the last piece ended within a line.
-    is_within: bool,
-    told: Box<Told>,
-}
+pub(super) struct Meter(Box<Booking>);
 
-/// What was told so far. Of pieces copies are kept: whoever read them could not use its room again while
-/// anybody had a part of it.
 #[derive(Debug)]
-struct Told {
+struct Booking {
     account: Arc<Account>,
     since: Instant,
-    used: Used,
-    /// What was not looked at yet.
-    text: Vec<u8>,
+    /// The span of the request, where it is traced.
+    span: Option<Arc<Span>>,
+    layout: Layout,
+    reading: Reading,
+}
+
+#[derive(Debug)]
+#[expect(clippy::large_enum_variant, reason = "a booking is boxed, and nearly all are plain")]
+enum Reading {
+    Plain(UsageReader),
+    /// The copy of a compressed response, and its coding.
+    Compressed(String, Vec<u8>),
+    /// It is too long, or in several codings.
+    GivenUp,
 }
 
 impl Meter {
-    pub(super) fn new(account: Arc<Account>, since: Instant) -> Self {
-        let told = Told { account, since, used: Used::default(), text: Vec::new() };
-        Self { is_within: false, told: Box::new(told) }
+    pub(super) fn new(
+        account: Arc<Account>,
+        headers: &HeaderMap,
+        since: Instant,
+        span: Option<Arc<Span>>,
+    ) -> Self {
+        let text = |name| headers.get(name).and_then(|value| value.to_str().ok());
+        let layout = Layout::of(text(header::CONTENT_TYPE).unwrap_or_default());
+        let reading = match text(header::CONTENT_ENCODING) {
+            None if headers.contains_key(header::CONTENT_ENCODING) => Reading::GivenUp,
+            None => Reading::Plain(UsageReader::new(layout)),
+            Some(coding) => Reading::Compressed(coding.to_owned(), Vec::new()),
+        };
+        Self(Box::new(Booking { account, since, span, layout, reading }))
     }
 
-    /// A piece of the answer.
+    /// Reads the next piece of the response.
     pub(super) fn take(&mut self, piece: &[u8]) {
-        let is_whole = piece.ends_with(b"\n");
-        if self.is_within || !is_whole || may_be_used(piece) {
-            self.told.take(piece, is_whole);
+        match &mut self.0.reading {
+            Reading::Plain(reader) => reader.take(piece),
+            Reading::Compressed(_, copy) if copy.len() + piece.len() <= MAX_COMPRESSED => {
+                copy.extend_from_slice(piece);
+            }
+            reading => *reading = Reading::GivenUp,
         }
-        self.is_within = !is_whole;
     }
 
-    /// The answer has come to its end.
-    pub(super) fn end(mut self) {
-        self.told.look();
-        let Told { account, since, used: Used { input, output }, .. } = *self.told;
-        let tokens = Tokens { input: input.unwrap_or(0), output: output.unwrap_or(0) };
-        account.called(tokens, since.elapsed());
+    /// Books a response that is complete.
+    pub(super) fn end(self) {
+        let Booking { account, since, span, layout, reading } = *self.0;
+        let took = since.elapsed();
+        match reading {
+            Reading::Plain(reader) => {
+                let reported = reader.reported();
+                if let Some(span) = &span {
+                    super::traced::used(span, &reported);
+                }
+                account.called(&reported, took);
+            }
+            Reading::GivenUp => account.called(&Reported::default(), took),
+            Reading::Compressed(coding, copy) => {
+                let book = move || account.called(&decoded(&coding, &copy, layout), took);
+                match Handle::try_current() {
+                    Ok(runtime) => drop(runtime.spawn_blocking(book)),
+                    Err(_) => book(),
+                }
+            }
+        }
+    }
+
+    /// Books a response that was broken off: the provider bills what it reported so far, at least.
+    pub(super) fn cut(self) {
+        let reported = match &self.0.reading {
+            Reading::Plain(reader) => reader.reported(),
+            Reading::Compressed(..) | Reading::GivenUp => Reported::default(),
+        };
+        self.0.account.cut(&reported);
     }
 }
 
-impl Told {
-    fn take(&mut self, piece: &[u8], is_whole: bool) {
-        self.text.extend_from_slice(piece);
-        if is_whole {
-            self.look();
-            self.text = Vec::new();
-        } else if self.text.len() > TOGETHER {
-            self.look();
-            let rest = self.text.len() - LONGEST_COUNT;
-            self.text = self.text.get(rest..).unwrap_or_default().to_vec();
-        }
-    }
-
-    /// What came last counts.
-    fn look(&mut self) {
-        if self.text.is_empty() {
-            return;
-        }
-        let Used { input, output } = used(&self.text);
-        self.used = Used { input: input.or(self.used.input), output: output.or(self.used.output) };
+/// The usage in the copy of a compressed response. Of a damaged one the usage before the damage counts.
+fn decoded(coding: &str, copy: &[u8], layout: Layout) -> Reported {
+    let mut reader = UsageReader::new(layout);
+    match codec::each(coding, copy, MAX_DECODED, |piece| reader.take(piece)) {
+        Ok(()) => reader.reported(),
+        Err(_) => Reported::default(),
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use http::HeaderValue;
+
     use super::*;
-    use crate::config::Prices;
+    use crate::config::{Prices, Seller};
     use crate::ledger::Ledger;
     use crate::metrics::{Metrics, Operation};
 
-    /// What an answer is billed as that came in pieces of so many bytes.
-    fn billed(answer: &str, at_a_time: usize) -> (u64, u64) {
+    fn account() -> Arc<Account> {
         let ledger = Ledger::new(&Metrics::new().unwrap(), &Prices::none());
-        let account = ledger.of("openai").of(Operation::Chat, "gpt-4o-mini");
-        let mut meter = Meter::new(Arc::clone(&account), Instant::now());
-        answer.as_bytes().chunks(at_a_time).for_each(|piece| meter.take(piece));
-        meter.end();
-        let Tokens { input, output } = account.billed();
-        (input, output)
+        let seller = Seller::of("openai", "openai", "");
+        ledger.of("openai", seller).of(Operation::Chat, "gpt-4o-mini")
+    }
+
+    fn headers(coding: &'static str) -> HeaderMap {
+        HeaderMap::from_iter([(header::CONTENT_ENCODING, HeaderValue::from_static(coding))])
     }
 
     #[test]
-    fn counts_are_found_wherever_an_answer_is_cut() {
-        let stream = format!(
-            "data: {}\n\ndata: {}\n\n{}data: {}\n\ndata: [DONE]\n\n",
-            r#"{"message":{"usage":{"input_tokens":1234,"output_tokens":1}}}"#,
-            r#"{"delta":{"content":"\"output_tokens\": 9 is a token"}}"#,
-            "data: {\"delta\":{\"content\":\"word \"}}\n\n".repeat(200),
-            r#"{"usage":{"output_tokens":56789}}"#
-        );
-        for at_a_time in (1..100).chain([4_096, 1 << 20]) {
-            assert_eq!(billed(&stream, at_a_time), (1_234, 56_789), "{at_a_time}");
+    fn what_cannot_be_decoded_is_a_call_without_usage() {
+        let account = account();
+        for coding in ["gzip", "br, gzip", "unheard-of"] {
+            let mut meter =
+                Meter::new(Arc::clone(&account), &headers(coding), Instant::now(), None);
+            meter.take(b"this is not compressed");
+            meter.end();
         }
-        // Without lines, and with the counts anywhere in what is looked at together.
-        for before in (0..TOGETHER + 200).step_by(7) {
-            let (words, counts) =
-                ("x".repeat(before), r#""prompt_eval_count":12,"eval_count":345"#);
-            let whole = format!(r#"{{"message":"{words}",{counts},"context":"{words}"}}"#);
-            for at_a_time in [97, 1_000, TOGETHER, 1 << 20] {
-                assert_eq!(billed(&whole, at_a_time), (12, 345), "{before}, {at_a_time}");
-            }
-        }
+        let mut meter = Meter::new(Arc::clone(&account), &headers("gzip"), Instant::now(), None);
+        (0..3).for_each(|_| meter.take(&vec![0; MAX_COMPRESSED / 2]));
+        assert!(matches!(meter.0.reading, Reading::GivenUp));
+        meter.end();
+        assert_eq!((account.calls(), account.unpriced()), (4, (0, 4)));
+    }
+
+    #[test]
+    fn a_response_that_is_broken_off_is_booked_as_far_as_it_reported() {
+        let account = account();
+        let event = br#"data: {"message":{"usage":{"input_tokens":12,"output_tokens":1}}}"#;
+        let mut headers = HeaderMap::new();
+        headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("text/event-stream"));
+        let mut meter = Meter::new(Arc::clone(&account), &headers, Instant::now(), None);
+        meter.take(event);
+        meter.cut();
+        assert_eq!((account.calls(), account.billed().sum()), (0, 13));
     }
 }

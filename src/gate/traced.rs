@@ -11,6 +11,7 @@ use crate::ledger::OTHER;
 use crate::metrics::{Outcome, provider};
 use crate::serve::reply::{Content, Reply, Verdict};
 use crate::trace::{Span, Spanning, Tracer};
+use crate::usage::Reported;
 
 /// Methods that are words of HTTP; others are the caller's own.
 const METHODS: &[&str] = &["GET", "HEAD", "POST", "PUT", "DELETE", "CONNECT", "OPTIONS", "PATCH"];
@@ -61,13 +62,28 @@ pub(super) fn tell(span: &Span, Reply { content, verdict }: &Reply, received: In
         if &*credit.account.model != OTHER {
             span.set("gen_ai.request.model", credit.account.model.to_string());
         }
-        span.set("gen_ai.usage.input_tokens", credit.tokens.hit.input);
+        let tokens = credit.usage.as_ref().map(|usage| usage.tokens).unwrap_or_default();
+        span.set("gen_ai.usage.input_tokens", credit.tokens.hit + tokens.input());
+        if tokens.output() > 0 {
+            span.set("gen_ai.usage.output_tokens", tokens.output());
+        }
     }
     match content {
         Content::Shared(shared) => span.served(shared.0.call),
         Content::Passed(answer) => span.served(answer.call),
         Content::Failed(error) => span.failed(error.kind.code()),
         _ => {}
+    }
+}
+
+/// Says what a response used that was passed on.
+pub(super) fn used(span: &Span, Reported { usage, model }: &Reported) {
+    if !model.is_empty() {
+        span.set("gen_ai.response.model", model.clone());
+    }
+    if let Some(usage) = usage {
+        span.set("gen_ai.usage.input_tokens", usage.tokens.input());
+        span.set("gen_ai.usage.output_tokens", usage.tokens.output());
     }
 }
 

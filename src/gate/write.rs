@@ -21,7 +21,7 @@ use crate::error::{Error, Kind};
 use crate::headers::to_caller;
 use crate::metrics::{Held, Layer, OperationMetrics, Outcome};
 use crate::serve::reply::{Content, Items, Reply, Verdict};
-use crate::trace::Spanning;
+use crate::trace::{Span, Spanning};
 use crate::upstream::Answer;
 
 /// How many headers an answer from the cache has, with hyper's own.
@@ -62,7 +62,7 @@ pub(super) fn respond(voice: &Voice<'_>, reply: Reply, exchange: Exchange<'_>) -
             let (head, body) = response.into_parts();
             let metrics = Arc::clone(metrics);
             let end = End { metrics, outcome, received, complete: false, span: span.take() };
-            let meter = metered(&verdict, &head.headers, received);
+            let meter = metered(&verdict, &head.headers, received, trace.clone());
             let flow = Flow::Own(Box::new(Own::new(body, passage, meter)));
             let flow = taped::around(tape, (head.status, &head.headers), flow);
             let body = Relayed::new(flow, in_flight, end);
@@ -114,8 +114,7 @@ pub(super) fn tell(
 fn credit(verdict: &Verdict, total: Duration) {
     if let Some(credit) = &verdict.credit {
         let inputs = verdict.items.map(Items::counted).unwrap_or_default();
-        credit.account.answered(verdict.outcome(), inputs, (credit.tokens, total));
-        credit.account.estimate(credit.estimated);
+        credit.account.answered(verdict.outcome(), inputs, (credit, total));
     }
 }
 
@@ -127,11 +126,15 @@ fn count(metrics: &OperationMetrics, verdict: &Verdict, (status, total): (u16, D
     metrics.answered(outcome, status, total);
 }
 
-/// Reads what a relayed answer used, where it is to be entered and is not compressed.
-fn metered(verdict: &Verdict, headers: &HeaderMap, received: Instant) -> Option<Meter> {
-    let plain = !headers.contains_key(header::CONTENT_ENCODING);
-    let credit = verdict.credit.as_ref().filter(|_| plain)?;
-    Some(Meter::new(Arc::clone(&credit.account), received))
+/// Reads what a relayed response used, where it is to be booked.
+fn metered(
+    verdict: &Verdict,
+    headers: &HeaderMap,
+    received: Instant,
+    span: Option<Arc<Span>>,
+) -> Option<Meter> {
+    let credit = verdict.credit.as_ref()?;
+    Some(Meter::new(Arc::clone(&credit.account), headers, received, span))
 }
 
 /// An answer that is still coming.

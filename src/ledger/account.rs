@@ -1,60 +1,12 @@
-//! One account: what was asked for with one operation of one model of one provider.
+//! One account: the requests for one operation of one model of one provider, and the calls for them.
 
-use std::ops::Add;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use crate::config::Price;
-use crate::metrics::{AccountMetrics, CostMetrics, IntCounter, Operation, Outcome};
-
-/// Tokens as a provider counts them.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct Tokens {
-    /// That a model reads.
-    pub input: u64,
-    /// That it writes.
-    pub output: u64,
-}
-
-/// How many inputs came how.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct Inputs {
-    /// From the cache.
-    pub hit: u64,
-    /// With another's call, or twice in a request.
-    pub collapsed: u64,
-    /// By asking.
-    pub miss: u64,
-}
-
-/// What was spared, by the cache and by sharing calls.
-#[derive(Debug, Clone, Copy, PartialEq, Default)]
-pub struct Spared<T> {
-    /// By the cache.
-    pub hit: T,
-    /// By sharing calls.
-    pub collapsed: T,
-}
-
-impl<T: Add<Output = T>> Spared<T> {
-    /// Both together.
-    #[must_use]
-    pub fn and(self, other: Self) -> Self {
-        Self { hit: self.hit + other.hit, collapsed: self.collapsed + other.collapsed }
-    }
-}
-
-/// What an answer is to be credited with, and where.
-#[derive(Debug, Clone)]
-pub struct Credit {
-    /// The account.
-    pub account: Arc<Account>,
-    /// The tokens of what was spared.
-    pub tokens: Spared<Tokens>,
-    /// The part of them that is an estimate: a call's count was divided by size.
-    pub estimated: u64,
-}
+use super::pricing::Pricing;
+use super::savings::{Credit, Dollars, Inputs, Spared};
+use crate::metrics::{AccountMetrics, IntCounter, Operation, Outcome};
+use crate::usage::{Kind, Reported, Tokens, Usage};
 
 /// The account.
 #[derive(Debug)]
@@ -66,7 +18,7 @@ pub struct Account {
     /// The operation.
     pub operation: Operation,
     metrics: AccountMetrics,
-    price: Option<(Price, CostMetrics)>,
+    pricing: Pricing,
     requests: [AtomicU64; Outcome::ALL.len()],
     calls: AtomicU64,
     /// Requests that only joined others.
@@ -74,9 +26,9 @@ pub struct Account {
     batched: AtomicU64,
     /// Tokens saved that are estimates.
     estimated: AtomicU64,
-    /// What the provider's calls take of late, in microseconds.
+    /// The recent mean of the time of the provider's calls, in microseconds.
     usual: AtomicU64,
-    /// What callers did not wait, in microseconds.
+    /// Waiting that clients were saved, in microseconds.
     hit_time: AtomicU64,
     collapsed_time: AtomicU64,
 }
@@ -85,14 +37,14 @@ impl Account {
     pub(super) fn new(
         (provider, model, operation): (&str, &str, Operation),
         metrics: AccountMetrics,
-        price: Option<(Price, CostMetrics)>,
+        pricing: Pricing,
     ) -> Self {
         Self {
             provider: provider.into(),
             model: model.into(),
             operation,
             metrics,
-            price,
+            pricing,
             requests: Default::default(),
             calls: AtomicU64::default(),
             joined: AtomicU64::default(),
@@ -104,13 +56,10 @@ impl Account {
         }
     }
 
-    /// Counts a call that was answered well, and what it is billed as.
-    pub fn called(&self, tokens: Tokens, took: Duration) {
+    /// Counts a successful call, and its cost.
+    pub fn called(&self, reported: &Reported, took: Duration) {
         self.calls.fetch_add(1, Ordering::Relaxed);
-        self.metrics.used(tokens.input, tokens.output);
-        if let Some((price, costs)) = &self.price {
-            costs.dollars.inc_by(price.of(tokens));
-        }
+        self.bill(reported);
         let took = u64::try_from(took.as_micros()).unwrap_or(u64::MAX);
         // Of two at once one may be lost; it is a mean.
         let usual = self.usual.load(Ordering::Relaxed);
@@ -118,18 +67,34 @@ impl Account {
         self.usual.store(mean, Ordering::Relaxed);
     }
 
+    /// Counts the cost of a call whose response was broken off.
+    pub fn cut(&self, reported: &Reported) {
+        self.bill(reported);
+    }
+
+    fn bill(&self, Reported { usage, model }: &Reported) {
+        if !matches!(self.operation, Operation::Embed | Operation::Chat) {
+            return;
+        }
+        let Some(usage) = usage else { return self.metrics.without_usage.inc_by(1) };
+        self.metrics.used(&usage.tokens);
+        match self.pricing.cost(model, usage) {
+            Some(cost) => {
+                self.metrics.dollars.show().inc_by(cost.dollars);
+                self.metrics.cache_saved.inc_by(cost.cache_saved);
+                self.metrics.cache_spent.inc_by(cost.cache_spent);
+            }
+            None => self.metrics.without_price.inc_by(1),
+        }
+    }
+
     /// Counts requests that travelled in another's call.
     pub fn batched(&self, requests: u64) {
         self.batched.fetch_add(requests, Ordering::Relaxed);
     }
 
-    /// Counts an answer.
-    pub fn answered(
-        &self,
-        outcome: Outcome,
-        inputs: Inputs,
-        (spared, took): (Spared<Tokens>, Duration),
-    ) {
+    /// Counts a response, and what it saved.
+    pub fn answered(&self, outcome: Outcome, inputs: Inputs, (credit, took): (&Credit, Duration)) {
         if let Some(requests) = self.requests.get(outcome as usize) {
             requests.fetch_add(1, Ordering::Relaxed);
         }
@@ -139,7 +104,7 @@ impl Account {
         add(&self.metrics.inputs_hit, inputs.hit);
         add(&self.metrics.inputs_collapsed, inputs.collapsed);
         add(&self.metrics.inputs_miss, inputs.miss);
-        self.spare(spared);
+        self.credit(credit);
         let took = u64::try_from(took.as_micros()).unwrap_or(u64::MAX);
         let less = self.usual.load(Ordering::Relaxed).saturating_sub(took);
         let (time, seconds) = match outcome {
@@ -151,19 +116,40 @@ impl Account {
         seconds.inc_by(Duration::from_micros(less).as_secs_f64());
     }
 
-    /// Counts what need not be paid for.
-    pub fn spare(&self, Spared { hit, collapsed }: Spared<Tokens>) {
-        add(&self.metrics.tokens_saved_by_hit, hit.sum());
-        add(&self.metrics.tokens_saved_by_collapsing, collapsed.sum());
-        if let Some((price, costs)) = &self.price {
-            costs.dollars_saved.inc_by(price.of(hit) + price.of(collapsed));
+    fn credit(&self, credit: &Credit) {
+        let Spared { hit, collapsed } = credit.tokens;
+        if hit > 0 {
+            self.spare_hit(&Usage::of_input(hit));
+        }
+        if let Some(usage) = &credit.usage {
+            self.spare_hit(usage);
+        }
+        if collapsed > 0 {
+            self.spare_collapsed(&Usage::of_input(collapsed), 1);
+        }
+        if credit.estimated > 0 {
+            self.estimated.fetch_add(credit.estimated, Ordering::Relaxed);
         }
     }
 
-    /// Counts tokens saved that are parts of a call's count, which was divided by size.
-    pub fn estimate(&self, tokens: u64) {
-        if tokens > 0 {
-            self.estimated.fetch_add(tokens, Ordering::Relaxed);
+    /// Counts the usage of a call that the cache saved.
+    fn spare_hit(&self, usage: &Usage) {
+        add(&self.metrics.tokens_saved_by_hit, usage.tokens.sum());
+        if let Some(dollars) = self.pricing.would_cost(usage) {
+            self.metrics.dollars_saved_by_hit.show().inc_by(dollars);
+        }
+    }
+
+    /// Counts the usage of so many calls that sharing one saved.
+    #[expect(clippy::cast_precision_loss, reason = "a number of readers")]
+    pub fn spare_collapsed(&self, usage: &Usage, calls: u64) {
+        if calls == 0 {
+            return;
+        }
+        let tokens = usage.tokens.sum().saturating_mul(calls);
+        add(&self.metrics.tokens_saved_by_collapsing, tokens);
+        if let Some(dollars) = self.pricing.would_cost(usage) {
+            self.metrics.dollars_saved_by_collapsing.show().inc_by(dollars * calls as f64);
         }
     }
 
@@ -172,7 +158,7 @@ impl Account {
         self.estimated.load(Ordering::Relaxed)
     }
 
-    /// How many requests were answered.
+    /// The number of responses.
     pub fn answers(&self) -> u64 {
         Outcome::ALL.map(|outcome| self.requests(outcome)).iter().sum()
     }
@@ -181,35 +167,35 @@ impl Account {
         self.requests.get(outcome as usize).map_or(0, |requests| requests.load(Ordering::Relaxed))
     }
 
-    /// How many calls were answered well.
+    /// The number of successful calls.
     pub fn calls(&self) -> u64 {
         self.calls.load(Ordering::Relaxed)
     }
 
-    /// How many requests needed no call of their own, since all was there, or was being asked for.
+    /// Requests that needed no call of their own, since all inputs were cached or in flight.
     pub fn calls_spared(&self) -> Spared<u64> {
         let collapsed = self.joined.load(Ordering::Relaxed);
         Spared { hit: self.requests(Outcome::Hit), collapsed }
     }
 
-    /// How many requests travelled in another's call.
+    /// Requests that travelled in another's call.
     pub fn calls_spared_by_batching(&self) -> u64 {
         self.batched.load(Ordering::Relaxed)
     }
 
-    /// How many inputs came how.
+    /// Inputs by their way.
     pub fn inputs(&self) -> Inputs {
         let AccountMetrics { inputs_hit, inputs_collapsed, inputs_miss, .. } = &self.metrics;
         Inputs { hit: inputs_hit.get(), collapsed: inputs_collapsed.get(), miss: inputs_miss.get() }
     }
 
-    /// What was billed.
+    /// Billed tokens.
     pub fn billed(&self) -> Tokens {
-        let AccountMetrics { tokens_in, tokens_out, .. } = &self.metrics;
-        Tokens { input: tokens_in.get(), output: tokens_out.get() }
+        let count = |tokens: Tokens, kind: Kind| tokens.with(kind, self.metrics.tokens(kind));
+        Kind::ALL.into_iter().fold(Tokens::default(), count)
     }
 
-    /// How many tokens were spared.
+    /// Tokens that were saved.
     pub fn tokens_spared(&self) -> Spared<u64> {
         Spared {
             hit: self.metrics.tokens_saved_by_hit.get(),
@@ -217,40 +203,32 @@ impl Account {
         }
     }
 
-    /// How much time was, in seconds.
+    /// Waiting that was saved, in seconds.
     pub fn seconds_spared(&self) -> Spared<f64> {
         let seconds =
             |time: &AtomicU64| Duration::from_micros(time.load(Ordering::Relaxed)).as_secs_f64();
         Spared { hit: seconds(&self.hit_time), collapsed: seconds(&self.collapsed_time) }
     }
 
-    /// The dollars that were billed, and those that were spared; `None` for a model without a price.
-    pub fn dollars(&self) -> Option<(f64, f64)> {
-        let (_, costs) = self.price.as_ref()?;
-        Some((costs.dollars.get(), costs.dollars_saved.get()))
+    /// The dollars; `None` if nothing of the account has a price.
+    pub fn dollars(&self) -> Option<Dollars> {
+        let metrics = &self.metrics;
+        let counters =
+            [&metrics.dollars, &metrics.dollars_saved_by_hit, &metrics.dollars_saved_by_collapsing];
+        counters.iter().any(|counter| counter.is_shown()).then(|| Dollars {
+            billed: metrics.dollars.get(),
+            avoided: Spared {
+                hit: metrics.dollars_saved_by_hit.get(),
+                collapsed: metrics.dollars_saved_by_collapsing.get(),
+            },
+            cache_saved: metrics.cache_saved.get(),
+            cache_spent: metrics.cache_spent.get(),
+        })
     }
-}
 
-impl Tokens {
-    /// So many times as many.
-    #[must_use]
-    pub fn times(self, factor: u64) -> Self {
-        Self {
-            input: self.input.saturating_mul(factor),
-            output: self.output.saturating_mul(factor),
-        }
-    }
-
-    fn sum(self) -> u64 {
-        self.input.saturating_add(self.output)
-    }
-}
-
-impl Price {
-    /// What so many tokens cost, in dollars.
-    #[expect(clippy::cast_precision_loss, reason = "an estimate")]
-    pub fn of(&self, tokens: Tokens) -> f64 {
-        (tokens.input as f64 * self.input + tokens.output as f64 * self.output) / 1e6
+    /// Calls whose cost is unknown: of a model without a price, and without usage in the response.
+    pub fn unpriced(&self) -> (u64, u64) {
+        (self.metrics.without_price.get(), self.metrics.without_usage.get())
     }
 }
 

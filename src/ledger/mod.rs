@@ -2,15 +2,21 @@
 //! the metrics say and what clients are told, each counted in one place only.
 
 mod account;
+mod cost;
+mod pricing;
+mod savings;
 
 use std::collections::{BTreeMap, HashMap};
 use std::fmt;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError, RwLock};
 
-use crate::config::Prices;
+use pricing::{Pricing, Shop};
+
+use crate::config::{Prices, Seller};
 use crate::metrics::{Metrics, Operation};
 
-pub use account::{Account, Credit, Inputs, Spared, Tokens};
+pub use account::Account;
+pub use savings::{Credit, Dollars, Inputs, Spared};
 
 /// How many models of a provider have accounts of their own. A model with a price gets one while there are
 /// fewer than the first number, any other while there are fewer than the second. A model is the caller's word.
@@ -35,7 +41,7 @@ pub struct Ledger {
 pub struct Accounts {
     provider: String,
     metrics: Metrics,
-    prices: Prices,
+    shop: Shop,
     models: RwLock<HashMap<String, ByOperation>>,
 }
 
@@ -60,16 +66,16 @@ impl Ledger {
         Self { metrics: metrics.clone(), prices: prices.clone(), providers: Mutex::default() }
     }
 
-    /// The accounts of a provider.
-    pub fn of(&self, provider: &str) -> Arc<Accounts> {
+    /// The accounts of a provider. Its seller is that of the first configuration with the provider.
+    pub fn of(&self, provider: &str, seller: Seller) -> Arc<Accounts> {
         let mut providers = self.providers.lock().unwrap_or_else(PoisonError::into_inner);
-        let new = || Arc::new(Accounts::new(provider, &self.metrics, &self.prices));
+        let new = || Arc::new(Accounts::new(provider, &self.metrics, (&self.prices, seller)));
         Arc::clone(providers.entry(provider.to_owned()).or_insert_with(new))
     }
 
     /// When the prices were looked up.
     pub fn priced_as_of(&self) -> &str {
-        &self.prices.as_of
+        self.prices.as_of()
     }
 
     /// Every account, by provider and model.
@@ -85,9 +91,10 @@ impl Ledger {
 
 impl Accounts {
     /// Those of a provider that no ledger knows of.
-    pub fn new(provider: &str, metrics: &Metrics, prices: &Prices) -> Self {
-        let (metrics, prices) = (metrics.clone(), prices.clone());
-        Self { provider: provider.to_owned(), metrics, prices, models: RwLock::default() }
+    pub fn new(provider: &str, metrics: &Metrics, (prices, seller): (&Prices, Seller)) -> Self {
+        let shop = Shop { prices: prices.clone(), seller };
+        let (provider, metrics) = (provider.to_owned(), metrics.clone());
+        Self { provider, metrics, shop, models: RwLock::default() }
     }
 
     /// The account of a model, or that of all others.
@@ -98,7 +105,7 @@ impl Accounts {
         }
         drop(models);
         let mut models = self.models.write().unwrap_or_else(PoisonError::into_inner);
-        let most = if self.prices.of(model).is_some() { MOST_PRICED } else { MOST };
+        let most = if self.shop.price(model).is_some() { MOST_PRICED } else { MOST };
         let fits = !model.is_empty() && model.len() <= LONGEST_NAME;
         let name = if fits && models.len() < most { model } else { OTHER };
         models.entry(name.to_owned()).or_default();
@@ -116,10 +123,8 @@ impl Accounts {
     }
 
     fn open(&self, operation: Operation, model: &str) -> Account {
-        let price =
-            self.prices.of(model).map(|price| (price, self.metrics.costs(&self.provider, model)));
         let metrics = self.metrics.account(operation, &self.provider, model);
-        Account::new((&self.provider, model, operation), metrics, price)
+        Account::new((&self.provider, model, operation), metrics, Pricing::new(&self.shop, model))
     }
 
     fn entries(&self) -> Vec<Entry> {
@@ -153,7 +158,8 @@ mod tests {
 
     fn accounts() -> Accounts {
         let prices = Config::read("test", "[prices]\nown = [\"mine=1\"]\n", &[]).unwrap().prices;
-        Accounts::new("openai", &Metrics::new().unwrap(), &prices)
+        let seller = Seller::of("openai", "openai", "");
+        Accounts::new("openai", &Metrics::new().unwrap(), (&prices, seller))
     }
 
     #[test]

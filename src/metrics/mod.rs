@@ -22,6 +22,7 @@ mod bounds;
 mod gen_ai;
 mod handles;
 mod labels;
+mod lazy;
 mod lower;
 mod process;
 mod render;
@@ -34,12 +35,13 @@ use prometheus::{
 pub use prometheus::{IntCounter, IntGauge, Result};
 
 use account::AccountFamilies;
-pub use account::{AccountMetrics, CostMetrics};
+pub use account::AccountMetrics;
 use bounds::{AGE_SECONDS, BATCH_INPUTS, DISTANCES, REQUEST_SECONDS, TIER_SECONDS, WAIT_SECONDS};
 use gen_ai::GenAiFamilies;
 pub use gen_ai::provider;
 pub use handles::{Called, ChatMetrics, Held, OperationMetrics, TierMetrics, UpstreamMetrics};
 pub use labels::{Layer, Operation, Outcome};
+pub use lazy::{LazyCounter, LazyIntCounter};
 pub use lower::LowerMetrics;
 use process::ProcessCollector;
 pub use snapshot::{Calls, Latency, Snapshot, TierSums};

@@ -2,7 +2,7 @@
 
 use super::Ask;
 use super::embed::Found;
-use crate::ledger::{Credit, Spared, Tokens};
+use crate::ledger::{Credit, Spared};
 use crate::metrics::Operation;
 
 /// Tokens of a response that were not billed for it.
@@ -25,9 +25,8 @@ impl Unbilled {
 /// The credit of a response.
 pub(super) fn credit(ask: &Ask, model: &str, unbilled: &Unbilled) -> Credit {
     let account = ask.target.upstream.accounts.of(Operation::Embed, model);
-    let tokens = |input| Tokens { input, output: 0 };
     let Unbilled { hit, collapsed, estimated } = *unbilled;
-    Credit { account, tokens: Spared { hit: tokens(hit), collapsed: tokens(collapsed) }, estimated }
+    Credit { account, tokens: Spared { hit, collapsed }, estimated, usage: None }
 }
 
 /// The sum of tokens, as the provider counted them.

@@ -10,10 +10,11 @@ use hyper::body::Body as _;
 use super::Target;
 use super::reply::{Content, Passage, Reply, Verdict};
 use super::ticket::ticket;
+use crate::config::words::CachedRoute;
 use crate::dialect::Endpoint;
 use crate::error::Error;
 use crate::headers::{asked_protocol, switch_protocol, to_provider};
-use crate::ledger::{Credit, Spared};
+use crate::ledger::Credit;
 use crate::metrics::Operation;
 use crate::upstream::{Call, Coming, Permit, RequestBody, Ticket, Upload, Upstream};
 
@@ -65,9 +66,9 @@ pub(super) async fn relay(
         }
         Err(error) => Content::Failed(error),
     };
-    let account = (operation == Operation::Chat && !model.is_empty() && succeeds(&content))
+    let account = (is_billed(target.endpoint) && !model.is_empty() && succeeds(&content))
         .then(|| upstream.accounts.of(operation, &model));
-    let credit = account.map(|account| Credit { account, tokens: Spared::default(), estimated: 0 });
+    let credit = account.map(Credit::none);
     let verdict = Verdict { credit, upstream: started.elapsed(), ..Verdict::bypass(reason) };
     Reply { content, verdict }
 }
@@ -95,6 +96,12 @@ async fn awaited(mut body: Upload) -> Result<RequestBody, Error> {
     }
     body.begin().await?;
     Ok(RequestBody::Right(body))
+}
+
+/// Whether responses of an endpoint report what they cost.
+fn is_billed(endpoint: Endpoint) -> bool {
+    let Endpoint::Chat(shape) = endpoint else { return false };
+    matches!(shape.route(), None | Some(CachedRoute::Rerank))
 }
 
 fn succeeds(content: &Content) -> bool {

@@ -14,7 +14,7 @@ use crate::ceiling::Ceiling;
 use crate::clock::Clock;
 use crate::config::sharers::Sharers;
 use crate::config::words::{Auth, Mode};
-use crate::config::{Config, Provider, Server};
+use crate::config::{Config, Provider, Seller, Server};
 use crate::credential;
 use crate::dialect;
 use crate::flight::Flights;
@@ -73,7 +73,7 @@ pub fn build(config: &Config) -> Result<Built, Failure> {
     let answers = Ceiling::new(config.server.max_answers.as_usize());
     let ledger = Arc::new(Ledger::new(&metrics, &config.prices));
     let upstreams = config.providers.iter().map(|(name, provider)| {
-        let around = around(name, &metrics, (&answers, &ledger));
+        let around = around((name, provider), &metrics, (&answers, &ledger));
         upstream(name, provider, around).map(|upstream| (name.clone(), upstream))
     });
     let upstreams = upstreams.collect::<Result<Vec<_>, _>>()?;
@@ -150,11 +150,12 @@ pub(super) fn least_for_bodies(settings: &Server) -> usize {
 
 /// What a provider has in common with the others.
 pub(super) fn around(
-    name: &str,
+    (name, provider): (&str, &Provider),
     metrics: &Metrics,
     (answers, ledger): (&Arc<Ceiling>, &Ledger),
 ) -> Around {
-    let (metrics, accounts) = (metrics.upstream(name), ledger.of(name));
+    let seller = Seller::of(name, &provider.dialect, &provider.base_url);
+    let (metrics, accounts) = (metrics.upstream(name), ledger.of(name, seller));
     Around { metrics, answers: Arc::clone(answers), accounts }
 }
 

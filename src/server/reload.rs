@@ -140,7 +140,7 @@ impl Built {
                 Arc::clone(upstream)
             } else {
                 let shared = (&self.answers, &*self.ledger);
-                let around = build::around(name, &self.metrics, shared);
+                let around = build::around((name, provider), &self.metrics, shared);
                 let upstream = build::upstream(name, provider, around)?;
                 // Whether providers are called is not a matter of a reload.
                 let new = (new, old.server.mode);

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use crate::ceiling::Ceiling;
-use crate::config::Prices;
+use crate::config::{Prices, Seller};
 use crate::ledger::Accounts;
 use crate::metrics::{Metrics, UpstreamMetrics};
 
@@ -22,7 +22,7 @@ impl Around {
     /// Nothing in common with anybody, for who makes calls of its own.
     pub fn nobody(name: &str) -> Result<Self, String> {
         let metrics = Metrics::new().map_err(|error| error.to_string())?;
-        let accounts = Accounts::new(name, &metrics, &Prices::none());
+        let accounts = Accounts::new(name, &metrics, (&Prices::none(), Seller::of(name, "", "")));
         let (metrics, answers) = (metrics.upstream(name), Ceiling::new(usize::MAX));
         Ok(Self { metrics, answers, accounts: Arc::new(accounts) })
     }

@@ -24,7 +24,7 @@ use inside::{Sidecar, Way, parrot};
 use larder::clock::Moment;
 use larder::dialect::{self, EmbedShape, Endpoint};
 use larder::key::{CacheKey, Digest, Framer, Place};
-use larder::ledger::{Credit, Spared};
+use larder::ledger::Credit;
 use larder::metrics::Operation;
 use larder::request::Input;
 use larder::serve::{Ask, Target};
@@ -158,7 +158,7 @@ fn memory(criterion: &mut Criterion, sidecar: &Sidecar) {
     let (value, mark) =
         (Arc::clone(vector(0).bytes()), service.tiers.purges.scope("openai", MODEL).mark());
     let account = sidecar.upstream.accounts.of(Operation::Embed, MODEL);
-    let credit = Credit { account, tokens: Spared::default(), estimated: 0 };
+    let credit = Credit::none(account);
     memory.remember(
         &question,
         vec![(key, Arc::clone(&value))],

@@ -45,6 +45,7 @@ mod harness;
 mod headers;
 mod help;
 mod hostile;
+mod invoice;
 mod isolate;
 mod layers;
 mod ledger;

@@ -1,5 +1,7 @@
 //! The ledger of `/api/stats` as text.
 
+use std::collections::BTreeMap;
+
 use serde::Deserialize;
 
 use super::super::columns::{aligned, counted, percent, printable};
@@ -61,6 +63,15 @@ struct Inputs {
 struct Calls {
     made: u64,
     saved: Saved,
+    #[serde(default)]
+    unpriced: Unpriced,
+}
+
+/// Calls whose cost is unknown.
+#[derive(Debug, Default, Deserialize)]
+struct Unpriced {
+    price: u64,
+    usage: u64,
 }
 
 #[derive(Debug, Deserialize)]
@@ -72,14 +83,9 @@ struct Saved {
 
 #[derive(Debug, Deserialize)]
 struct Tokens {
-    billed: Billed,
+    /// By kind.
+    billed: BTreeMap<String, u64>,
     avoided: Avoided<u64>,
-}
-
-#[derive(Debug, Deserialize)]
-struct Billed {
-    input: u64,
-    output: u64,
 }
 
 #[derive(Debug, Deserialize)]
@@ -92,6 +98,15 @@ struct Avoided<T> {
 struct Dollars {
     billed: f64,
     avoided: f64,
+    #[serde(default)]
+    prompt_cache: PromptCache,
+}
+
+/// Dollars of the providers' own caches.
+#[derive(Debug, Default, Deserialize)]
+struct PromptCache {
+    saved: f64,
+    spent: f64,
 }
 
 #[derive(Debug, Deserialize)]
@@ -146,7 +161,7 @@ pub(super) fn line(body: &[u8]) -> serde_json::Result<String> {
 fn served(stats: &Stats) -> Option<String> {
     let totals = &stats.totals;
     let Inputs { hit, collapsed, miss } = totals.inputs;
-    let Calls { made, saved } = &totals.calls;
+    let Calls { made, saved, .. } = &totals.calls;
     let (inputs, avoided) = (hit + collapsed + miss, saved.hit + saved.collapsed + saved.batched);
     if totals.requests == 0 {
         return None;
@@ -171,7 +186,7 @@ fn served(stats: &Stats) -> Option<String> {
 fn sums(stats: &Stats) -> String {
     let totals = &stats.totals;
     let Inputs { hit, collapsed, miss } = totals.inputs;
-    let Calls { made, saved } = &totals.calls;
+    let Calls { made, saved, .. } = &totals.calls;
     let (all, avoided) = (hit + collapsed + miss, saved.hit + saved.collapsed + saved.batched);
     let (billed, tokens) = totals.tokens();
     let (paid, kept) = totals.dollars();
@@ -187,13 +202,14 @@ fn sums(stats: &Stats) -> String {
         "hit rate  {} ({hit} of {all} inputs; {collapsed} coalesced, {miss} misses)\n\
          calls     {made} made{unanswered}, {avoided} saved ({} cached, {} coalesced, {} batched)\n\
          tokens    {billed} billed, {tokens} saved\n\
-         cost      {paid} billed, {kept} saved (estimated; list prices of {})\n\
+         cost      {paid} billed, {kept} saved (estimated; list prices of {}){}\n\
          time      {waiting:.1} s of waiting saved (estimated){failed}",
         percent(hit, all, 1),
         saved.hit,
         saved.collapsed,
         saved.batched,
         printable(&stats.prices.date),
+        totals.billing(),
     )
 }
 
@@ -219,13 +235,36 @@ impl Account {
     /// The billed tokens, and the saved ones.
     fn tokens(&self) -> (u64, u64) {
         let Tokens { billed, avoided } = &self.tokens;
-        (billed.input + billed.output, avoided.hit + avoided.collapsed)
+        (billed.values().sum(), avoided.hit + avoided.collapsed)
+    }
+
+    /// Lines on the providers' own caches, and on calls that are not in the cost.
+    fn billing(&self) -> String {
+        let mut lines = String::new();
+        let cached = self.dollars.as_ref().map(|dollars| &dollars.prompt_cache);
+        if let Some(PromptCache { saved, spent }) = cached.filter(|cache| cache.saved > 0.0) {
+            lines = format!(
+                "\n          ${saved:.4} taken off by the providers' prompt caches, ${spent:.4} for writes to them"
+            );
+        }
+        let Unpriced { price, usage } = self.calls.unpriced;
+        if price > 0 {
+            let calls = counted(price, "call");
+            lines = format!("{lines}\n          {calls} without a price (add it to [prices])");
+        }
+        if usage > 0 {
+            lines = format!(
+                "{lines}\n          {} without usage in the response",
+                counted(usage, "call")
+            );
+        }
+        lines
     }
 
     fn dollars(&self) -> (String, String) {
         self.dollars.as_ref().map_or_else(
             || ("-".to_owned(), "-".to_owned()),
-            |Dollars { billed, avoided }| (format!("${billed:.4}"), format!("${avoided:.4}")),
+            |Dollars { billed, avoided, .. }| (format!("${billed:.4}"), format!("${avoided:.4}")),
         )
     }
 }
@@ -241,9 +280,9 @@ mod tests {
         let totals = json!({
             "requests": requests,
             "inputs": { "hit": hit, "collapsed": 0, "miss": miss },
-            "calls": { "made": 2, "saved": { "hit": 2, "collapsed": 0, "batched": 0 } },
+            "calls": { "made": 2, "unpriced": { "price": 2, "usage": 1 }, "saved": { "hit": 2, "collapsed": 0, "batched": 0 } },
             "tokens": { "billed": { "input": 9, "output": 0 }, "avoided": avoided },
-            "dollars": null,
+            "dollars": { "billed": 1.5, "avoided": 0.0, "prompt_cache": { "saved": 0.25, "spent": 0.125 } },
             "seconds": { "avoided": { "hit": 0.0, "collapsed": 0.0 } },
         });
         let stats = json!({
@@ -262,6 +301,10 @@ mod tests {
         let none = json!([]);
         let table = of(&body(4, (3, 3), &none, "live")).unwrap();
         assert!(table.contains("calls     7 made (5 failed), 2 saved"), "{table}");
+        assert!(table.contains("$0.2500 taken off by the providers' prompt caches"), "{table}");
+        assert!(
+            table.contains("2 calls without a price") && table.contains("1 call without usage")
+        );
         let replayed = line(&body(0, (0, 0), &none, "replay")).unwrap();
         assert_eq!(replayed, "3 requests served from recordings");
     }

@@ -1,7 +1,6 @@
 //! Anthropic's `/messages`.
 
 use serde::Deserialize;
-use serde_json::Value;
 
 use super::super::Unreadable;
 use super::fields::Fields;
@@ -48,7 +47,6 @@ impl ChatShape for Messages {
     fn whole(&self, body: &[u8], watch: &mut Watch) {
         match serde_json::from_slice::<Message>(body) {
             Ok(message) if message.kind == "message" => {
-                watch.uses(message.usage.as_ref());
                 watch.choice(0, message.stop_reason.as_deref(), COMPLETE);
             }
             Ok(_) => watch.spoil(Spoilt::Error),
@@ -63,9 +61,7 @@ impl ChatShape for Messages {
         };
         match event.kind.as_str() {
             _ if watch.is_ended() => watch.spoil(Spoilt::Unreadable),
-            "message_start" => watch.uses(event.message.and_then(|message| message.usage).as_ref()),
             "message_delta" => {
-                watch.uses(event.usage.as_ref());
                 let reason = event.delta.and_then(|delta| delta.stop_reason);
                 watch.choice(0, reason.as_deref(), COMPLETE);
             }
@@ -89,21 +85,13 @@ struct Message {
     #[serde(rename = "type")]
     kind: String,
     stop_reason: Option<String>,
-    usage: Option<Value>,
 }
 
 #[derive(Debug, Deserialize)]
 struct Event {
     #[serde(rename = "type")]
     kind: String,
-    message: Option<Start>,
     delta: Option<Delta>,
-    usage: Option<Value>,
-}
-
-#[derive(Debug, Deserialize)]
-struct Start {
-    usage: Option<Value>,
 }
 
 #[derive(Debug, Deserialize)]

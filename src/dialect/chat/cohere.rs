@@ -2,7 +2,6 @@
 
 use serde::Deserialize;
 use serde::de::IgnoredAny;
-use serde_json::Value;
 
 use super::super::Unreadable;
 use super::fields::Fields;
@@ -60,7 +59,6 @@ impl ChatShape for Chat {
     fn whole(&self, body: &[u8], watch: &mut Watch) {
         match serde_json::from_slice::<Answer>(body) {
             Ok(answer) => {
-                watch.uses(answer.usage.as_ref().or(answer.meta.as_ref()));
                 let calls = answer.message.and_then(|message| message.tool_calls);
                 let calls = calls.or(answer.tool_calls);
                 if calls.is_some_and(|calls| !calls.is_empty()) {
@@ -83,7 +81,6 @@ impl ChatShape for Chat {
         match event.kind.as_str() {
             "message-end" => {
                 let delta = event.delta.unwrap_or_default();
-                watch.uses(delta.usage.as_ref());
                 if delta.error.is_some() {
                     watch.spoil(Spoilt::Error);
                 }
@@ -106,10 +103,8 @@ fn is_first_version(fields: &Fields<'_>) -> bool {
 struct Answer {
     message: Option<Message>,
     finish_reason: Option<String>,
-    usage: Option<Value>,
     /// Version 1 has these at the top.
     tool_calls: Option<Vec<IgnoredAny>>,
-    meta: Option<Value>,
 }
 
 #[derive(Debug, Deserialize)]
@@ -128,5 +123,4 @@ struct Event {
 struct Delta {
     finish_reason: Option<String>,
     error: Option<IgnoredAny>,
-    usage: Option<Value>,
 }

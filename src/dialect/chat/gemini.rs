@@ -2,7 +2,6 @@
 
 use serde::Deserialize;
 use serde::de::IgnoredAny;
-use serde_json::Value;
 
 use super::super::Unreadable;
 use super::fields::Fields;
@@ -112,7 +111,6 @@ struct Answer {
     prompt_feedback: Option<Feedback>,
     #[serde(default)]
     candidates: Vec<Candidate>,
-    usage_metadata: Option<Value>,
 }
 
 #[derive(Debug, Deserialize)]
@@ -145,7 +143,6 @@ fn judge(json: &[u8], watch: &mut Watch) {
     let Ok(answer) = serde_json::from_slice::<Answer>(json) else {
         return watch.spoil(Spoilt::Unreadable);
     };
-    watch.uses(answer.usage_metadata.as_ref());
     if answer.error.is_some() {
         watch.spoil(Spoilt::Error);
     }

@@ -24,7 +24,7 @@ mod write;
 
 pub use model::{Renamed, renamed};
 pub use spoken::Spoken;
-pub use watch::{LONGEST_COUNT, Spoilt, Used, Watch, may_be_used, used};
+pub use watch::{Spoilt, Watch};
 pub use world::{Sign, WORLD, World};
 pub use write::{Answering, Written};
 

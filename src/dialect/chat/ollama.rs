@@ -2,7 +2,6 @@
 
 use serde::Deserialize;
 use serde::de::IgnoredAny;
-use serde_json::{Value, json};
 
 use super::super::Unreadable;
 use super::fields::Fields;
@@ -62,9 +61,6 @@ impl ChatShape for Chat {
         if line.error.is_some() {
             return watch.spoil(Spoilt::Error);
         }
-        if let (Some(read), Some(written)) = (&line.prompt_eval_count, &line.eval_count) {
-            watch.uses(Some(&json!({ "prompt_eval_count": read, "eval_count": written })));
-        }
         // The reason is the same as for a text.
         let calls = line.message.and_then(|message| message.tool_calls);
         if calls.is_some_and(|calls| !calls.is_empty()) {
@@ -87,8 +83,6 @@ struct Line {
     message: Option<Message>,
     done: Option<bool>,
     done_reason: Option<String>,
-    prompt_eval_count: Option<Value>,
-    eval_count: Option<Value>,
 }
 
 #[derive(Debug, Deserialize)]

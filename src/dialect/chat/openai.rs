@@ -2,7 +2,6 @@
 
 use serde::Deserialize;
 use serde::de::IgnoredAny;
-use serde_json::Value;
 use serde_json::value::RawValue;
 
 use super::super::Unreadable;
@@ -169,7 +168,6 @@ fn only_text(prompt: &str) -> Option<&str> {
 struct Answer {
     choices: Option<Vec<Choice>>,
     error: Option<IgnoredAny>,
-    usage: Option<Value>,
 }
 
 #[derive(Debug, Deserialize)]
@@ -204,7 +202,6 @@ fn answer(json: &[u8], watch: &mut Watch) {
     let Ok(answer) = serde_json::from_slice::<Answer>(json) else {
         return watch.spoil(Spoilt::Unreadable);
     };
-    watch.uses(answer.usage.as_ref());
     let (None, Some(choices)) = (answer.error, answer.choices) else {
         return watch.spoil(Spoilt::Error);
     };

@@ -2,7 +2,6 @@
 
 use serde::Deserialize;
 use serde::de::IgnoredAny;
-use serde_json::Value;
 
 use super::super::Unreadable;
 use super::fields::Fields;
@@ -96,7 +95,6 @@ struct Response {
     error: Option<IgnoredAny>,
     #[serde(default)]
     output: Vec<Item>,
-    usage: Option<Value>,
 }
 
 #[derive(Debug, Deserialize)]
@@ -113,7 +111,6 @@ struct Part {
 }
 
 fn judge(response: Response, watch: &mut Watch) {
-    watch.uses(response.usage.as_ref());
     if response.error.is_some() {
         return watch.spoil(Spoilt::Error);
     }

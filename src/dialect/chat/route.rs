@@ -1,9 +1,11 @@
 //! Endpoints that answer the same question alike as a rule, whole and without effect: what is harmful,
 //! documents by rank, tokens and their number, which models there are. Kept where the operator says so.
 
+use std::borrow::Cow;
 use std::time::Duration;
 
 use http::Method;
+use serde::Deserialize;
 use serde::de::IgnoredAny;
 
 use super::super::Unreadable;
@@ -40,6 +42,16 @@ pub(super) fn of(method: &Method, path: &str) -> Option<&'static dyn ChatShape> 
     Some(route)
 }
 
+/// The model that a request names; empty if it names none.
+fn model(body: &[u8]) -> String {
+    #[derive(Deserialize)]
+    struct Request<'a> {
+        #[serde(borrow)]
+        model: Cow<'a, str>,
+    }
+    serde_json::from_slice::<Request<'_>>(body).map_or_else(|_| String::new(), |it| it.model.into())
+}
+
 impl ChatShape for Route {
     fn route(&self) -> Option<CachedRoute> {
         self.0
@@ -49,9 +61,9 @@ impl ChatShape for Route {
         (self.0 == Some(CachedRoute::Models)).then_some(MODELS_TTL)
     }
 
-    fn read(&self, _path: &str, _body: &[u8]) -> Result<ChatRequest, Unreadable> {
+    fn read(&self, _path: &str, body: &[u8]) -> Result<ChatRequest, Unreadable> {
         Ok(ChatRequest {
-            model: String::new(),
+            model: self.0.map(|_| model(body)).unwrap_or_default(),
             framing: None,
             choices: 1,
             sharing: Sharing::Deterministic,

@@ -1,10 +1,6 @@
 //! What an answer has said so far about its end.
 
 use std::collections::BTreeMap;
-use std::sync::LazyLock;
-
-use memchr::memmem::Finder;
-use serde_json::Value;
 
 /// The most choices that are kept count of; an answer with more is not one that is kept.
 pub(super) const MOST_CHOICES: usize = 128;
@@ -24,63 +20,6 @@ pub enum Spoilt {
     Unfinished,
 }
 
-/// Tokens that a model read and wrote, in the words of `OpenAI`, of Anthropic and Cohere, of Gemini, of
-/// Ollama. What Anthropic reads from or writes to its cache is counted by itself, and is not in it.
-const INPUT: &[&str] = &["prompt_tokens", "input_tokens", "promptTokenCount", "prompt_eval_count"];
-const OUTPUT: &[&str] =
-    &["completion_tokens", "output_tokens", "candidatesTokenCount", "eval_count"];
-
-/// Tokens that an answer is said to have used.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct Used {
-    /// That the model read.
-    pub input: Option<u64>,
-    /// That it wrote.
-    pub output: Option<u64>,
-}
-
-/// A count of a usage, or of the `tokens` in it, where Cohere has them; Cohere's are printed with a
-/// fraction.
-#[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a count of tokens")]
-fn count(usage: &Value, name: &str) -> Option<u64> {
-    let found = usage.get(name).or_else(|| usage.get("tokens")?.get(name))?;
-    found
-        .as_u64()
-        .or_else(|| found.as_f64().filter(|count| *count >= 0.0).map(|count| count as u64))
-}
-
-/// What stands in each of their names.
-static HINTS: LazyLock<[Finder<'static>; 2]> =
-    LazyLock::new(|| ["oken", "eval_count"].map(Finder::new));
-
-/// How long a count is at the most, with its name: nothing that is cut off by this much is one.
-pub const LONGEST_COUNT: usize = 64;
-
-/// Whether a part of an answer, of whole lines, may say what it used: most say nothing of it.
-pub fn may_be_used(part: &[u8]) -> bool {
-    HINTS.iter().any(|hint| hint.find(part).is_some())
-}
-
-/// What an answer says that it used, by the last counts in a part of it that need not be whole. In a
-/// text that quotes them they stand with backslashes.
-pub fn used(part: &[u8]) -> Used {
-    let count = |names: &[&str]| names.iter().find_map(|name| last_count(part, name));
-    Used { input: count(INPUT), output: count(OUTPUT) }
-}
-
-fn last_count(part: &[u8], name: &str) -> Option<u64> {
-    // Forwards, which is searched much faster, and for the most part in vain.
-    let rest = |at: usize| {
-        let is_begun = part.get(..at)?.ends_with(b"\"");
-        let rest = part.get(at + name.len()..)?.strip_prefix(b"\"")?;
-        is_begun.then_some(rest)
-    };
-    let rest = memchr::memmem::find_iter(part, name.as_bytes()).filter_map(rest).last()?;
-    let rest = rest.trim_ascii_start().strip_prefix(b":")?.trim_ascii_start();
-    let digits = rest.iter().position(|byte| !byte.is_ascii_digit()).unwrap_or(rest.len());
-    std::str::from_utf8(rest.get(..digits)?).ok()?.parse().ok()
-}
-
 /// An answer under watch.
 #[derive(Debug, Clone, Default)]
 pub struct Watch {
@@ -88,7 +27,6 @@ pub struct Watch {
     choices: BTreeMap<u64, bool>,
     ended: bool,
     spoilt: Option<Spoilt>,
-    used: Used,
 }
 
 impl Watch {
@@ -100,19 +38,6 @@ impl Watch {
     /// What is wrong with it already.
     pub fn spoilt(&self) -> Option<Spoilt> {
         self.spoilt
-    }
-
-    /// What it is said to have used, so far.
-    pub fn used(&self) -> Used {
-        self.used
-    }
-
-    /// A count came; what comes later says more.
-    pub(super) fn uses(&mut self, usage: Option<&Value>) {
-        let Some(usage) = usage else { return };
-        let count = |names: &[&str]| names.iter().find_map(|name| count(usage, name));
-        self.used.input = count(INPUT).or(self.used.input);
-        self.used.output = count(OUTPUT).or(self.used.output);
     }
 
     /// Whether an answer that ends here is complete, with so many choices.
@@ -161,18 +86,5 @@ impl Watch {
     /// Something is wrong; what was wrong first counts.
     pub(super) fn spoil(&mut self, spoilt: Spoilt) {
         self.spoilt.get_or_insert(spoilt);
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn each_count_is_one_that_may_be_told() {
-        for name in INPUT.iter().chain(OUTPUT) {
-            assert!(may_be_used(name.as_bytes()), "{name}");
-            assert!(name.len() + r#""": "#.len() + u64::MAX.to_string().len() < LONGEST_COUNT);
-        }
     }
 }

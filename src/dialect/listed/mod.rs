@@ -6,6 +6,8 @@
 
 mod write;
 
+use std::mem;
+
 use serde_json::value::RawValue;
 
 pub(super) use write::write;
@@ -16,6 +18,7 @@ use super::reply::{EmbedReply, Item, check, keep, read_vector, write_member};
 use super::usage::UsageText;
 use super::{Asked, Invalid};
 use crate::request::Encoding;
+use crate::usage::{Layout, Reported, UsageReader};
 use crate::vector::{Numbers, Usage};
 
 /// Where a list of vectors stands.
@@ -51,7 +54,7 @@ struct Columns<'a> {
 
 pub(super) fn read(form: &Form, body: &[u8], asked: Asked) -> Result<EmbedReply, Invalid> {
     let body: &RawValue = serde_json::from_slice(body).map_err(|_| Invalid("it is not JSON"))?;
-    let mut rest = Rest { form, inputs: asked.inputs, envelope: String::new(), tokens: None };
+    let mut rest = Rest::new(form, asked.inputs);
     let columns = if form.vectors.is_empty() {
         Some(form.columns(body)?)
     } else {
@@ -61,8 +64,9 @@ pub(super) fn read(form: &Form, body: &[u8], asked: Asked) -> Result<EmbedReply,
     let reply = EmbedReply {
         items: columns.items(form, asked)?,
         in_order: true,
-        envelope: rest.envelope,
+        envelope: mem::take(&mut rest.envelope),
         tokens: rest.tokens.unwrap_or(0),
+        reported: rest.reported(),
         usage: UsageText { counts: Usage::default(), rest: columns.template },
     };
     check(&reply, asked.inputs)?;
@@ -157,9 +161,26 @@ struct Rest<'f> {
     inputs: usize,
     envelope: String,
     tokens: Option<u64>,
+    usage: UsageReader,
 }
 
-impl Rest<'_> {
+impl<'f> Rest<'f> {
+    fn new(form: &'f Form, inputs: usize) -> Self {
+        let usage = UsageReader::new(Layout::Whole);
+        Self { form, inputs, envelope: String::new(), tokens: None, usage }
+    }
+
+    /// The usage as it was billed; where that is not said, the counts of the form.
+    fn reported(&self) -> Reported {
+        let reported = self.usage.reported();
+        match (reported.usage, self.tokens) {
+            (None, Some(tokens)) => {
+                Reported { model: reported.model, ..Reported::of_input(tokens) }
+            }
+            _ => reported,
+        }
+    }
+
     /// Reads all members; gives the vectors.
     fn read<'a>(&mut self, body: &'a RawValue) -> Result<Option<&'a RawValue>, Invalid> {
         let Members(members) =
@@ -175,6 +196,7 @@ impl Rest<'_> {
                 envelope.push(',');
             }
             push_name(&mut envelope, &name);
+            self.usage.member(&name, value.get());
             let texts = list(value).map_or(0, |texts| texts.len());
             if name == self.form.echo && texts == self.inputs {
                 envelope.push(TEXTS);

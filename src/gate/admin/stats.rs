@@ -8,9 +8,10 @@ use super::history::{History, Point};
 use super::recent::{FailureKind, Failures, Mishap};
 use super::{Admin, answer};
 use crate::clock::unix_seconds;
-use crate::ledger::{Account, Entry, Inputs, Spared, Tokens};
+use crate::ledger::{Account, Dollars, Entry, Inputs, Spared};
 use crate::metrics::{Latency, TierSums};
 use crate::upstream::Upstream;
+use crate::usage::{Kind, Tokens};
 
 impl Admin {
     /// Everything there is to tell; of the history what is after `since`.
@@ -164,14 +165,16 @@ struct Sums {
     requests: u64,
     inputs: Inputs,
     calls: u64,
+    /// Calls whose cost is unknown: without a price, and without usage.
+    unpriced: (u64, u64),
     calls_spared: Spared<u64>,
     batched: u64,
     billed: Tokens,
     tokens_spared: Spared<u64>,
     /// Tokens spared that are parts of a count which was divided by size.
     tokens_estimated: u64,
-    /// Billed and spared; `None` where no price is known.
-    dollars: Option<(f64, f64)>,
+    /// `None` where no price is known.
+    dollars: Option<Dollars>,
     seconds: Spared<f64>,
 }
 
@@ -181,6 +184,7 @@ impl Sums {
             requests: account.answers(),
             inputs: account.inputs(),
             calls: account.calls(),
+            unpriced: account.unpriced(),
             calls_spared: account.calls_spared(),
             batched: account.calls_spared_by_batching(),
             billed: account.billed(),
@@ -201,15 +205,13 @@ impl Sums {
                 miss: self.inputs.miss + other.inputs.miss,
             },
             calls: self.calls + other.calls,
+            unpriced: (self.unpriced.0 + other.unpriced.0, self.unpriced.1 + other.unpriced.1),
             calls_spared: self.calls_spared.and(other.calls_spared),
             batched: self.batched + other.batched,
-            billed: Tokens {
-                input: self.billed.input + other.billed.input,
-                output: self.billed.output + other.billed.output,
-            },
+            billed: self.billed.and(&other.billed),
             tokens_spared: self.tokens_spared.and(other.tokens_spared),
             tokens_estimated: self.tokens_estimated + other.tokens_estimated,
-            dollars: dollars.reduce(|one, other| (one.0 + other.0, one.1 + other.1)),
+            dollars: dollars.reduce(Dollars::and),
             seconds: self.seconds.and(other.seconds),
         }
     }
@@ -221,6 +223,7 @@ impl Sums {
             "inputs": { "hit": inputs.hit, "collapsed": inputs.collapsed, "miss": inputs.miss },
             "calls": {
                 "made": self.calls,
+                "unpriced": { "price": self.unpriced.0, "usage": self.unpriced.1 },
                 "saved": {
                     "hit": calls_spared.hit,
                     "collapsed": calls_spared.collapsed,
@@ -228,20 +231,36 @@ impl Sums {
                 },
             },
             "tokens": {
-                "billed": { "input": self.billed.input, "output": self.billed.output },
+                "billed": billed(&self.billed),
                 "avoided": {
                     "hit": tokens_spared.hit,
                     "collapsed": tokens_spared.collapsed,
                     "estimated": self.tokens_estimated,
                 },
             },
-            "dollars": self.dollars.map(|(billed, spared)| {
-                json!({ "billed": billed, "avoided": spared, "estimated": true })
-            }),
+            "dollars": self.dollars.map(dollars),
             "seconds": {
                 "avoided": { "hit": seconds.hit, "collapsed": seconds.collapsed },
                 "estimated": true,
             },
         })
     }
+}
+
+/// The tokens of each kind that was billed; input and output in any case.
+fn billed(tokens: &Tokens) -> Value {
+    let is_shown = |kind: Kind, number| number > 0 || matches!(kind, Kind::Input | Kind::Output);
+    let kinds = tokens.each().filter(|(kind, number)| is_shown(*kind, *number));
+    kinds.map(|(kind, number)| (kind.label().to_owned(), json!(number))).collect()
+}
+
+fn dollars(dollars: Dollars) -> Value {
+    let Dollars { billed, avoided, cache_saved, cache_spent } = dollars;
+    json!({
+        "billed": billed,
+        "avoided": avoided.hit + avoided.collapsed,
+        "avoided_by": { "hit": avoided.hit, "collapsed": avoided.collapsed },
+        "prompt_cache": { "saved": cache_saved, "spent": cache_spent },
+        "estimated": true,
+    })
 }

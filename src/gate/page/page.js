@@ -53,6 +53,7 @@ const plots = [
 ];
 
 const sum = (parts) => (parts ? Object.values(parts).reduce((all, part) => all + part, 0) : NaN);
+const saved = (parts) => (parts ? parts.hit + parts.collapsed : NaN);
 const share = (part, rest) => percent(part / (part + rest));
 const tone = (breaker) => [breaker?.replace('_', ' ') ?? '–', breaker === 'closed' ? 'good' : 'bad'];
 
@@ -75,15 +76,32 @@ function showNow({ batches }) {
   put(byId('now-batch-note'), `${sent}; since the start ${mean(batches.inputs / batches.calls)}`);
 }
 
+/** The billed tokens by kind. */
+function billedTokens(tokens) {
+  const kinds = Object.entries(tokens?.billed ?? {});
+  return `Tokens billed: ${kinds.map(([kind, number]) => `${count(number)} ${kind.replaceAll('_', ' ')}`).join(', ')}.`;
+}
+
+/** Sentences on the providers' own prompt caches, and on calls that are not in the cost. */
+function billing({ unpriced }, money) {
+  const { saved = 0, spent = 0 } = money?.prompt_cache ?? {};
+  return [
+    saved > 0 && `The providers' prompt caches took off ${dollars(saved)}, and writing to them cost ${dollars(spent)}.`,
+    unpriced?.price > 0 && `${count(unpriced.price)} calls have no price: add it to [prices].`,
+    unpriced?.usage > 0 && `${count(unpriced.usage)} calls reported no usage.`,
+  ];
+}
+
 /** What was paid for beside what was not, and why not. */
 function showSavings({ totals: { calls, tokens, dollars: money, seconds: time }, prices }) {
   const priced = prices?.estimated ? ESTIMATE : '';
   const timed = time?.estimated ? ESTIMATE : '';
   const rows = [
     ['Calls', count(calls.made), count(sum(calls.saved)), calls.saved, count, share(sum(calls.saved), calls.made)],
-    ['Tokens', count(sum(tokens?.billed)), count(sum(tokens?.avoided)), tokens?.avoided, count,
-      share(sum(tokens?.avoided), sum(tokens?.billed))],
-    ['Money', priced + dollars(money?.billed), priced + dollars(money?.avoided), {}, dollars,
+    ['Tokens', count(sum(tokens?.billed)), count(saved(tokens?.avoided)), { hit: tokens?.avoided?.hit, collapsed: tokens?.avoided?.collapsed }, count,
+      share(saved(tokens?.avoided), sum(tokens?.billed))],
+    ['Money', priced + dollars(money?.billed), priced + dollars(money?.avoided), money?.avoided_by,
+      (value) => priced + dollars(value),
       share(money?.avoided, money?.billed)],
     ['Waiting', '', timed + seconds(sum(time?.avoided)), time?.avoided, (value) => timed + seconds(value), ''],
   ];
@@ -101,8 +119,8 @@ function showSavings({ totals: { calls, tokens, dollars: money, seconds: time },
     priced && `money from the prices of ${prices.date}`,
     timed && 'time from the mean duration of provider calls',
   ].filter(Boolean);
-  const billed = `Tokens billed: ${count(tokens?.billed?.input)} in, ${count(tokens?.billed?.output)} out.`;
-  put(byId('savings-note'), notes.length ? `${billed} ≈ marks estimates: ${notes.join('; ')}.` : billed);
+  const estimates = notes.length ? `≈ marks estimates: ${notes.join('; ')}.` : '';
+  put(byId('savings-note'), [billedTokens(tokens), ...billing(calls, money), estimates].filter(Boolean).join(' '));
 }
 
 function showAccounts({ accounts, prices }) {
@@ -118,7 +136,7 @@ function showAccounts({ accounts, prices }) {
     ['Calls', ({ calls }) => count(calls.made), 'number'],
     ['Calls saved', ({ calls }) => count(sum(calls.saved)), 'number'],
     ['Tokens', ({ tokens }) => count(sum(tokens?.billed)), 'number'],
-    ['Tokens saved', ({ tokens }) => count(sum(tokens?.avoided)), 'number'],
+    ['Tokens saved', ({ tokens }) => count(saved(tokens?.avoided)), 'number'],
     ['Money', money('billed'), 'number'],
     ['Money saved', money('avoided'), 'number'],
   ], accounts.toSorted((one, other) => other.requests - one.requests));

@@ -12,7 +12,7 @@ use super::pump::Pump;
 use crate::broadcast::Joined;
 use crate::clock::Moment;
 use crate::key::CacheKey;
-use crate::ledger::{Account, Credit, Spared};
+use crate::ledger::{Account, Credit};
 use crate::metrics::{Layer, Operation};
 use crate::tier::purge::Scope;
 use crate::tier::{Freshness, Look, Stored};
@@ -177,8 +177,8 @@ impl Service {
         series.hits.inc();
         series.operation.saved_by_hit.inc();
         let verdict = Verdict::hit(1, &kept.place, now);
-        let tokens = Spared { hit: kept.transcript.tokens, ..Spared::default() };
-        let credit = Some(Credit { account: Arc::clone(&wanted.account), tokens, estimated: 0 });
+        let usage = kept.transcript.usage.map(Box::new);
+        let credit = Some(Credit { usage, ..Credit::none(Arc::clone(&wanted.account)) });
         let verdict = Verdict { undivided: true, credit, ..verdict };
         Reply { content: Content::Replayed(Box::new(kept.transcript)), verdict }
     }

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use super::super::reply::{Content, Items, Reply, Verdict};
 use crate::broadcast::Reader;
 use crate::error::Error;
-use crate::ledger::{Account, Credit, Spared};
+use crate::ledger::{Account, Credit};
 
 /// Waits for the head of an answer; the rest goes to the client as it comes.
 pub(super) async fn await_head(
@@ -23,11 +23,7 @@ pub(super) async fn await_head(
     let waited = started.elapsed();
     let (queue, upstream) =
         if follows { (waited, Duration::ZERO) } else { (Duration::ZERO, waited) };
-    let credit = head.status.is_success().then(|| Credit {
-        account,
-        tokens: Spared::default(),
-        estimated: 0,
-    });
+    let credit = head.status.is_success().then(|| Credit::none(account));
     let verdict = Verdict {
         items: Some(items),
         undivided: true,

@@ -21,7 +21,7 @@ use crate::config::sharers::Sharers;
 use crate::explain::Explanation;
 use crate::headers::of_no_account;
 use crate::key::CacheKey;
-use crate::ledger::{Account, Spared, Tokens};
+use crate::ledger::Account;
 use crate::metrics::{Held, Operation};
 use crate::tier::Stored;
 use crate::tier::purge::{Mark, Scope};
@@ -174,15 +174,15 @@ impl Pump {
         if self.watcher.unfit() == Some("status") {
             return;
         }
-        let tokens = self.watcher.tokens();
-        self.account.called(tokens, self.since.elapsed());
+        let reported = self.watcher.reported();
+        self.account.called(&reported, self.since.elapsed());
+        let usage = reported.usage.unwrap_or_default();
         let request = self.call.cause.as_ref().map(|cause| &*cause.span);
         for span in request.into_iter().chain(body.span()) {
-            span.set("gen_ai.usage.input_tokens", tokens.input);
-            span.set("gen_ai.usage.output_tokens", tokens.output);
+            span.set("gen_ai.usage.input_tokens", usage.tokens.input());
+            span.set("gen_ai.usage.output_tokens", usage.tokens.output());
         }
-        let collapsed = tokens.times(source.readers_ever().saturating_sub(1));
-        self.account.spare(Spared { hit: Tokens::default(), collapsed });
+        self.account.spare_collapsed(&usage, source.readers_ever().saturating_sub(1));
     }
 
     /// Keeps an answer that ended well; what became of it.
@@ -194,11 +194,11 @@ impl Pump {
         if let Err(reason) = unfit.map_or_else(|| self.watcher.verdict(&whole), Err) {
             return reason;
         }
-        let (stored, tokens) = (self.service.clock.now(), self.watcher.tokens());
+        let (stored, usage) = (self.service.clock.now(), self.watcher.reported().usage);
         let expires = self.ttl.map_or(Moment::NEVER, |ttl| stored.after(ttl));
         let value = match self.service.sharers {
-            Sharers::Credential => transcript::write(headers, &whole, tokens),
-            _ => transcript::write(&of_no_account(headers.clone()), &whole, tokens),
+            Sharers::Credential => transcript::write(headers, &whole, usage.as_ref()),
+            _ => transcript::write(&of_no_account(headers.clone()), &whole, usage.as_ref()),
         };
         match &self.since_write {
             None => {

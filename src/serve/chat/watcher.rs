@@ -6,9 +6,9 @@ use http::{HeaderMap, StatusCode, header};
 use crate::dialect::ChatShape;
 use crate::dialect::chat::{Spoilt, Watch};
 use crate::headers::is_json;
-use crate::ledger::Tokens;
 use crate::request::{ChatRequest, Framing};
 use crate::sse::{Frame, Splitter};
+use crate::usage::{Layout, Reported, Usage, UsageReader};
 
 /// An answer under watch.
 #[derive(Debug)]
@@ -18,6 +18,7 @@ pub(super) struct Watcher {
     splitter: Option<Splitter>,
     choices: u64,
     watch: Watch,
+    usage: UsageReader,
     /// Why it is not to be kept, whatever it says.
     unfit: Option<&'static str>,
 }
@@ -31,6 +32,7 @@ impl Watcher {
             splitter: request.framing.map(|framing| Splitter::new(framing, limit)),
             choices: request.choices,
             watch: Watch::new(),
+            usage: UsageReader::new(request.framing.map_or(Layout::Whole, |_| Layout::Lines)),
             unfit: None,
         }
     }
@@ -57,6 +59,7 @@ impl Watcher {
     /// Looks at a piece of the body.
     pub(super) fn take(&mut self, bytes: &[u8]) {
         let (shape, watch) = (self.shape, &mut self.watch);
+        self.usage.take(bytes);
         if self.unfit.is_some() {
             return;
         }
@@ -73,10 +76,12 @@ impl Watcher {
         self.unfit.or_else(|| self.watch.spoilt().map(word))
     }
 
-    /// The tokens that it is said to have used, as far as it has been read.
-    pub(super) fn tokens(&self) -> Tokens {
-        let used = self.watch.used();
-        Tokens { input: used.input.unwrap_or(0), output: used.output.unwrap_or(0) }
+    /// The usage that it reports, as far as it has been read.
+    pub(super) fn reported(&self) -> Reported {
+        let reported = self.usage.reported();
+        // Endpoints beside completions may bill nothing.
+        let usage = reported.usage.or_else(|| self.shape.route().map(|_| Usage::default()));
+        Reported { usage, ..reported }
     }
 
     /// Whether the answer that ended here may be kept; where not, a word why.

@@ -11,7 +11,6 @@ use super::{Rule, Rules};
 use crate::config::speak_alike;
 use crate::dialect::chat::{Answering, answer, renamed};
 use crate::dialect::{ChatShape, Endpoint};
-use crate::ledger::Tokens;
 use crate::request::ChatRequest;
 use crate::transcript::Transcript;
 use crate::upstream::endpoint;
@@ -122,6 +121,6 @@ fn answered(
     ask.target.asks(&request.model);
     let mut headers = HeaderMap::with_capacity(8);
     headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(written.media_type));
-    let (body, tokens) = (written.body.into(), Tokens::default());
-    Some(Effect::Answered(Box::new(Transcript { headers, body, tokens })))
+    let transcript = Transcript { headers, body: written.body.into(), usage: None };
+    Some(Effect::Answered(Box::new(transcript)))
 }

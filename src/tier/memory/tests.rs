@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use super::*;
 use crate::clock::Clock;
-use crate::config::Prices;
+use crate::config::{Prices, Seller};
 use crate::key::{Digest, Place};
 use crate::ledger::{Accounts, Spared};
 use crate::metrics::{Metrics, Operation};
@@ -19,10 +19,15 @@ fn memory(limit: u64) -> Memory {
 
 /// To somebody's account.
 fn credit() -> Credit {
-    let accounts = Accounts::new("provider", &Metrics::new().expect("fresh"), &Prices::none());
+    let accounts = Accounts::new(
+        "provider",
+        &Metrics::new().expect("fresh"),
+        (&Prices::none(), Seller::of("", "", "")),
+    );
     Credit {
         account: accounts.of(Operation::Embed, "model"),
         tokens: Spared::default(),
+        usage: None,
         estimated: 0,
     }
 }

@@ -7,9 +7,10 @@ use std::path::Path;
 use std::{env, fs};
 
 use http::Method;
-use larder::dialect::chat::{Used, Watch, shape};
+use larder::dialect::chat::{Watch, shape};
 use larder::gate::route::endpoint;
 use larder::sse::{Frame, Splitter};
+use larder::usage::{Layout, UsageReader};
 
 use super::{post, provider, rule};
 use crate::harness::{Answer, Scripted, Sidecar};
@@ -148,9 +149,11 @@ fn is_complete((name, dialect, path, body): &Case, answer: &Answer) -> bool {
         shape.whole(&answer.body, &mut watch);
     }
     // Some tell what they used only if they are asked, and the first version of Cohere elsewhere.
-    let none = |count: Option<u64>| count.unwrap_or(0) == 0;
-    let Used { input, output } = watch.used();
-    watch.verdict(request.choices).is_ok() && none(input) && none(output)
+    let layout = request.framing.map_or(Layout::Whole, |_| Layout::Lines);
+    let mut usage = UsageReader::new(layout);
+    usage.take(&answer.body);
+    let used = usage.reported().usage.map_or(0, |usage| usage.tokens.sum());
+    watch.verdict(request.choices).is_ok() && used == 0
 }
 
 #[tokio::test]
