@@ -17,7 +17,7 @@ const ROOMS: &[(&str, &[&str])] = &[
     ("prometheus", &["metrics/"]),
     ("redis", &["tier/redis/"]),
     ("blake3", &["key.rs"]),
-    ("globset", &["gate/admin/entries/"]),
+    ("globset", &["gate/admin/entries/", "tier/purge/pattern.rs"]),
     ("memchr", &["gate/strict/", "usage/", "upstream/pool/line/head.rs"]),
     ("toml", &["config/"]),
     ("regex", &["config/rules/patterns.rs"]),

@@ -1,9 +1,10 @@
-//! What a purge reaches: everything, one provider, or one of its models.
+//! Purges: of everything, of one provider, of one of its models, or of those that match a glob.
 //!
 //! A purge does not look for entries. It raises a generation, and an entry that was stored under an
 //! older one is not there any more, in whatever tier of whichever replica it lies. Generations only
 //! rise, so that two lists of them are merged by taking the higher of each.
 
+pub mod pattern;
 #[cfg(test)]
 mod tests;
 
@@ -16,9 +17,13 @@ use std::time::SystemTime;
 use tokio::sync::watch;
 
 use super::writes::Store;
+use pattern::Pattern;
 
 /// Models that are told apart; what comes beyond is purged together, provider by provider.
 const MOST_SCOPES: usize = 4_096;
+
+/// Purges by globs that are told apart; each further one purges everything.
+const MOST_PATTERNS: usize = 256;
 
 /// What is longer is no name of a model, and is one of the others: a scope lasts as long as the process.
 const LONGEST_NAME: usize = 255;
@@ -35,6 +40,16 @@ pub enum Reach {
     Upstream(String),
     /// Those of one provider's model.
     Model(String, String),
+    /// Those of every model that matches a glob, by its name or by a tag; of one provider or of one name,
+    /// where these are given.
+    Matching {
+        /// The provider.
+        upstream: Option<String>,
+        /// The name of the model.
+        model: Option<String>,
+        /// The glob.
+        glob: String,
+    },
 }
 
 impl Reach {
@@ -44,6 +59,9 @@ impl Reach {
             Self::Everything => String::new(),
             Self::Upstream(upstream) => upstream.clone(),
             Self::Model(upstream, model) => format!("{upstream}/{model}"),
+            Self::Matching { upstream, model, glob } => {
+                pattern::name(upstream.as_deref(), model.as_deref(), glob)
+            }
         }
     }
 }
@@ -106,6 +124,8 @@ pub struct Purges {
 #[derive(Default)]
 struct State {
     raised: Generations,
+    /// The purges by globs among them, by their names.
+    patterns: HashMap<String, Pattern>,
     /// By provider, then by model. They live as long as the process, and are bounded in number, so
     /// that every entry can point to its own without counting who does.
     scopes: HashMap<Box<str>, HashMap<Box<str>, &'static Scope>>,
@@ -145,7 +165,7 @@ impl Purges {
         // Above every other, whatever the clock says, or a purge of a part of what was purged before
         // would change nothing.
         let above = state.raised.values().max().map_or(0, |highest| highest.saturating_add(1));
-        state.raised.insert(reach.name(), now.max(above));
+        state.raise(reach.name(), now.max(above));
         state.refresh();
         drop(state);
         self.changed.send_replace(());
@@ -159,7 +179,7 @@ impl Purges {
         let mut state = self.write();
         for (name, generation) in others {
             if state.is_new(name, *generation) {
-                state.raised.insert(name.clone(), *generation);
+                state.raise(name.clone(), *generation);
             }
         }
         state.refresh();
@@ -218,7 +238,7 @@ impl State {
     }
 
     fn add_store(&mut self, upstream: &str) -> &'static Store {
-        let generation = self.generation(upstream, OTHERS);
+        let generation = self.generation_of_store(upstream);
         let new = || &*Box::leak(Box::new(Store::new(upstream, generation)));
         self.stores.entry(upstream.into()).or_insert_with(new)
     }
@@ -226,6 +246,9 @@ impl State {
     fn generation(&self, upstream: &str, model: &str) -> u64 {
         let prefix = format!("{upstream}/");
         let reaches = |name: &str| match name.strip_prefix(&prefix) {
+            None if Pattern::is_name(name) => {
+                self.patterns.get(name).is_some_and(|pattern| pattern.reaches(upstream, model))
+            }
             None => name.is_empty() || name == upstream,
             Some(purged) => purged == model || model == OTHERS,
         };
@@ -233,8 +256,37 @@ impl State {
         raised.map(|(_, generation)| *generation).max().unwrap_or(0)
     }
 
+    /// A store is one provider, whose namespaces share a generation.
+    fn generation_of_store(&self, upstream: &str) -> u64 {
+        let prefix = format!("{upstream}/");
+        let reaches = |name: &str| match self.patterns.get(name) {
+            Some(pattern) => pattern.reaches_store(upstream),
+            None => name.is_empty() || name == upstream || name.starts_with(&prefix),
+        };
+        let raised = self.raised.iter().filter(|(name, _)| reaches(name));
+        raised.map(|(_, generation)| *generation).max().unwrap_or(0)
+    }
+
+    /// Raises the generation of a name.
+    fn raise(&mut self, mut name: String, generation: u64) {
+        if Pattern::is_name(&name) && !self.patterns.contains_key(&name) {
+            if self.patterns.len() >= MOST_PATTERNS {
+                name = Reach::Everything.name();
+            } else if let Some(pattern) = Pattern::read(&name) {
+                self.patterns.insert(name.clone(), pattern);
+            }
+        }
+        let known = self.raised.entry(name).or_default();
+        *known = generation.max(*known);
+    }
+
     fn is_new(&self, name: &str, generation: u64) -> bool {
-        self.raised.get(name).is_none_or(|known| *known < generation)
+        // A pattern beyond the bound is known as a purge of everything.
+        let is_beyond = Pattern::is_name(name)
+            && self.patterns.len() >= MOST_PATTERNS
+            && !self.raised.contains_key(name);
+        let name = if is_beyond { Reach::Everything.name() } else { name.to_owned() };
+        self.raised.get(&name).is_none_or(|known| *known < generation)
     }
 
     fn refresh(&self) {
@@ -243,7 +295,7 @@ impl State {
             scope.generation.store(generation, Ordering::Release);
         }
         for (upstream, store) in &self.stores {
-            store.purged(self.generation(upstream, OTHERS));
+            store.purged(self.generation_of_store(upstream));
         }
     }
 }

@@ -61,3 +61,44 @@ fn models_beyond_the_bound_share_a_scope_that_every_purge_of_one_reaches() {
     assert!(!mark.holds());
     assert!(purges.scope("a", "7").mark().holds());
 }
+
+fn matching(upstream: Option<&str>, glob: &str) -> Reach {
+    Reach::Matching { upstream: upstream.map(str::to_owned), model: None, glob: glob.to_owned() }
+}
+
+#[test]
+fn a_purge_by_a_glob_reaches_the_models_that_match_here_and_elsewhere() {
+    let (here, elsewhere) = (Purges::new(), Purges::new());
+    let mark = |upstream: &str, model: &str| elsewhere.scope(upstream, model).mark();
+    let marks = || [mark("a", "x/one"), mark("a", "two"), mark("b", "x/one"), mark("b", OTHERS)];
+    let before = marks();
+    here.purge(&matching(Some("a"), "x/*"));
+    assert!(elsewhere.merge(&here.generations()) && !elsewhere.merge(&here.generations()));
+    assert_eq!(before.map(|mark| mark.holds()), [false, true, true, true]);
+    let before = marks();
+    here.purge(&matching(None, "b/*/embed"));
+    elsewhere.merge(&here.generations());
+    assert_eq!(before.map(|mark| mark.holds()), [true, true, false, false]);
+    // A model that is named only now is as old as the purge.
+    let late = elsewhere.scope("b", "new").mark().generation;
+    assert!(late > 0 && late > elsewhere.scope("a", "x/one").mark().generation);
+}
+
+#[test]
+fn globs_beyond_the_bound_purge_everything_and_what_is_no_glob_purges_nothing() {
+    let purges = Purges::new();
+    let mark = purges.scope("a", "m").mark();
+    let names = ["~", "~match=%5B", "~match=a&later=1", "~%ff"];
+    let strange = names.map(|name| (name.to_owned(), 9_u64)).into_iter().collect();
+    purges.merge(&strange);
+    assert!(mark.holds());
+    (0..MOST_PATTERNS).for_each(|number| purges.purge(&matching(None, &format!("none-{number}"))));
+    assert!(mark.holds());
+    purges.purge(&matching(None, "one-too-many"));
+    assert!(!mark.holds());
+    let known = purges.generations().len();
+    let elsewhere = Purges::new();
+    elsewhere.merge(&purges.generations());
+    assert!(!elsewhere.merge(&purges.generations()));
+    assert_eq!(elsewhere.generations().len(), known);
+}

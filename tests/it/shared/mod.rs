@@ -128,6 +128,31 @@ async fn what_is_too_old_for_a_caller_is_not_given_to_it() {
     .await;
 }
 
+/// A purge by a glob left the memory of other replicas, and what was only in Redis, as they were.
+#[tokio::test]
+async fn a_purge_by_a_glob_reaches_every_replica_and_what_is_shared() {
+    let (redis, provider) = (RedisServer::start().await, Simulated::instant());
+    let one = ready_replica(provider.address, &redis.url()).await;
+    let other = ready_replica(provider.address, &redis.url()).await;
+    let small = Ask::of(["kept"]);
+    let large = Ask { model: "text-embedding-3-large".to_owned(), ..Ask::of(["kept"]) };
+    for ask in [&small, &large] {
+        other.client().right(ask).await;
+    }
+    redis.has(2).await;
+    // The replica that is asked to purge has neither in its memory.
+    let filter = "/api/entries?match=*-3-small";
+    let purged = one.admin().send(http::Method::DELETE, filter, &[], "").await;
+    assert_eq!(purged.status, 200, "{}", purged.text());
+    until("the purge reaches the other", || async {
+        other.client().right(&small).await.header("cache-status").contains("fwd=miss")
+    })
+    .await;
+    let kept = other.client().right(&large).await;
+    assert_eq!(kept.header("cache-status"), "larder; hit; detail=memory");
+    assert!(one.client().right(&large).await.header("cache-status").contains("detail=redis"));
+}
+
 #[tokio::test]
 async fn a_purge_reaches_every_replica_and_what_is_shared() {
     let (redis, provider) = (RedisServer::start().await, Simulated::instant());

@@ -2,15 +2,14 @@
 
 use std::time::SystemTime;
 
-use globset::{GlobBuilder, GlobSet, GlobSetBuilder};
+use globset::GlobMatcher;
 
 use super::super::super::route::Routes;
 use super::query::Query;
 use super::when;
 use crate::key::CacheKey;
-
-/// No model has a longer name; what is compiled is bounded by it.
-const LONGEST: usize = 512;
+use crate::tier::purge::Reach;
+use crate::tier::purge::pattern::glob;
 
 /// What must hold of an entry; nothing is said where there is none.
 #[derive(Debug)]
@@ -20,7 +19,7 @@ pub(super) struct Filter {
     /// Its model, as the caller wrote it.
     pub(super) model: Option<String>,
     /// What its model or its tag looks like.
-    pub(super) like: Option<GlobSet>,
+    pub(super) like: Option<GlobMatcher>,
     /// How many seconds ago, or longer ago, it was stored.
     pub(super) older_than: Option<u64>,
     /// What it is kept under.
@@ -42,7 +41,7 @@ impl Filter {
         Ok(Self {
             provider,
             model: query.get("model").map(str::to_owned),
-            like: query.get("match").map(glob).transpose()?,
+            like: query.get("match").map(like).transpose()?,
             older_than: query.get("before").map(older_than).transpose()?,
             key: query.get("key").map(key).transpose()?,
         })
@@ -53,6 +52,14 @@ impl Filter {
         self.like.is_none() && self.older_than.is_none() && self.key.is_none()
     }
 
+    /// The purge by generation that it is, besides a removal one by one: that of a glob.
+    pub(super) fn matching(&self) -> Option<Reach> {
+        let like =
+            self.like.as_ref().filter(|_| self.older_than.is_none() && self.key.is_none())?;
+        let (upstream, model) = (self.provider.clone(), self.model.clone());
+        Some(Reach::Matching { upstream, model, glob: like.glob().glob().to_owned() })
+    }
+
     /// Whether it says nothing but a key.
     pub(super) fn is_key_alone(&self) -> bool {
         let others = self.provider.is_some() || self.model.is_some() || self.like.is_some();
@@ -60,12 +67,6 @@ impl Filter {
     }
 }
 
-/// A glob, in which `*` goes across slashes: names of models have them.
-fn glob(text: &str) -> Result<GlobSet, String> {
-    if text.is_empty() || text.len() > LONGEST {
-        return Err(format!("match: expected 1 to {LONGEST} bytes"));
-    }
-    let wrong = |error: globset::Error| format!("match: {error}");
-    let glob = GlobBuilder::new(text).literal_separator(false).build().map_err(wrong)?;
-    GlobSetBuilder::new().add(glob).build().map_err(wrong)
+fn like(text: &str) -> Result<GlobMatcher, String> {
+    glob(text).map_err(|error| format!("match: {error}"))
 }

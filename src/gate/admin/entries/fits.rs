@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::ptr;
 use std::sync::Arc;
 
-use globset::GlobSet;
+use globset::GlobMatcher;
 
 use super::filter::Filter;
 use crate::clock::Moment;
@@ -12,6 +12,7 @@ use crate::key::CacheKey;
 use crate::metrics::Operation;
 use crate::tier::Stored;
 use crate::tier::purge::Scope;
+use crate::tier::purge::pattern::tag;
 use crate::vector::Vector;
 
 /// What is told of an entry: nothing of what it says.
@@ -32,7 +33,7 @@ pub(super) struct Told {
 impl Told {
     /// The entry's tag, which `match` looks at beside its model.
     pub(super) fn tag(&self) -> String {
-        tag(self.scope, self.operation)
+        tag(&self.scope.upstream, &self.scope.model, self.operation)
     }
 }
 
@@ -77,10 +78,6 @@ impl Fits {
     }
 }
 
-fn is_like(glob: &GlobSet, scope: &Scope, operation: Operation) -> bool {
-    glob.is_match(&*scope.model) || glob.is_match(tag(scope, operation))
-}
-
-fn tag(scope: &Scope, operation: Operation) -> String {
-    format!("{}/{}/{}", scope.upstream, scope.model, operation.label())
+fn is_like(glob: &GlobMatcher, scope: &Scope, operation: Operation) -> bool {
+    glob.is_match(&*scope.model) || glob.is_match(tag(&scope.upstream, &scope.model, operation))
 }

@@ -95,7 +95,7 @@ impl Admin {
             tracing::info!(entries = purged, "the cache was purged");
             return Ok(json!({ "purged": purged }));
         }
-        let (by_key_alone, key) = (filter.is_key_alone(), filter.key);
+        let (by_key_alone, key, matching) = (filter.is_key_alone(), filter.key, filter.matching());
         let mut fits = Fits::new(filter, proxy.service.clock.now());
         let removed = match key {
             // Redis may have it where nobody has read it yet.
@@ -108,7 +108,13 @@ impl Admin {
             },
             None => tiers.remove(move |key, stored| fits.told(key, stored).is_some()).await?,
         };
+        // One by one they are counted; by generation they are gone in Redis and in all replicas too.
+        let others = match matching {
+            Some(reach) => tiers.purge(&[reach]).await,
+            None => 0,
+        };
         let Removed { entries, memory, disk, redis } = removed;
+        let (entries, memory) = (entries + others, memory + others);
         tracing::info!(entries, memory, disk, redis, "entries were removed");
         Ok(json!({ "purged": entries, "memory": memory, "disk": disk, "redis": redis }))
     }
