@@ -33,8 +33,8 @@ impl Config {
         }
         self.check_bounds(&mut wrong);
         self.check_access(&mut wrong);
-        if let Err(message) = self.traces.check() {
-            wrong("traces.endpoint".to_owned(), message);
+        if let Err((key, message)) = self.traces.check() {
+            wrong(format!("traces.{key}"), message);
         }
         for (name, provider) in &self.providers {
             self.check_settings(name, provider, |key, message| {

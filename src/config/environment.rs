@@ -4,6 +4,7 @@
 //! that fits; otherwise the end of the variable must be a known key, and the rest is a new name.
 
 use super::nearest::nearest_variable;
+use super::otel::{self, Otel};
 use super::read::{Override, Problem};
 use super::{BUILT_IN, Key, Provider, Section, reference};
 
@@ -56,24 +57,38 @@ pub(super) fn capitals(text: &str) -> String {
     text.to_uppercase().replace(['.', '-'], "_")
 }
 
-/// The variables of larder that a process has.
+/// The variables of a process that larder reads: its own, and those of `OpenTelemetry`.
 #[derive(Debug, Clone, Default)]
-pub struct Environment(Vec<(String, String)>);
+pub struct Environment {
+    own: Vec<(String, String)>,
+    otel: Vec<(String, String)>,
+}
 
 impl Environment {
     /// The variables that are larder's, out of all. An empty variable counts as not set.
     pub fn of(variables: impl IntoIterator<Item = (String, String)>) -> Self {
-        let is_own =
-            |(name, value): &(String, String)| name.starts_with(PREFIX) && !value.is_empty();
-        let mut own: Vec<_> = variables.into_iter().filter(is_own).collect();
+        let (mut own, mut otel) = (Vec::new(), Vec::new());
+        for (name, value) in variables.into_iter().filter(|(_, value)| !value.is_empty()) {
+            if name.starts_with(PREFIX) {
+                own.push((name, value));
+            } else if name.starts_with(otel::PREFIX) {
+                otel.push((name, value));
+            }
+        }
         own.sort();
-        Self(own)
+        Self { own, otel }
     }
 
     /// The value of a variable.
     pub fn get(&self, name: &str) -> Option<&str> {
-        let found = self.0.iter().find(|(own, _)| own == name);
+        let found = self.own.iter().find(|(own, _)| own == name);
         found.map(|(_, value)| value.as_str())
+    }
+
+    /// Values of the `OTEL_*` variables for keys that nothing else sets. `is_with_endpoint`: something else
+    /// names a collector.
+    pub fn otel(&self, is_with_endpoint: bool) -> Otel {
+        otel::read(&self.otel, is_with_endpoint)
     }
 
     /// The keys outside of providers that long variables set.
@@ -90,7 +105,7 @@ impl Environment {
     /// alike in capitals are an error.
     pub fn of_providers(&self, names: &[String]) -> (Vec<Override>, Vec<Problem>) {
         let (mut overrides, mut problems) = (Vec::new(), Vec::new());
-        for (name, value) in &self.0 {
+        for (name, value) in &self.own {
             match provider_key(name, names) {
                 Ok(None) => {}
                 Ok(Some(key)) => {
@@ -129,7 +144,7 @@ impl Environment {
                 || is_of_kubernetes(name)
                 || matches!(provider_key(name, names), Ok(Some(_)) | Err(_))
         };
-        let unknown = self.0.iter().filter(|(name, _)| !is_known(name));
+        let unknown = self.own.iter().filter(|(name, _)| !is_known(name));
         let warning = |(name, _): &(String, String)| match nearest_variable(name, &known) {
             Some(near) => format!("{name}: unknown variable; did you mean {near}?"),
             None => format!("{name}: unknown variable; `larder config --reference` lists all"),

@@ -19,7 +19,9 @@ mod metrics;
 mod models;
 mod nearest;
 pub mod origin;
+mod otel;
 pub mod pem_file;
+mod percent;
 mod prices;
 mod private_file;
 mod provider_names;
@@ -60,7 +62,7 @@ pub use read::{Key, Override, Problem, Section, is_written, unknown};
 pub use rules::{Action, Conditions, Glob, HeaderTest, Keywords, Pattern, Rule};
 pub use sections::{Access, Cache, Disk, Provider, Redis, Server};
 pub use sources::Sources;
-pub use traces::{Share, Traces};
+pub use traces::{SecretHeaders, Share, Traces};
 use words::Mode;
 
 /// The whole configuration, valid.

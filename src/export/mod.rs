@@ -1,17 +1,22 @@
 //! Sends spans to a collector, on a thread of its own: no request waits for one.
 
-mod otlp;
+mod json;
+mod protobuf;
+mod span;
 
 use std::io;
 use std::sync::Arc;
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
+use http::{HeaderMap, HeaderValue, StatusCode, header};
 use tokio::runtime;
 use tokio::sync::watch;
 use tokio::time::sleep;
 
-use crate::trace::{Record, Tracer};
+use crate::config::Traces;
+use crate::config::words::TraceProtocol;
+use crate::trace::{Record, Tracer, Value};
 use crate::upstream::Post;
 
 /// How long spans are collected at the most.
@@ -20,8 +25,13 @@ const PAUSE: Duration = Duration::from_secs(1);
 /// How many go into one message.
 const MOST: usize = 512;
 
-/// How long a message may take, and all that is left at the end.
+/// The time for all messages that are left at the end.
 const TIME: Duration = Duration::from_secs(5);
+
+/// The instrumentation scope of every span.
+const SCOPE: &str = "larder";
+
+const VERSION: &str = env!("CARGO_PKG_VERSION");
 
 /// How long a collector's failure is not told again.
 const SILENCE: Duration = Duration::from_mins(1);
@@ -36,15 +46,34 @@ pub struct Exporter {
 struct Sender {
     tracer: Arc<Tracer>,
     post: Post,
+    protocol: TraceProtocol,
+    resource: Resource,
     /// When a failure was last told.
     told: Option<Instant>,
 }
 
+/// The attributes of the process that the spans are of.
+#[derive(Debug)]
+struct Resource(Vec<(String, Value)>);
+
+impl Resource {
+    fn of(settings: &Traces) -> Self {
+        let own = [("service.name", settings.service_name.as_str()), ("service.version", VERSION)];
+        let further = settings.attributes.0.iter().filter(|(name, _)| name != "service.name");
+        let own = own.iter().map(|(name, text)| ((*name).to_owned(), (*text).to_owned()));
+        let all = own.chain(further.cloned());
+        Self(all.map(|(name, text)| (name, text.into())).collect())
+    }
+}
+
 impl Exporter {
-    /// Begins to send what a tracer has to a collector at a base URL.
-    pub fn start(endpoint: &str, tracer: Arc<Tracer>) -> Result<Self, String> {
-        let url = format!("{}/v1/traces", endpoint.trim_end_matches('/'));
-        let mut sender = Sender { tracer, post: Post::new(&url, TIME)?, told: None };
+    /// Begins to send a tracer's spans to the collector.
+    pub fn start(settings: &Traces, tracer: Arc<Tracer>) -> Result<Self, String> {
+        let mut headers: HeaderMap = settings.headers.expose().cloned().collect();
+        headers.insert(header::CONTENT_TYPE, media_type(settings.protocol));
+        let post = Post::new(&settings.url(), headers, settings.timeout)?;
+        let resource = Resource::of(settings);
+        let mut sender = Sender { tracer, post, protocol: settings.protocol, resource, told: None };
         let (closing, closed) = watch::channel(false);
         let runtime = runtime::Builder::new_current_thread().enable_all().build();
         let runtime = runtime.map_err(|error: io::Error| error.to_string())?;
@@ -77,6 +106,13 @@ async fn overdue(mut closed: watch::Receiver<bool>) {
     sleep(TIME).await;
 }
 
+fn media_type(protocol: TraceProtocol) -> HeaderValue {
+    HeaderValue::from_static(match protocol {
+        TraceProtocol::Protobuf => "application/x-protobuf",
+        TraceProtocol::Json => "application/json",
+    })
+}
+
 impl Sender {
     /// Sends what ends, until the end, and then what is left.
     async fn send_until(&mut self, mut closed: watch::Receiver<bool>) {
@@ -97,8 +133,15 @@ impl Sender {
 
     /// Sends some. What a collector does not take is lost: it would be late, and in the way of others.
     async fn send(&mut self, batch: &[Record]) {
-        let error = match self.post.send(otlp::message(batch)).await {
+        let message = match self.protocol {
+            TraceProtocol::Protobuf => protobuf::message(&self.resource, batch),
+            TraceProtocol::Json => json::message(&self.resource, batch),
+        };
+        let error = match self.post.send(message).await {
             Ok(status) if status.is_success() => return,
+            Ok(status @ (StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN)) => {
+                format!("the collector returned {status}: check traces.headers")
+            }
             Ok(status) => format!("the collector returned {status}"),
             Err(error) => error,
         };

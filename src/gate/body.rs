@@ -163,7 +163,10 @@ impl Own {
             frame.data_ref().into_iter().for_each(|piece| meter.take(piece));
         }
         if self.body.is_end_stream() || frame.is_none() {
-            self.meter.take().into_iter().for_each(Meter::end);
+            let meter = self.meter.take();
+            if let Some(meter) = meter {
+                meter.end(self.body.span());
+            }
         }
         Poll::Ready(frame)
     }

@@ -71,14 +71,14 @@ impl Meter {
         }
     }
 
-    /// Books a response that is complete.
-    pub(super) fn end(self) {
+    /// Books a response that is complete, and says on the spans of the request and the call what it used.
+    pub(super) fn end(self, call: Option<&Span>) {
         let Booking { account, since, span, layout, reading } = *self.0;
         let took = since.elapsed();
         match reading {
             Reading::Plain(reader) => {
                 let reported = reader.reported();
-                if let Some(span) = &span {
+                for span in span.as_deref().into_iter().chain(call) {
                     super::traced::used(span, &reported);
                 }
                 account.called(&reported, took);
@@ -139,12 +139,12 @@ mod tests {
             let mut meter =
                 Meter::new(Arc::clone(&account), &headers(coding), Instant::now(), None);
             meter.take(b"this is not compressed");
-            meter.end();
+            meter.end(None);
         }
         let mut meter = Meter::new(Arc::clone(&account), &headers("gzip"), Instant::now(), None);
         (0..3).for_each(|_| meter.take(&vec![0; MAX_COMPRESSED / 2]));
         assert!(matches!(meter.0.reading, Reading::GivenUp));
-        meter.end();
+        meter.end(None);
         assert_eq!((account.calls(), account.unpriced()), (4, (0, 4)));
     }
 

@@ -125,7 +125,7 @@ pub fn run(config: &Config, run: Run) -> Result<(), Failure> {
     memory::warn_if_tight(config);
     let sidecar = Sidecar::build(config, run.read)?;
     let (tiers, tracer) = (Arc::clone(&sidecar.built.service.tiers), sidecar.built.tracer.clone());
-    let exporter = tracer.map(|tracer| Exporter::start(&config.traces.endpoint, tracer));
+    let exporter = tracer.map(|tracer| Exporter::start(&config.traces, tracer));
     let exporter = exporter.transpose().map_err(Failure::Start)?;
     let (main, threads) = (main_runtime()?, Threads::start(&config.server)?);
     let ended = main.block_on(async {

@@ -4,7 +4,7 @@ use std::fmt;
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::{HeaderValue, Request, StatusCode, Uri, header};
+use http::{HeaderMap, Request, StatusCode, Uri};
 use http_body_util::{BodyExt, Either, Full};
 use tokio::time::timeout;
 
@@ -16,16 +16,17 @@ use crate::metrics::Metrics;
 /// How much of an answer is read, so that its connection can be used again.
 const MOST_READ: usize = 64 << 10;
 
-/// Where JSON is sent.
+/// A place that messages are sent to.
 pub struct Post {
     pools: Pools,
     to: Uri,
+    headers: HeaderMap,
     within: Duration,
 }
 
 impl Post {
-    /// To a URL, each message within a time; opens nothing.
-    pub fn new(url: &str, within: Duration) -> Result<Self, String> {
+    /// A URL, with the headers of each message and the time for it; opens nothing.
+    pub fn new(url: &str, headers: HeaderMap, within: Duration) -> Result<Self, String> {
         let to = url.parse().map_err(|_| format!("{url} is not a URL"))?;
         // The client of a provider of which nothing is said.
         let text = format!("[providers.post]\nbase_url = \"{url}\"\n");
@@ -34,15 +35,14 @@ impl Post {
         // Its series are nobody's.
         let metrics = Metrics::new().map_err(|error| error.to_string())?;
         let pools = Pools::of(provider, &metrics.upstream("post"))?;
-        Ok(Self { pools, to, within })
+        Ok(Self { pools, to, headers, within })
     }
 
     /// Sends one message; the status of its answer.
     pub async fn send(&self, body: Bytes) -> Result<StatusCode, String> {
         let body = Either::Left(Full::new(body));
         let mut request = Request::post(self.to.clone()).body(body).map_err(|e| e.to_string())?;
-        let json = HeaderValue::from_static("application/json");
-        request.headers_mut().insert(header::CONTENT_TYPE, json);
+        request.headers_mut().clone_from(&self.headers);
         let sending = async {
             let response = self.pools.send(request).await.map_err(|error| innermost(&*error))?;
             let status = response.status();

@@ -105,6 +105,8 @@ fn load(serve: &ServeArgs) -> Result<(Loaded, Standing), Failure> {
         ("server.listen", "127.0.0.1:0"),
         ("server.admin_listen", "127.0.0.1:0"),
         ("log.level", "warn"),
+        // `OTEL_SERVICE_NAME` is that of the command.
+        ("traces.service_name", "larder"),
     ];
     let own = own.map(|(key, text)| Override {
         key: key.to_owned(),

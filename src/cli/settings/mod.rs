@@ -15,7 +15,7 @@ use crate::config::environment::Environment;
 use crate::config::{Config, Override, Problem};
 use crate::os_error::plain;
 pub(super) use overrides::Defaults;
-use overrides::{add, add_open, environment, over};
+use overrides::{add, add_open, add_otel, environment, over};
 
 /// The file in the working directory that is read if no other is named.
 const DEFAULT_FILE: &str = "larder.toml";
@@ -150,6 +150,7 @@ impl ServeArgs {
         }
         add(&mut overrides, of_providers, &mut warnings);
         add_open(&mut overrides, &text, derived);
+        add_otel(&mut overrides, &text, (&environment, &mut warnings));
         let config = Config::read(&name, &text, &overrides)?;
         let keys_of: Vec<&str> =
             config.providers.values().filter_map(|provider| provider.api_key_env.name()).collect();

@@ -59,6 +59,19 @@ pub(super) fn add_open(overrides: &mut Vec<Override>, text: &str, defaults: Vec<
     }
 }
 
+/// Adds the values of `OTEL_*` variables for keys that nothing sets.
+pub(super) fn add_otel(
+    overrides: &mut Vec<Override>,
+    text: &str,
+    (environment, warnings): (&Environment, &mut Vec<String>),
+) {
+    const ENDPOINT: &str = "traces.endpoint";
+    let is_set = overrides.iter().any(|over| over.key == ENDPOINT) || is_written(text, ENDPOINT);
+    let otel = environment.otel(is_set);
+    warnings.extend(otel.warnings);
+    add_open(overrides, text, otel.overrides);
+}
+
 /// The variable of a flag: `LARDER_CACHE_DIR` of `--cache-dir`.
 pub(super) fn variable_of(flag: &str) -> String {
     environment::variable(flag.trim_start_matches('-'))

@@ -3,6 +3,7 @@
 
 use std::time::Duration;
 
+mod otel;
 mod trouble;
 
 use http::Method;
@@ -30,7 +31,8 @@ fn provider() -> Scripted {
 
 fn traced(provider: &Scripted, collector: &Scripted, more: &str) -> Sidecar {
     let address = collector.address;
-    let config = format!("[traces]\nendpoint = \"http://{address}\"\n{more}");
+    let config =
+        format!("[traces]\nendpoint = \"http://{address}\"\nprotocol = \"http/json\"\n{more}");
     Sidecar::with(provider.address, &config)
 }
 
@@ -53,6 +55,17 @@ impl Span {
 
     fn nanoseconds(&self, name: &str) -> u64 {
         self.get(name).parse().unwrap()
+    }
+
+    /// Whether it is of the call (`upstream`), of a request for this operation, or of this part.
+    fn is(&self, name: &str) -> bool {
+        match name {
+            "upstream" => self.0["kind"] == 3,
+            "embeddings" | "chat" => {
+                self.0["kind"] == 2 && self.get("name").split(' ').next() == Some(name)
+            }
+            _ => self.get("name") == name,
+        }
     }
 
     fn links(&self) -> Vec<String> {
@@ -93,7 +106,7 @@ async fn told(collector: &Scripted, count: usize) -> Vec<Span> {
 }
 
 fn named<'s>(spans: &'s [Span], name: &str) -> &'s Span {
-    let mut all = spans.iter().filter(|span| span.get("name") == name);
+    let mut all = spans.iter().filter(|span| span.is(name));
     let found = all.next().unwrap_or_else(|| panic!("no {name} in {spans:#?}"));
     assert!(all.next().is_none(), "several of {name} in {spans:#?}");
     found
@@ -228,13 +241,10 @@ async fn a_call_names_all_whom_it_serves_and_they_name_it() {
     }
     assert_eq!(provider.calls().len(), 2);
     // Who did not wait long has no span for it.
-    let count =
-        |spans: &[Span], name: &str| spans.iter().filter(|span| span.get("name") == name).count();
+    let count = |spans: &[Span], name: &str| spans.iter().filter(|span| span.is(name)).count();
     until("all have ended", || async { count(&spans(&collector), "embeddings") == 4 }).await;
     let spans = spans(&collector);
-    let of = |name: &str| -> Vec<&Span> {
-        spans.iter().filter(|span| span.get("name") == name).collect()
-    };
+    let of = |name: &str| -> Vec<&Span> { spans.iter().filter(|span| span.is(name)).collect() };
     let (servers, calls) = (of("embeddings"), of("upstream"));
     let by_id = |id: &str| servers.iter().find(|span| span.get("spanId") == id).unwrap();
     let call = calls.iter().find(|call| !call.links().is_empty()).unwrap();
