@@ -147,6 +147,22 @@ fn one(outcome: &Outcome) -> Figures {
     }
 }
 
+impl Figures {
+    /// The errors with their numbers, in one line; none if there were none.
+    pub(crate) fn errors_line(&self) -> Option<String> {
+        let errors = self.errors.iter().map(|(what, count)| format!("{count} × {what}"));
+        let errors = errors.collect::<Vec<_>>().join(", ");
+        (!errors.is_empty()).then(|| format!("{}: {errors}", self.name))
+    }
+
+    /// Whether the hit rate rose from the first round to the last: a cache was filling up.
+    pub(crate) fn is_filling(&self) -> bool {
+        let mut rates = self.rounds.iter().filter_map(|round| round.hit_rate);
+        let first = rates.next();
+        first.zip(rates.next_back()).is_some_and(|(first, last)| last - first > 0.01)
+    }
+}
+
 impl RoundFigures {
     fn of(round: &Round) -> Self {
         let (tally, elapsed) = (&round.measured.tally, round.measured.elapsed);

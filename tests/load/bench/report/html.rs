@@ -2,6 +2,9 @@
 
 use std::env;
 
+use time::OffsetDateTime;
+use time::format_description::well_known::Rfc3339;
+
 use super::Report;
 use super::figures::{Figures, RoundFigures};
 use super::plot::Chart;
@@ -17,6 +20,9 @@ type OfRound = fn(&RoundFigures) -> Option<f64>;
 pub(crate) fn of(plan: &Plan, report: &Report) -> String {
     let kind = plan.work.kind.name();
     let command = env::args().collect::<Vec<_>>().join(" ");
+    let errors = report.figures.iter().filter_map(Figures::errors_line);
+    let errors = errors.map(|line| format!("<p class=\"failure\">{}</p>", escape(&line)));
+    let errors = errors.collect::<Vec<_>>().concat();
     let lists =
         [("failure", &report.failures), ("invalid", &report.invalid), ("note", &report.remarks)];
     let lines = lists.into_iter().flat_map(|(class, lines)| {
@@ -26,17 +32,25 @@ pub(crate) fn of(plan: &Plan, report: &Report) -> String {
     format!(
         "<!doctype html>\n<html lang=\"en\"><head><meta charset=\"utf-8\">\
          <meta name=\"viewport\" content=\"width=device-width\"><title>larder-bench: {kind}</title>\
-         <style>{STYLE}</style></head><body><h1>Workload {kind}</h1><p class=\"verdict\">{}</p>{}\
-         {}{}<p class=\"small\">Seed {}; harness: {own} of its processors; {}</p>\
+         <style>{STYLE}</style></head><body><h1>Workload {kind}</h1><p class=\"verdict\">{}</p>{errors}{}\
+         {}{}<p class=\"small\">{}; larder-bench {}; seed {}; harness: {own} of its processors; {}</p>\
          <pre>{}</pre></body></html>\n",
         escape(&report.verdict),
         lines.collect::<String>(),
         grid(&table::rows(&report.figures)),
         charts(plan, &report.figures),
+        date(),
+        env!("CARGO_PKG_VERSION"),
         plan.size.seed,
         escape(&report.machine.line()),
         escape(&command),
     )
+}
+
+/// The time of the report, as RFC 3339 has it.
+fn date() -> String {
+    let now = OffsetDateTime::now_utc();
+    now.replace_nanosecond(0).unwrap_or(now).format(&Rfc3339).unwrap_or_default()
 }
 
 fn grid(rows: &[Vec<String>]) -> String {

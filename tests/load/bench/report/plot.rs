@@ -8,7 +8,8 @@ use super::number;
 const WIDTH: f64 = 640.0;
 const HEIGHT: f64 = 260.0;
 const LEFT: f64 = 64.0;
-const RIGHT: f64 = 16.0;
+/// Half a label of the x axis.
+const RIGHT: f64 = 36.0;
 const TOP: f64 = 12.0;
 const BOTTOM: f64 = 32.0;
 /// Lines across.
@@ -30,10 +31,8 @@ impl Chart<'_> {
     pub(crate) fn svg(&self) -> String {
         let mut svg = format!("<svg viewBox=\"0 0 {WIDTH} {HEIGHT}\" role=\"img\">");
         let Some(scale) = self.scale() else { return svg + "</svg>" };
-        for step in 0..=STEPS {
-            let share = f64::from(step) / f64::from(STEPS);
-            let (y, value) =
-                (HEIGHT - BOTTOM - share * (HEIGHT - TOP - BOTTOM), scale.value(share));
+        for value in scale.ticks() {
+            let y = scale.y(value);
             push(
                 &mut svg,
                 format_args!(
@@ -104,6 +103,14 @@ impl Chart<'_> {
     }
 }
 
+/// The next of 1, 2 and 5 times a power of ten.
+fn round_step(step: f64) -> f64 {
+    let power = 10_f64.powf(step.log10().floor());
+    let factor =
+        [1.0, 2.0, 5.0, 10.0].into_iter().find(|factor| factor * power >= step * 0.999_999);
+    factor.unwrap_or(10.0) * power
+}
+
 /// From values to places.
 struct Scale {
     low: f64,
@@ -118,9 +125,20 @@ impl Scale {
         HEIGHT - BOTTOM - share * (HEIGHT - TOP - BOTTOM)
     }
 
-    fn value(&self, share: f64) -> f64 {
-        let value = self.low + share * (self.high - self.low);
-        if self.logarithmic { 10_f64.powf(value) } else { value }
+    /// The values of the lines across: round ones. On a logarithmic scale these are powers of ten, and twice and
+    /// five times these where there are few.
+    fn ticks(&self) -> Vec<f64> {
+        if !self.logarithmic {
+            let step = round_step((self.high - self.low) / f64::from(STEPS));
+            let first = (self.low / step).ceil() as i64;
+            let last = (self.high / step).floor() as i64;
+            return (first..=last).map(|number| number as f64 * step).collect();
+        }
+        let (low, high) = (self.low as i32, self.high as i32);
+        let factors: &[f64] = if high - low > 2 { &[1.0] } else { &[1.0, 2.0, 5.0] };
+        let all = (low..=high)
+            .flat_map(|power| factors.iter().map(move |factor| factor * 10_f64.powi(power)));
+        all.filter(|value| *value <= 10_f64.powi(high) * 1.000_001).collect()
     }
 }
 
@@ -150,6 +168,21 @@ mod tests {
             assert!(heights[0] > heights[1] && heights[1] >= TOP, "{heights:?}");
             assert!(svg.contains("&lt;") && !svg.contains("NaN"), "{svg}");
         }
+    }
+
+    /// The values of a logarithmic scale were 1, 56.2, 3162.
+    #[test]
+    fn lines_across_are_at_round_values() {
+        let labels = |values: &[f64], logarithmic| {
+            let svg = chart(values.iter().copied().map(Some).collect(), logarithmic);
+            let parts = svg.split("class=\"y\"").skip(1);
+            let label =
+                |part: &str| part.split('>').nth(1).unwrap().split('<').next().unwrap().to_owned();
+            parts.map(label).collect::<Vec<String>>().join(" ")
+        };
+        assert_eq!(labels(&[1.0, 3_000.0], true), "1.00 10.0 100 1000 10000");
+        assert_eq!(labels(&[0.3, 8.0], true), "0.1000 0.2000 0.5000 1.00 2.00 5.00 10.0");
+        assert_eq!(labels(&[0.0, 130.0], false), "0.00 50.0 100");
     }
 
     #[test]

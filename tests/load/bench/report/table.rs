@@ -1,6 +1,7 @@
 //! The report for people at a terminal.
 
 use super::figures::{Figures, Quantiles};
+use super::spread::Spread;
 use super::{Report, number};
 
 /// The table, and what is to be said below it.
@@ -8,11 +9,7 @@ pub(crate) fn of(report: &Report) -> String {
     let rows = rows(&report.figures);
     let mut parts = vec![aligned(&rows), report.verdict.clone()];
     for figures in &report.figures {
-        let errors = figures.errors.iter().map(|(what, count)| format!("{count} × {what}"));
-        let errors: Vec<String> = errors.collect();
-        if !errors.is_empty() {
-            parts.push(format!("{}: {}", figures.name, errors.join(", ")));
-        }
+        parts.extend(figures.errors_line());
     }
     parts.extend(report.figures.iter().filter_map(by_round));
     parts.extend(report.invalid.iter().map(|why| format!("INVALID: {why}.")));
@@ -24,11 +21,11 @@ pub(crate) fn of(report: &Report) -> String {
 
 /// The hit rates of the rounds, where a cache was filling up.
 fn by_round(figures: &Figures) -> Option<String> {
-    let rates: Vec<f64> = figures.rounds.iter().filter_map(|round| round.hit_rate).collect();
-    let (first, last) = (rates.first()?, rates.last()?);
-    let rates: Vec<String> = rates.iter().copied().map(share).collect();
-    let rising = last - first > 0.01;
-    rising.then(|| format!("{}: hit rate by round: {}", figures.name, rates.join(", ")))
+    let rates = figures.rounds.iter().filter_map(|round| round.hit_rate);
+    let rates: Vec<String> = rates.map(share).collect();
+    figures
+        .is_filling()
+        .then(|| format!("{}: hit rate by round: {}", figures.name, rates.join(", ")))
 }
 
 /// A head, and a row for each target; columns that nobody has anything in are left out.
@@ -84,7 +81,9 @@ const COLUMNS: &[Column] = &[
     if_known("MiB/h", |all| all.memory_bytes_per_hour.map(mebibytes)),
     if_known("ratio", |all| all.ratio.map(|ratio| number(ratio.median))),
     if_known("spread", |all| {
-        all.ratio.map(|ratio| format!("{}–{}", number(ratio.least), number(ratio.most)))
+        let spread = |ratio: Spread| format!("{}–{}", number(ratio.least), number(ratio.most));
+        // Rounds differ by the cache then, and not by the measurement.
+        all.ratio.map(|ratio| if all.is_filling() { "cache filling".into() } else { spread(ratio) })
     }),
 ];
 
