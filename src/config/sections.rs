@@ -71,8 +71,9 @@ section! {
         body_timeout: Duration = "60s",
         /// Maximum time in which a client reads nothing of a response. Then its connection is closed.
         write_timeout: Duration = "30s",
-        /// Maximum time for which a connection may be idle. SDKs use shorter times, so that they close first.
-        idle_timeout: Duration = "90s",
+        /// Maximum time for which a connection may be idle. Longer than the times of clients (Go 90 s,
+        /// `OkHttp` 300 s): a server that closes first can meet a client's next request.
+        idle_timeout: Duration = "310s",
         /// Maximum time for requests in flight to finish after SIGTERM.
         drain: Duration = "30s",
         /// Absolute path of the socket over which a process hands its listeners to a new one (SIGQUIT,
