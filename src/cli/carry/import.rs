@@ -46,7 +46,12 @@ impl ImportArgs {
             let wrong = |error: &str| self.wrong(&format_args!("line {number}: {error}"));
             let Line::Whole(line) = line else { return Err(wrong("too long")) };
             bar.inc(line.len() as u64 + 1);
-            match take(&to, &ground, number, line).map_err(|error| wrong(&error))? {
+            let taken = if number == 1 {
+                header(&ground, &config.disk.dir, line)
+            } else {
+                take(&to, &ground, line)
+            };
+            match taken.map_err(|error| wrong(&error))? {
                 Taken::Entry => imported += 1,
                 Taken::Ended => ended += 1,
                 Taken::Nothing => {}
@@ -74,12 +79,13 @@ enum Taken {
     Nothing,
 }
 
-fn take(shelf: &Shelf, ground: &Ground, number: u64, line: &[u8]) -> Result<Taken, String> {
-    if number == 1 {
-        let header: Result<Header, _> = serde_json::from_slice(line);
-        let header = header.map_err(|_| NO_EXPORT.to_owned())?;
-        return header.check(ground).map(|()| Taken::Nothing);
-    }
+fn header(ground: &Ground, directory: &str, line: &[u8]) -> Result<Taken, String> {
+    let header: Result<Header, _> = serde_json::from_slice(line);
+    let header = header.map_err(|_| NO_EXPORT.to_owned())?;
+    header.check(ground, Path::new(directory)).map(|()| Taken::Nothing)
+}
+
+fn take(shelf: &Shelf, ground: &Ground, line: &[u8]) -> Result<Taken, String> {
     if line.is_empty() {
         return Ok(Taken::Nothing);
     }

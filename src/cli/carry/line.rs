@@ -1,6 +1,7 @@
 //! The lines of an export: first what it is, then an entry each.
 
 use std::borrow::Cow;
+use std::path::Path;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use base64_simd::{STANDARD, URL_SAFE_NO_PAD};
@@ -29,16 +30,19 @@ impl Header {
         Self { larder_export: VERSION, secret: URL_SAFE_NO_PAD.encode_to_string(told.as_bytes()) }
     }
 
-    /// Whether entries under this header are of use to somebody.
-    pub(super) fn check(&self, ground: &Ground) -> Result<(), String> {
+    /// An error if the entries under this header would never be found in a cache directory.
+    pub(super) fn check(&self, ground: &Ground, directory: &Path) -> Result<(), String> {
         let ours = Self::of(ground);
         if self.larder_export != ours.larder_export {
             return Err(format!("version {} of the format is not known", self.larder_export));
         }
         if self.secret != ours.secret {
-            let what = "the entries are of another secret, and would never be found: set the same \
-                        cache.secret, or bring the file `secret` of the cache directory along";
-            return Err(what.to_owned());
+            return Err(format!(
+                "the entries are of another secret, and would never be found: copy it first, `cp -p \
+                 EXPORTED/v1/secret {}/v1/secret`, with the directory that was exported, or set the same \
+                 cache.secret",
+                directory.display()
+            ));
         }
         Ok(())
     }

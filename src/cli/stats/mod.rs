@@ -1,9 +1,12 @@
 //! `larder stats`: the ledger of a running sidecar.
 
+mod rates;
 mod table;
 
 use std::io::{self, IsTerminal};
-use std::time::Duration;
+use std::time::{Duration, Instant};
+
+use bytes::Bytes;
 
 use super::admin::Admin;
 use super::settings::ServeArgs;
@@ -23,7 +26,7 @@ pub(super) struct Args {
     /// Print the response of `/api/stats`, as JSON
     #[arg(long)]
     json: bool,
-    /// Print it again every two seconds, until Ctrl-C
+    /// Print it again every two seconds, with the rates since the last time, until Ctrl-C
     #[arg(long)]
     watch: bool,
 }
@@ -39,12 +42,18 @@ pub(super) fn run(args: &Args) -> Result<(), Failure> {
     let runtime = runtime()?;
     runtime.block_on(async {
         let admin = Admin::of(&config)?;
+        let mut before: Option<(Bytes, Instant)> = None;
         loop {
-            let body = admin.get(PATH).await?;
+            let (body, now) = (admin.get(PATH).await?, Instant::now());
             let shown = if args.json {
                 String::from_utf8_lossy(&body).into_owned()
             } else {
-                table::of(&body).map_err(|error| Failure::Running(error.to_string()))?
+                let table =
+                    table::of(&body).map_err(|error| Failure::Running(error.to_string()))?;
+                let rates = before.as_ref().and_then(|(before, at)| {
+                    rates::between(before, &body, now.duration_since(*at))
+                });
+                rates.into_iter().chain([table]).collect::<Vec<_>>().join("\n")
             };
             if !args.watch {
                 return print(&shown);
@@ -53,6 +62,7 @@ pub(super) fn run(args: &Args) -> Result<(), Failure> {
             if !print_on(&format_args!("{clear}{shown}"))? {
                 return Ok(());
             }
+            before = Some((body, now));
             tokio::time::sleep(EVERY).await;
         }
     })

@@ -2,7 +2,7 @@
 
 use std::fs;
 use std::path::Path;
-use std::process::Output;
+use std::process::{Command, Output};
 
 use serde_json::Value;
 
@@ -62,6 +62,29 @@ async fn what_is_exported_is_imported_elsewhere_with_its_age_and_end() {
     assert!(refused.2.contains("in use by another process"), "{}", refused.2);
     ended(other).await;
     drop(fs::remove_file(file));
+}
+
+/// The error named no command, and the directory that it left had a secret of its own.
+#[tokio::test]
+async fn a_fresh_directory_takes_an_export_after_the_command_that_the_error_names() {
+    let (from, to, provider) = (CacheDir::new(), CacheDir::new(), Simulated::instant());
+    let ask = Ask::of(["moved"]);
+    let one = Sidecar::with(provider.address, &from.config(""));
+    one.client().right(&ask).await;
+    written(&one, 1.0).await;
+    ended(one).await;
+    let file = path("fresh.jsonl");
+    let export = ["export", "--cache-dir", name(&from.0), "--output", name(&file)];
+    assert_eq!(run(&export).0, Some(0));
+    let import = ["import", "--cache-dir", name(&to.0), name(&file)];
+    let (code, _, said) = run(&import);
+    assert_eq!(code, Some(1));
+    let command = said.split('`').nth(1).unwrap().replace("EXPORTED", name(&from.0));
+    assert!(Command::new("sh").args(["-c", &command]).status().unwrap().success(), "{command}");
+    let (code, _, said) = run(&import);
+    assert_eq!(code, Some(0), "{said}");
+    let other = Sidecar::with(provider.address, &to.config(""));
+    assert_eq!(other.client().right(&ask).await.header("cache-status"), "larder; hit; detail=disk");
 }
 
 #[test]
