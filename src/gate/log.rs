@@ -3,11 +3,14 @@
 
 use std::sync::Arc;
 
+use bytes::Bytes;
 use http::{HeaderMap, Response};
 
 use super::admin::{CacheResult, Event, Subject, milliseconds};
+use super::failing::{Failing, Said};
 use super::write::{self, Exchange, Voice};
 use super::{Body, Proxy};
+use crate::error::Kind;
 use crate::ledger::OTHER;
 use crate::serve::Target;
 use crate::serve::reply::{Content, Items, Reply};
@@ -27,12 +30,14 @@ pub(super) struct Recorded<'a> {
     pub(super) path_and_query: &'a str,
     /// The model of a request without an account; empty where it is unknown.
     pub(super) model: String,
+    /// The body, where it was read.
+    pub(super) body: Option<&'a Bytes>,
 }
 
 impl<'a> Recorded<'a> {
     /// The facts of a request whose model is not known.
     pub(super) fn of(target: &'a Target, headers: &'a HeaderMap, path_and_query: &'a str) -> Self {
-        Self { target, headers, path_and_query, model: String::new() }
+        Self { target, headers, path_and_query, model: String::new(), body: None }
     }
 }
 
@@ -46,9 +51,10 @@ impl Proxy {
     ) -> Response<Body> {
         let reply = self.weighed(reply);
         let cache = CacheResult::of(&reply.verdict);
-        let error = match &reply.content {
-            Content::Failed(error) => Some(error.clone()),
-            _ => None,
+        let (said, error) = match &reply.content {
+            Content::Failed(error) => (Said::Own(error.clone()), Some(error.kind)),
+            Content::Passed(answer) => (Said::Whole(answer.body.clone()), None),
+            _ => (Said::Coming, None),
         };
         let account = reply.verdict.credit.as_ref().map(|credit| &credit.account);
         let subject = match account {
@@ -63,14 +69,13 @@ impl Proxy {
         self.redirect(recorded, response.status(), response.headers_mut());
         let (status, operation) =
             (response.status().as_u16(), recorded.target.endpoint.operation());
-        let code = error.as_ref().map(|error| error.kind.code());
+        let code = error.map(Kind::code);
         let event = Event::of(subject, operation, (status, code), (cache, received));
-        let provider = recorded.target.upstream.name.as_str();
-        self.recent.note((provider, operation), &response);
-        let reason = error.as_ref().map(|error| &*error.message);
-        self.recent.count(&event, provider, reason);
         if self.log_requests {
             log(recorded, &event, &response);
+        }
+        if status >= 400 {
+            Failing::note(&self.recent, event.clone(), said, (recorded, &mut response));
         }
         self.recent.feed.push(event);
         response

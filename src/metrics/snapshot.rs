@@ -16,7 +16,7 @@ pub struct Snapshot {
     pub lookups: u64,
     /// Answers.
     pub requests: u64,
-    /// Those with a status from 500.
+    /// Those with a status from 400.
     pub failures: u64,
     /// Calls of providers.
     pub calls: u64,
@@ -93,7 +93,7 @@ impl Metrics {
         }
         for metric in families(&self.requests) {
             now.requests += count(&metric);
-            if label(&metric, "code").starts_with('5') {
+            if label(&metric, "code").starts_with(['4', '5']) {
                 now.failures += count(&metric);
             }
         }

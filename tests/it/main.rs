@@ -34,6 +34,7 @@ mod entries;
 mod env;
 mod explain;
 mod express;
+mod failures;
 mod fallback;
 mod forms;
 mod fuzz;
