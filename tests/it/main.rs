@@ -78,6 +78,7 @@ mod shapes;
 mod shared;
 mod stats;
 mod stores;
+mod strangers;
 mod streams;
 mod tail;
 mod traces;
