@@ -111,7 +111,7 @@ impl Failing {
 
 impl Drop for Failing {
     fn drop(&mut self) {
-        let message = self.message();
+        let message = if self.recent.reads(&self.event) { self.message() } else { None };
         self.recent.failed(&self.event, message.as_deref());
     }
 }

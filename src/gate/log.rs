@@ -2,6 +2,7 @@
 //! the log where `log.requests` is on. It holds no body, no query and no credential.
 
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use http::{HeaderMap, Response};
@@ -10,10 +11,11 @@ use super::admin::{CacheResult, Event, Subject, milliseconds};
 use super::failing::{Failing, Said};
 use super::write::{self, Exchange, Voice};
 use super::{Body, Proxy};
-use crate::error::Kind;
+use crate::error::{Error, Kind};
 use crate::ledger::OTHER;
+use crate::metrics::{Operation, Outcome};
 use crate::serve::Target;
-use crate::serve::reply::{Content, Items, Reply};
+use crate::serve::reply::{Content, Items, Reply, Verdict};
 
 /// A longer request id is cut off in the log.
 const LONGEST_ID: usize = 128;
@@ -79,6 +81,21 @@ impl Proxy {
         }
         self.recent.feed.push(event);
         response
+    }
+}
+
+impl Proxy {
+    /// Counts and records a request that is refused for its first line alone. It has no provider; the default
+    /// one's name stands for it, as its shape does in the response.
+    pub(super) fn refused_at_the_door(&self, error: &Error) {
+        let provider = self.routes.default().name.as_str().into();
+        let subject = Subject::Named { provider, model: "".into() };
+        let (status, code) = (error.kind.status().as_u16(), Some(error.kind.code()));
+        self.relay.answered(Outcome::Bypass, status, Duration::ZERO);
+        let cache = CacheResult::of(&Verdict::default());
+        let event = Event::of(subject, Operation::Relay, (status, code), (cache, Instant::now()));
+        self.recent.failed(&event, Some(&error.message));
+        self.recent.feed.push(event);
     }
 }
 

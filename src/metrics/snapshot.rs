@@ -77,7 +77,7 @@ pub struct TierSums {
 pub struct Calls {
     /// All.
     pub made: u64,
-    /// Those that failed by the provider's fault.
+    /// Those that failed, by the provider's fault or the caller's.
     pub failed: u64,
 }
 
@@ -156,7 +156,7 @@ impl Metrics {
         for metric in families(&self.upstream_requests) {
             let calls = by_provider.entry(label(&metric, "upstream").to_owned()).or_default();
             calls.made += count(&metric);
-            if label(&metric, "error_type").starts_with("provider_") {
+            if !label(&metric, "error_type").is_empty() {
                 calls.failed += count(&metric);
             }
         }

@@ -83,7 +83,7 @@ async fn six_requests_with_a_wrong_key_looked_like_no_traffic() {
 }
 
 #[tokio::test]
-async fn a_compressed_or_chunked_refusal_of_a_relayed_call_has_its_reason() {
+async fn a_compressed_refusal_of_a_relayed_call_has_its_reason() {
     let provider = Scripted::start(|asked| async move {
         let body = json!({ "error": { "message": "Project has no access" } }).to_string();
         if asked.path.contains("plain") {
@@ -165,6 +165,22 @@ async fn the_end_of_a_run_said_that_no_request_came_through() {
     let told = run(&["--mode", "replay", "--recordings", folder.to_str().unwrap()]).await;
     assert!(told.contains("larder: 6 requests, all failed: 404 not_recorded"), "{told}");
     fs::remove_dir_all(folder).unwrap();
+}
+
+#[tokio::test]
+async fn a_malformed_request_counts_as_one_that_failed() {
+    let provider = rejecting();
+    let sidecar = Sidecar::before(provider.address);
+    let mut raw = crate::harness::Raw::connect(sidecar.proxy).await;
+    raw.send("GET /v1/../x HTTP/1.1\r\nhost: x\r\n\r\n".to_owned()).await;
+    raw.stream_ends().await;
+    let stats = stats(&sidecar).await;
+    assert_eq!(
+        (&stats["responses"], &stats["failed"][0]["code"]),
+        (&json!(1), &json!("bad_request"))
+    );
+    let reason = stats["failed"][0]["reason"].as_str().unwrap();
+    assert!(reason.contains("dot segments"), "{reason}");
 }
 
 #[tokio::test]

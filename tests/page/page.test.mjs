@@ -176,9 +176,11 @@ test('requests that all failed looked like no traffic', () => {
     mock.points.at(-1).requests = 6;
     mock.failed = [{ provider: 'openai', status: 401, code: null, count: 6, reason: 'Incorrect API key provided' }];
   };
-  return visiting({ prepare }, async (visit) => {
+  return visiting({ prepare }, async (visit, mock) => {
     await visit.until('#state', /^Ready, but all requests failed \(6\): 401 from openai: Incorrect API key provided$/);
     assert.equal(await visit.page.$eval('#empty', ({ hidden }) => hidden), true);
+    mock.breaker = 'open';
+    await visit.until('#state', /^Degraded: tier redis down; all requests failed \(6\): 401 from openai/);
   });
 });
 

@@ -170,6 +170,22 @@ pub(super) fn erring(snapshot: &Snapshot) -> Vec<Finding> {
     recent.iter().filter_map(finding).collect()
 }
 
+/// Providers with responses that failed validation.
+pub(super) fn invalid(snapshot: &Snapshot) -> Vec<Finding> {
+    const SERIES: &str = "larder_upstream_invalid_replies_total";
+    let finding = |provider: &str| {
+        let count = snapshot.series.count(SERIES, &[("upstream", provider)]);
+        let provider = printable(provider);
+        let text = format!("{provider} sends unusable responses: {count} failed validation.");
+        let advice = format!(
+            "They reach the application and are not stored. The log has the reason (\"failed \
+             validation\"): a page of a proxy, or another server at providers.{provider}.base_url."
+        );
+        Finding::wrong("invalid", text, advice)
+    };
+    snapshot.series.labels(SERIES, "upstream").into_iter().map(finding).collect()
+}
+
 /// Clients that larder itself refuses for their key.
 pub(super) fn refused(snapshot: &Snapshot) -> Vec<Finding> {
     let refused = |request: &&Request| request.error.as_deref() == Some("unauthorized");
@@ -236,6 +252,16 @@ mod tests {
         snapshot.stats.providers = vec![Provider { name: "openai".to_owned(), breaker }];
         assert_eq!(wrong(&snapshot), ["reachable", "breaker"]);
         assert!(unreachable(&snapshot)[0].text.contains("Connection refused"));
+    }
+
+    #[test]
+    fn responses_that_failed_validation_are_a_problem() {
+        let mut snapshot = healthy();
+        let series = "larder_upstream_invalid_replies_total{upstream=\"openai\"} 3\n\
+            larder_upstream_invalid_replies_total{upstream=\"other\"} 0\n";
+        snapshot.series = super::super::series::Series::read(series);
+        assert_eq!(wrong(&snapshot), ["invalid"]);
+        assert!(invalid(&snapshot)[0].text.contains("openai sends unusable responses: 3"));
     }
 
     #[test]

@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
 
 use super::event::Event;
 use super::feed::Feed;
@@ -19,6 +20,12 @@ const MOST_KINDS: usize = 200;
 
 /// The provider of the kinds that share one.
 const OTHERS: &str = "other";
+
+/// Messages of a kind that are read in a second. Reading one takes some 30 µs, and a provider that limits the
+/// rate may refuse thousands of requests a second with the same words.
+const MOST_READ: u32 = 20;
+
+const SECOND: Duration = Duration::from_secs(1);
 
 /// Bytes of a model's name that are held. It is the client's word.
 const LONGEST_NAME: usize = 128;
@@ -75,34 +82,38 @@ pub(super) struct Failures {
     /// The message of the last one that had one, of the provider or of larder.
     pub(super) reason: Option<String>,
     telling: Throttle,
+    /// The second in which messages were last read, and their number in it.
+    read: Option<(Instant, u32)>,
 }
 
 impl Recent {
     /// Counts a failed response, with its message. The first of a kind is logged at once, and then at most one
     /// in a minute.
     pub(in crate::gate) fn failed(&self, event: &Event, reason: Option<&str>) {
-        let mishap = Mishap::of(event, reason);
-        self.count(&mishap);
+        let mut mishap = Mishap::of(event, reason);
+        self.count(&mut mishap);
         // An empty cache is no failure for a client that wants no call.
         if mishap.code != Some(Kind::NotCached.code()) {
             self.list(mishap);
         }
     }
 
-    fn count(&self, mishap: &Mishap) {
-        let Mishap { provider, status, code, .. } = mishap;
-        let mut kind = FailureKind { provider: provider.clone(), status: *status, code: *code };
+    /// Whether the message of a failed response is to be read: not where many of its kind were just read.
+    pub(in crate::gate) fn reads(&self, event: &Event) -> bool {
         let mut failed = lock(&self.failed);
-        if failed.len() >= MOST_KINDS && !failed.contains_key(&kind) {
-            kind =
-                FailureKind { provider: OTHERS.to_owned(), status: status / 100 * 100, code: None };
-        }
-        let failures = failed.entry(kind).or_default();
+        of_kind(&mut failed, (event.names().0, event.status, event.error)).reads(Instant::now())
+    }
+
+    fn count(&self, mishap: &mut Mishap) {
+        let mut failed = lock(&self.failed);
+        let failures = of_kind(&mut failed, (&mishap.provider, mishap.status, mishap.code));
         failures.count += 1;
         failures.last = mishap.time;
         failures.model.clone_from(&mishap.model);
-        if mishap.reason.is_some() {
-            failures.reason.clone_from(&mishap.reason);
+        match &mishap.reason {
+            Some(_) => failures.reason.clone_from(&mishap.reason),
+            None if failures.is_busy() => mishap.reason.clone_from(&failures.reason),
+            None => {}
         }
         let told = failures.telling.occur();
         drop(failed);
@@ -135,6 +146,33 @@ impl Recent {
     }
 }
 
+/// The failures of a kind.
+fn of_kind<'f>(
+    failed: &'f mut BTreeMap<FailureKind, Failures>,
+    (provider, status, code): (&str, u16, Option<&'static str>),
+) -> &'f mut Failures {
+    let mut kind = FailureKind { provider: provider.to_owned(), status, code };
+    if failed.len() >= MOST_KINDS && !failed.contains_key(&kind) {
+        kind = FailureKind { provider: OTHERS.to_owned(), status: status / 100 * 100, code: None };
+    }
+    failed.entry(kind).or_default()
+}
+
+impl Failures {
+    /// Counts a message that would be read; whether it is to be.
+    fn reads(&mut self, now: Instant) -> bool {
+        let read = self.read.filter(|(since, _)| now.duration_since(*since) < SECOND);
+        let (since, number) = read.unwrap_or((now, 0));
+        self.read = Some((since, number.saturating_add(1)));
+        number < MOST_READ
+    }
+
+    /// Whether the last message was not read.
+    fn is_busy(&self) -> bool {
+        self.read.is_some_and(|(_, number)| number > MOST_READ)
+    }
+}
+
 impl Mishap {
     fn of(event: &Event, reason: Option<&str>) -> Self {
         let (provider, model) = event.names();
@@ -163,8 +201,6 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 
 #[cfg(test)]
 mod tests {
-    use std::time::Instant;
-
     use super::super::event::{CacheResult, Subject};
     use super::*;
     use crate::serve::reply::Verdict;
@@ -185,6 +221,23 @@ mod tests {
         assert!(kinds.len() <= MOST_KINDS + 5, "{}", kinds.len());
         assert_eq!(kinds.iter().map(|(_, failures)| failures.count).sum::<u64>(), 500);
         assert_eq!(recent.all().len(), MOST);
+    }
+
+    #[test]
+    fn few_of_many_equal_messages_are_read() {
+        let recent = Recent::default();
+        let read = (0..1_000).filter(|_| {
+            let reads = recent.reads(&event("m", 429));
+            recent.failed(&event("m", 429), reads.then_some("slow down"));
+            reads
+        });
+        let read = read.count();
+        // A second may end between them.
+        assert!((20..200).contains(&read), "{read}");
+        let (last, kind) = (recent.all().remove(0), recent.kinds().remove(0).1);
+        assert_eq!((last.count, last.reason.as_deref()), (1_000, Some("slow down")));
+        assert_eq!((kind.count, kind.reason.as_deref()), (1_000, Some("slow down")));
+        assert!(recent.reads(&event("m", 401)));
     }
 
     #[test]

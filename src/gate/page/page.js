@@ -61,17 +61,22 @@ function tone({ breaker, since, reason }) {
   return [`down${when}${reason ? `: ${reason}` : ''}`, 'bad'];
 }
 
-/** The state of the whole, and its tone: what is down, or that nothing succeeds, comes before Ready. */
-function state({ ready, tiers, providers, responses, failed = [] }) {
-  if (!ready) return ['Draining: no new requests accepted', 'bad'];
-  const down = [...tiers, ...providers].filter(({ breaker }) => breaker && breaker !== 'closed');
-  const parts = down.map((one) => `${one.tier ? `tier ${one.tier}` : one.name} ${tone(one)[0]}`);
-  if (parts.length) return [`Degraded: ${parts.join('; ')}`, 'bad'];
-  const [first] = failed;
-  if (!responses || failed.reduce((all, { count: times }) => all + times, 0) < responses) return ['Ready', 'good'];
-  const { status, code, provider, reason } = first;
+/** The reason of requests that all failed; nothing if one succeeded. */
+function failing({ responses, failed = [] }) {
+  if (!responses || failed.reduce((all, { count: times }) => all + times, 0) < responses) return [];
+  const [{ status, code, provider, reason }] = failed;
   const why = `${status} ${code ?? `from ${provider}`}${reason ? `: ${reason}` : ''}`;
-  return [`Ready, but all requests failed (${count(responses)}): ${why}`, 'bad'];
+  return [`all requests failed (${count(responses)}): ${why}`];
+}
+
+/** The state of the whole, and its tone: what is down, and that nothing succeeds, comes before Ready. */
+function state(stats) {
+  if (!stats.ready) return ['Draining: no new requests accepted', 'bad'];
+  const down = [...stats.tiers, ...stats.providers].filter(({ breaker }) => breaker && breaker !== 'closed');
+  const parts = down.map((one) => `${one.tier ? `tier ${one.tier}` : one.name} ${tone(one)[0]}`);
+  const all = failing(stats);
+  if (parts.length) return [`Degraded: ${[...parts, ...all].join('; ')}`, 'bad'];
+  return all.length ? [`Ready, but ${all[0]}`, 'bad'] : ['Ready', 'good'];
 }
 
 function showNow({ batches }) {
