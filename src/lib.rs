@@ -16,10 +16,10 @@
 //! | 6 | [`serve`]: the use cases |
 //! | 5 | [`batch`], [`export`] |
 //! | 4 | [`tier`], [`flight`], [`broadcast`], [`upstream`], [`explain`], [`recording`] |
-//! | 3 | [`dialect`], [`whole`], [`sse`], [`transcript`], [`credential`] |
+//! | 3 | [`dialect`], [`whole`], [`sse`], [`transcript`], [`credential`], [`refusal`] |
 //! | 2 | [`key`], [`vector`], [`headers`], [`ceiling`], [`ledger`], [`trace`] |
 //! | 1 | [`request`], [`error`], [`metrics`], [`clock`], [`codec`], [`joining`] |
-//! | 0 | [`config`], [`usage`], [`sync`], [`bell`], [`os_error`], `chance` for tests |
+//! | 0 | [`config`], [`usage`], [`sync`], [`bell`], [`os_error`], [`throttle`], `chance` for tests |
 //!
 //! [`simulate`], the simulated provider, stands apart.
 //!
@@ -152,12 +152,14 @@ pub mod ledger;
 pub mod metrics;
 pub mod os_error;
 pub mod recording;
+pub mod refusal;
 pub mod request;
 pub mod serve;
 pub mod server;
 pub mod simulate;
 pub mod sse;
 pub mod sync;
+pub mod throttle;
 pub mod tier;
 pub mod trace;
 pub mod transcript;

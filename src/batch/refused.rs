@@ -20,6 +20,7 @@ use crate::config::words::Oversize;
 use crate::dialect::Refusal;
 use crate::error::{Error, Kind};
 use crate::key::Digest;
+use crate::refusal;
 use crate::request::{Encoding, Unity};
 use crate::upstream::{Answer, asked_to_wait};
 
@@ -169,7 +170,9 @@ fn invalid(batcher: &Arc<Batcher>, batch: Batch, body: Body, answer: Answer, rea
     let Some(original) = batch.original() else { return };
     let upstream = &original.upstream;
     upstream.metrics.invalid_replies.inc();
-    tracing::warn!(upstream = upstream.name, reason, "provider response failed validation");
+    let is_page = refusal::is_html(&answer.headers, &answer.body);
+    let page = is_page.then(|| refusal::page(&answer.body));
+    upstream.tell_invalid(page.as_deref().unwrap_or(reason));
     if body == Body::Own || is_part(&batch) {
         return give_up(Failed { batch, body, trouble: Trouble::Invalid(answer, reason) });
     }

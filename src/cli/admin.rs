@@ -1,18 +1,30 @@
 //! Asks a running sidecar's admin listener.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, Method, StatusCode, header};
 use http_body_util::{BodyExt, Collected};
+use tokio::time::timeout;
 
 use super::Failure;
+use super::columns::printable;
 use super::connect::connect;
 use super::variables::reachable;
 use crate::config::Config;
 use crate::key::Digest;
 use crate::metrics::Operation;
 use crate::upstream::{Answer, Call, Coming, Permit, Ticket, Upstream};
+
+/// Maximum time until a listener answers whether it is there. Requests that take longer have their own times.
+const PATIENCE: Duration = Duration::from_secs(5);
+
+/// The end of the error where nothing listens.
+const REFUSED: &str = ": connection refused";
+
+/// The body of the health check.
+const WELL: &[u8] = b"ok\n";
 
 /// The part of `/api/stats` that has the proxy's URL.
 #[derive(serde::Deserialize)]
@@ -49,7 +61,7 @@ impl Admin {
 
     /// The URL for the sidecar's applications; none if no sidecar listens.
     pub(super) async fn proxy(&self) -> Result<Option<String>, Failure> {
-        let Some(answer) = self.ask(Method::GET, "/api/stats?since=9e99").await else {
+        let Some(answer) = self.ask(Method::GET, "/api/stats?since=9e99").await? else {
             return Ok(None);
         };
         let body = self.good(answer)?;
@@ -71,18 +83,21 @@ impl Admin {
 
     /// The response to a method at a path.
     pub(super) async fn send(&self, method: Method, path: &str) -> Result<Bytes, Failure> {
-        let answer = self.ask(method, path).await.ok_or_else(|| self.absent())?;
+        let answer = self.ask(method, path).await?.ok_or_else(|| self.absent())?;
         self.good(answer)
     }
 
     /// The status and the body at a path; none if no sidecar listens.
-    pub(super) async fn look(&self, path: &str) -> Option<(StatusCode, Bytes)> {
+    pub(super) async fn look(&self, path: &str) -> Result<Option<(StatusCode, Bytes)>, Failure> {
         let answer = self.ask(Method::GET, path).await?;
-        Some((answer.status, answer.body))
+        Ok(answer.map(|answer| (answer.status, answer.body)))
     }
 
     /// A stream of server-sent events, with the permit that is held to its end.
     pub(super) async fn events(&self, path: &str) -> Result<(Coming, Permit), Failure> {
+        if !self.is_there().await? {
+            return Err(self.absent());
+        }
         let mut call = self.call(Method::GET, path);
         call.headers.insert(header::ACCEPT, HeaderValue::from_static("text/event-stream"));
         let opened = self.upstream.open_in_turn(&ticket(), &call, Operation::Relay).await;
@@ -105,8 +120,36 @@ impl Admin {
     }
 
     /// Any response; none if no sidecar listens.
-    async fn ask(&self, method: Method, path: &str) -> Option<Answer> {
-        self.upstream.call_in_turn(&ticket(), self.call(method, path)).await.ok()
+    async fn ask(&self, method: Method, path: &str) -> Result<Option<Answer>, Failure> {
+        if !self.is_there().await? {
+            return Ok(None);
+        }
+        Ok(self.upstream.call_in_turn(&ticket(), self.call(method, path)).await.ok())
+    }
+
+    /// Whether a sidecar listens. A server that is silent, or is another one, is an error.
+    async fn is_there(&self) -> Result<bool, Failure> {
+        let address = &self.address;
+        let ticket = ticket();
+        let asking = self.upstream.call_in_turn(&ticket, self.call(Method::GET, "/healthz"));
+        let failed = |text: String| Err(Failure::Running(format!("{address} {text}")));
+        let answer = match timeout(PATIENCE, asking).await {
+            Ok(Ok(answer)) => answer,
+            Ok(Err(error)) if error.message.ends_with(REFUSED) => return Ok(false),
+            Ok(Err(error)) => return failed(format!("is not larder's admin listener: {error}")),
+            Err(_) => {
+                let text = "accepts connections and does not answer within 5 s: it is not larder, or a \
+                    larder that hangs; its log has the reason";
+                return failed(text.to_owned());
+            }
+        };
+        if answer.status.is_success() && answer.body == WELL {
+            return Ok(true);
+        }
+        let kind = answer.headers.get(header::CONTENT_TYPE).and_then(|kind| kind.to_str().ok());
+        let kind = kind.map(|kind| format!(" {}", printable(kind))).unwrap_or_default();
+        let status = answer.status.as_u16();
+        failed(format!("is not larder: it answered {status}{kind}"))
     }
 
     fn call(&self, method: Method, path: &str) -> Call {

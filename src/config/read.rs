@@ -162,7 +162,7 @@ impl<'a> Reader<'a> {
         let over = self.overrides.get(key.as_str()).copied();
         let (place, text) = match (over, written(table, name)) {
             (Some(over), _) => (over.place.clone(), Ok(over.text.clone())),
-            (None, Some(value)) => (self.place(value.span()), as_text(value.get_ref())),
+            (None, Some(value)) => (self.place(value.span()), as_text(value.get_ref(), T::KIND)),
             (None, None) => return by_default(),
         };
         self.sources.note(&key, place.clone());

@@ -15,16 +15,20 @@ pub(super) fn literal((kind, quoted): (&str, bool), text: &str) -> String {
     if quoted || text.is_empty() || !is_toml() { string(text) } else { text.to_owned() }
 }
 
-/// The text form of a value of TOML.
-pub(super) fn as_text(value: &DeValue<'_>) -> Result<String, String> {
+/// The text form of a value of TOML, for a setting of a kind. The error names the kind.
+pub(super) fn as_text(value: &DeValue<'_>, kind: &str) -> Result<String, String> {
     match value {
         DeValue::String(text) => Ok(text.to_string()),
         DeValue::Integer(number) if number.radix() == 10 => Ok(number.as_str().to_owned()),
         DeValue::Float(number) => Ok(number.as_str().to_owned()),
         DeValue::Boolean(yes) => Ok(yes.to_string()),
-        DeValue::Array(items) => {
-            let texts: Option<Vec<_>> = items.iter().map(|item| item.get_ref().as_str()).collect();
-            let texts = texts.ok_or_else(|| "expected a list of texts".to_owned())?;
+        DeValue::Array(items) if kind.starts_with("list of") => {
+            let other = items.iter().find(|item| !item.get_ref().is_str());
+            if let Some(other) = other {
+                let found = described(other.get_ref());
+                return Err(format!("expected a {kind} in quotes, got an item that is {found}"));
+            }
+            let texts: Vec<_> = items.iter().filter_map(|item| item.get_ref().as_str()).collect();
             // In a variable they are one text, separated by commas.
             let odd = texts
                 .iter()
@@ -34,6 +38,28 @@ pub(super) fn as_text(value: &DeValue<'_>) -> Result<String, String> {
                 None => Ok(texts.join(",")),
             }
         }
-        other => Err(format!("a {} does not fit here", other.type_str())),
+        other => {
+            let article = if kind.starts_with(['a', 'e']) { "an" } else { "a" };
+            let kind = if kind.contains('`') || kind.starts_with("true") {
+                kind.to_owned()
+            } else {
+                format!("{article} {kind}")
+            };
+            Err(format!("expected {kind}, got {}", described(other)))
+        }
+    }
+}
+
+/// The type of a value in words.
+fn described(value: &DeValue<'_>) -> &'static str {
+    match value {
+        DeValue::String(_) => "a text",
+        DeValue::Integer(number) if number.radix() == 10 => "a number",
+        DeValue::Integer(_) => "a number that is not decimal",
+        DeValue::Float(_) => "a number",
+        DeValue::Boolean(_) => "true or false",
+        DeValue::Datetime(_) => "a date",
+        DeValue::Array(_) => "a list: write one value, without brackets",
+        DeValue::Table(_) => "a table: write one value, without braces",
     }
 }

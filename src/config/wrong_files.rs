@@ -53,13 +53,13 @@ const VALUES: [Case; 18] = [
     ("[server]\nupgrade_socket = \"\"\n", "larder.toml:2: server.upgrade_socket: ", "absolute"),
     ("[cache]\nmemory = 1024\n", "larder.toml:2: cache.memory: ", "did you mean \"1024MiB\""),
     ("[cache]\nmemory = \"1gb\"\n", "larder.toml:2: cache.memory: ", "1GiB"),
-    ("[cache]\nmemory = [1]\n", "larder.toml:2: cache.memory: ", "list of texts"),
+    ("[cache]\nmemory = [1]\n", "larder.toml:2: cache.memory: ", "without brackets"),
     ("[cache]\nscope = \"all\"\n", "larder.toml:2: cache.scope: ", "header:NAME"),
     ("[cache]\nharmless_headers = [\"a,b\"]\n", "larder.toml:2: cache.harmless_headers: ", "comma"),
     ("[log]\nlevel = \"verbose\"\n", "larder.toml:2: log.level: ", "debug"),
     ("[traces]\nsample = 2\n", "larder.toml:2: traces.sample: ", "from 0 to 1"),
     ("[prices]\nown = [\"gpt\"]\n", "larder.toml:2: prices.own: ", "MODEL=INPUT"),
-    ("[server]\nlisten = 2026-01-01\n", "larder.toml:2: server.listen: ", "does not fit"),
+    ("[server]\nlisten = 2026-01-01\n", "larder.toml:2: server.listen: ", "got a date"),
 ];
 
 const SERVER: [Case; 14] = [

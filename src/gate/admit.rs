@@ -43,6 +43,7 @@ impl Proxy {
 
     /// The response to a malformed request, and the last of its connection.
     fn malformed(&self, error: &Error) -> Box<Response<Body>> {
+        self.refused_at_the_door(error);
         let voice = Voice(self.routes.default().dialect, "/");
         let mut response = write::failed(&voice, error);
         let close = HeaderValue::from_static("close");

@@ -1,10 +1,11 @@
 //! Bodies: reading one to its end within bounds, and writing one whole or as it comes.
 
 use std::fmt;
+use std::mem;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use bytes::Bytes;
 use futures_util::Stream;
@@ -13,15 +14,16 @@ use http_body_util::{Either, Full};
 use hyper::body::{Body as HttpBody, Frame, Incoming, SizeHint};
 use tokio::time::timeout;
 
+use super::end::End;
+use super::failing::{Failing, Heard};
 use super::meter::Meter;
 use super::taped::Taped;
 use crate::broadcast::Reader;
 use crate::ceiling::Room;
 use crate::error::{Error, Kind};
-use crate::metrics::{Held, OperationMetrics, Outcome};
+use crate::metrics::Held;
 use crate::serve::Change;
 use crate::serve::reply::Passage;
-use crate::trace::Spanning;
 use crate::upstream::{ClientTime, Coming, Permit};
 use crate::whole::{self, Unread};
 
@@ -127,6 +129,8 @@ pub(super) enum Flow {
     Shared(Reader, Option<u64>),
     /// Either of them, recorded on its way.
     Taped(Box<Taped>),
+    /// Any of them, a failed response whose message is read along.
+    Heard(Box<Heard>),
     /// Events of the admin API.
     Events(Events),
     /// Nothing any more.
@@ -184,6 +188,12 @@ impl Relayed {
         Self { flow, broken: None, end: Some(end), _in_flight: Some(in_flight) }
     }
 
+    /// Has a failed response noted when it has come.
+    pub(super) fn hear(&mut self, failing: Failing) {
+        let flow = mem::replace(&mut self.flow, Flow::Ended);
+        self.flow = Flow::Heard(Box::new(Heard::new(flow, failing)));
+    }
+
     /// A response of the admin API that has no end of its own.
     pub(super) fn events(events: impl Stream<Item = Bytes> + Send + 'static) -> Self {
         let flow = Flow::Events(Events(Box::pin(events)));
@@ -215,6 +225,7 @@ impl Flow {
                 Poll::Ready(bytes.map(|bytes| bytes.map(Frame::data).map_err(Into::into)))
             }
             Self::Taped(taped) => taped.poll(context),
+            Self::Heard(heard) => heard.poll(context),
             Self::Events(Events(events)) => {
                 let piece = ready!(events.as_mut().poll_next(context));
                 Poll::Ready(piece.map(|piece| Ok(Frame::data(piece))))
@@ -228,6 +239,7 @@ impl Flow {
             Self::Own(own) => own.body.size_hint(),
             Self::Shared(_, rest) => rest.map_or_else(SizeHint::default, SizeHint::with_exact),
             Self::Taped(taped) => taped.flow.size_hint(),
+            Self::Heard(heard) => heard.flow.size_hint(),
             Self::Events(_) => SizeHint::default(),
             Self::Ended => SizeHint::with_exact(0),
         }
@@ -238,30 +250,9 @@ impl Flow {
             Self::Own(own) => own.body.is_end_stream(),
             Self::Shared(_, rest) => *rest == Some(0),
             Self::Taped(taped) => taped.flow.is_at_end(),
+            Self::Heard(heard) => heard.flow.is_at_end(),
             Self::Events(_) => false,
             Self::Ended => true,
-        }
-    }
-}
-
-/// Counts an answer when its body ends, or is given up.
-#[derive(Debug)]
-pub(super) struct End {
-    pub(super) metrics: Arc<OperationMetrics>,
-    pub(super) outcome: Outcome,
-    pub(super) received: Instant,
-    pub(super) complete: bool,
-    /// The span of the request, where it is traced.
-    pub(super) span: Option<Spanning>,
-}
-
-impl Drop for End {
-    fn drop(&mut self) {
-        self.metrics.finished(self.outcome, self.received.elapsed());
-        if !self.complete {
-            self.metrics.cancelled.inc();
-        } else if let Some(span) = &self.span {
-            span.done();
         }
     }
 }

@@ -2,15 +2,20 @@
 //! the log where `log.requests` is on. It holds no body, no query and no credential.
 
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
+use bytes::Bytes;
 use http::{HeaderMap, Response};
 
 use super::admin::{CacheResult, Event, Subject, milliseconds};
+use super::failing::{Failing, Said};
 use super::write::{self, Exchange, Voice};
 use super::{Body, Proxy};
+use crate::error::{Error, Kind};
 use crate::ledger::OTHER;
+use crate::metrics::{Operation, Outcome};
 use crate::serve::Target;
-use crate::serve::reply::{Content, Items, Reply};
+use crate::serve::reply::{Content, Items, Reply, Verdict};
 
 /// A longer request id is cut off in the log.
 const LONGEST_ID: usize = 128;
@@ -27,12 +32,14 @@ pub(super) struct Recorded<'a> {
     pub(super) path_and_query: &'a str,
     /// The model of a request without an account; empty where it is unknown.
     pub(super) model: String,
+    /// The body, where it was read.
+    pub(super) body: Option<&'a Bytes>,
 }
 
 impl<'a> Recorded<'a> {
     /// The facts of a request whose model is not known.
     pub(super) fn of(target: &'a Target, headers: &'a HeaderMap, path_and_query: &'a str) -> Self {
-        Self { target, headers, path_and_query, model: String::new() }
+        Self { target, headers, path_and_query, model: String::new(), body: None }
     }
 }
 
@@ -46,9 +53,10 @@ impl Proxy {
     ) -> Response<Body> {
         let reply = self.weighed(reply);
         let cache = CacheResult::of(&reply.verdict);
-        let error = match &reply.content {
-            Content::Failed(error) => Some(error.clone()),
-            _ => None,
+        let (said, error) = match &reply.content {
+            Content::Failed(error) => (Said::Own(error.clone()), Some(error.kind)),
+            Content::Passed(answer) => (Said::Whole(answer.body.clone()), None),
+            _ => (Said::Coming, None),
         };
         let account = reply.verdict.credit.as_ref().map(|credit| &credit.account);
         let subject = match account {
@@ -63,17 +71,31 @@ impl Proxy {
         self.redirect(recorded, response.status(), response.headers_mut());
         let (status, operation) =
             (response.status().as_u16(), recorded.target.endpoint.operation());
-        let code = error.as_ref().map(|error| error.kind.code());
+        let code = error.map(Kind::code);
         let event = Event::of(subject, operation, (status, code), (cache, received));
-        let provider = recorded.target.upstream.name.as_str();
-        self.recent.note((provider, operation), &response);
-        let reason = error.as_ref().map(|error| &*error.message);
-        self.recent.count(&event, provider, reason);
         if self.log_requests {
             log(recorded, &event, &response);
         }
+        if status >= 400 {
+            Failing::note(&self.recent, event.clone(), said, (recorded, &mut response));
+        }
         self.recent.feed.push(event);
         response
+    }
+}
+
+impl Proxy {
+    /// Counts and records a request that is refused for its first line alone. It has no provider; the default
+    /// one's name stands for it, as its shape does in the response.
+    pub(super) fn refused_at_the_door(&self, error: &Error) {
+        let provider = self.routes.default().name.as_str().into();
+        let subject = Subject::Named { provider, model: "".into() };
+        let (status, code) = (error.kind.status().as_u16(), Some(error.kind.code()));
+        self.relay.answered(Outcome::Bypass, status, Duration::ZERO);
+        let cache = CacheResult::of(&Verdict::default());
+        let event = Event::of(subject, Operation::Relay, (status, code), (cache, Instant::now()));
+        self.recent.failed(&event, Some(&error.message));
+        self.recent.feed.push(event);
     }
 }
 

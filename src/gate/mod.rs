@@ -10,7 +10,9 @@ mod client;
 pub mod connection;
 mod contain;
 mod current;
+mod end;
 mod express;
+mod failing;
 mod guard;
 mod log;
 mod meter;
@@ -158,7 +160,7 @@ impl Proxy {
         let model = self.service.explain(&ask, &mut reply);
         leaving.stays();
         let recorded = Recorded::of(&ask.target, &ask.headers, path_and_query);
-        let recorded = Recorded { model, ..recorded };
+        let recorded = Recorded { model, body: Some(&ask.body), ..recorded };
         self.finish(&recorded, (&voice, reply), exchange)
     }
 

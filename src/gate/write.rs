@@ -9,7 +9,8 @@ use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue, Response, StatusCode, header};
 use http_body_util::{Either, Full};
 
-use super::body::{Body, End, Flow, Own, Relayed};
+use super::body::{Body, Flow, Own, Relayed};
+use super::end::End;
 use super::meter::Meter;
 use super::pages::let_read;
 use super::taped::{self, Tape};

@@ -7,6 +7,10 @@ use prometheus::{Histogram, IntCounter, IntCounterVec, IntGauge};
 use super::handles::TierMetrics;
 use super::labels::{Layer, Operation};
 
+/// The kinds of errors that only the tier of a server has.
+pub const REDIS_ERRORS: [&str; 8] =
+    ["auth", "cluster", "connection_refused", "dns", "loading", "oom", "readonly", "tls"];
+
 /// The handles of a tier below memory.
 #[derive(Debug, Clone)]
 pub struct LowerMetrics {

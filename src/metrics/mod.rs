@@ -42,7 +42,7 @@ pub use gen_ai::provider;
 pub use handles::{Called, ChatMetrics, Held, OperationMetrics, TierMetrics, UpstreamMetrics};
 pub use labels::{Layer, Operation, Outcome};
 pub use lazy::{LazyCounter, LazyIntCounter};
-pub use lower::LowerMetrics;
+pub use lower::{LowerMetrics, REDIS_ERRORS};
 use process::ProcessCollector;
 pub use snapshot::{Calls, Latency, Snapshot, TierSums};
 
@@ -191,7 +191,7 @@ impl Metrics {
                 "Entries not stored in a tier below memory, by reason: queue_full = the write queue was full, unavailable = the tier was down or read-only, too_large, failed = the write failed."),
                 &["tier", "reason"]),
             tier_errors: declare!(registry, IntCounterVec, Opts::new("larder_cache_errors_total",
-                "Errors of a tier below memory, by kind: timeout, io = disk or connection error, corrupt = unreadable entry, refused = error reply of Redis. Each costs a miss or a lost write only. Any corrupt: check the disk, or other writers to this Redis."),
+                "Errors of a tier below memory, by kind: timeout, io = disk or connection error, corrupt = unreadable entry; of Redis also connection_refused, dns, tls, auth = wrong or missing password, readonly = a replica, cluster = a node of a cluster, oom = full, loading, refused = another error reply. Each costs a miss or a lost write only. Any corrupt: check the disk, or other writers to this Redis."),
                 &["tier", "kind"]),
             tier_queued: declare!(registry, IntGaugeVec, Opts::new("larder_cache_queued_bytes",
                 "Bytes waiting to be written to a tier below memory."), &["tier"]),

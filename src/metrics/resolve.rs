@@ -7,7 +7,7 @@ use prometheus::{IntCounter, IntCounterVec};
 use super::Metrics;
 use super::handles::{ChatMetrics, OperationMetrics, TierMetrics, UpstreamMetrics};
 use super::labels::{Layer, Operation, Outcome};
-use super::lower::LowerMetrics;
+use super::lower::{LowerMetrics, REDIS_ERRORS};
 
 /// What there is without any store; the series of reads are shown from the first one on.
 const WITHOUT_STORES: [Operation; 3] = [Operation::Embed, Operation::Chat, Operation::Relay];
@@ -50,7 +50,8 @@ impl Metrics {
             let by = |result| self.lookups.with_label_values(&[operation.label(), tier, result]);
             (by("hit"), by("miss"))
         };
-        for kind in ["timeout", "io", "corrupt", "refused"] {
+        let redis = REDIS_ERRORS.iter().filter(|_| layer == Layer::Redis);
+        for kind in ["timeout", "io", "corrupt", "refused"].iter().chain(redis) {
             self.tier_errors.with_label_values(&[tier, kind]);
         }
         for reason in ["queue_full", "unavailable", "too_large", "failed"] {

@@ -16,7 +16,7 @@ pub struct Snapshot {
     pub lookups: u64,
     /// Answers.
     pub requests: u64,
-    /// Those with a status from 500.
+    /// Those with a status from 400.
     pub failures: u64,
     /// Calls of providers.
     pub calls: u64,
@@ -77,7 +77,7 @@ pub struct TierSums {
 pub struct Calls {
     /// All.
     pub made: u64,
-    /// Those that failed by the provider's fault.
+    /// Those that failed, by the provider's fault or the caller's.
     pub failed: u64,
 }
 
@@ -93,7 +93,7 @@ impl Metrics {
         }
         for metric in families(&self.requests) {
             now.requests += count(&metric);
-            if label(&metric, "code").starts_with('5') {
+            if label(&metric, "code").starts_with(['4', '5']) {
                 now.failures += count(&metric);
             }
         }
@@ -156,7 +156,7 @@ impl Metrics {
         for metric in families(&self.upstream_requests) {
             let calls = by_provider.entry(label(&metric, "upstream").to_owned()).or_default();
             calls.made += count(&metric);
-            if label(&metric, "error_type").starts_with("provider_") {
+            if !label(&metric, "error_type").is_empty() {
                 calls.failed += count(&metric);
             }
         }

@@ -4,6 +4,7 @@
 use std::sync::atomic::{AtomicI64, AtomicU32, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
+use crate::clock::unix_seconds;
 use crate::metrics::{IntGauge, Layer};
 
 /// So many failures in a row open it.
@@ -20,8 +21,17 @@ pub(super) struct Breaker {
     state: AtomicI64,
     failures: AtomicU32,
     gauge: IntGauge,
-    /// The reason of the last failure; none while it is closed.
-    reason: Mutex<Option<String>>,
+    /// The last failure, and the time since which it is open.
+    trouble: Mutex<Trouble>,
+}
+
+/// The reason why a tier is not used.
+#[derive(Debug, Clone, Default)]
+pub struct Trouble {
+    /// The time since which it is not, in seconds since 1970.
+    pub since: f64,
+    /// The last failure in words; none before the first.
+    pub reason: Option<String>,
 }
 
 impl Breaker {
@@ -29,7 +39,13 @@ impl Breaker {
     pub(super) fn open(tier: Layer, gauge: IntGauge) -> Self {
         gauge.set(OPEN);
         let (state, failures) = (AtomicI64::new(OPEN), AtomicU32::new(0));
-        Self { tier, state, failures, gauge, reason: Mutex::default() }
+        Self {
+            tier,
+            state,
+            failures,
+            gauge,
+            trouble: Mutex::new(Trouble { since: unix_seconds(), reason: None }),
+        }
     }
 
     pub(super) fn is_closed(&self) -> bool {
@@ -58,12 +74,12 @@ impl Breaker {
     }
 
     /// The reason why it is open, as far as it is known.
-    pub(super) fn reason(&self) -> Option<String> {
-        if self.is_closed() { None } else { self.last_reason().clone() }
+    pub(super) fn trouble(&self) -> Option<Trouble> {
+        if self.is_closed() { None } else { Some(self.last().clone()) }
     }
 
-    fn last_reason(&self) -> MutexGuard<'_, Option<String>> {
-        self.reason.lock().unwrap_or_else(PoisonError::into_inner)
+    fn last(&self) -> MutexGuard<'_, Trouble> {
+        self.trouble.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// The background tries whether it can be closed.
@@ -83,8 +99,11 @@ impl Breaker {
 
     /// The background's trial failed, or what it looks after is gone.
     pub(super) fn stay_open(&self, reason: &str) {
-        *self.last_reason() = Some(reason.to_owned());
+        let mut trouble = self.last();
+        trouble.reason = Some(reason.to_owned());
         if self.turn(OPEN) == CLOSED {
+            trouble.since = unix_seconds();
+            drop(trouble);
             let tier = self.tier.label();
             tracing::warn!(
                 "{tier} tier down: {reason}; its entries are misses until it is up again"

@@ -23,6 +23,7 @@ use async_trait::async_trait;
 use tokio::sync::Semaphore;
 use tokio::time::{sleep, timeout};
 
+pub use self::breaker::Trouble;
 use self::disk::Disk;
 use self::redis::Redis;
 use crate::clock::{Clock, Moment};
@@ -73,8 +74,8 @@ pub trait Tier: fmt::Debug + Send + Sync {
     /// Its series.
     fn metrics(&self) -> &LowerMetrics;
 
-    /// The reason why it is not used now; none where it is used, or the reason is unknown.
-    fn trouble(&self) -> Option<String> {
+    /// The reason why it is not used now; none where it is used.
+    fn trouble(&self) -> Option<Trouble> {
         None
     }
 
@@ -217,7 +218,7 @@ impl Tiers {
     }
 
     /// The tiers that are not used now, with the reason.
-    pub fn troubles(&self) -> Vec<(Layer, String)> {
+    pub fn troubles(&self) -> Vec<(Layer, Trouble)> {
         let trouble = |tier: &Arc<dyn Tier>| Some((tier.metrics().layer, tier.trouble()?));
         self.lower.iter().filter_map(trouble).collect()
     }

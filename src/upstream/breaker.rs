@@ -7,6 +7,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use super::Permit;
+use crate::clock::unix_seconds;
 use crate::metrics::IntGauge;
 
 /// How long nobody is let through: at first, and at the most. Each trial in vain doubles it.
@@ -23,7 +24,18 @@ pub(super) struct Breaker {
     /// So many failures in a row open it; 0 is never.
     most: u32,
     state: Mutex<State>,
+    /// The last failure, and the time since which it is open.
+    trouble: Mutex<Trouble>,
     gauge: IntGauge,
+}
+
+/// The reason why a provider is not called.
+#[derive(Debug, Clone, Default)]
+pub struct Trouble {
+    /// The time since which it is not, in seconds since 1970.
+    pub since: f64,
+    /// The message of the last call that got no response.
+    pub reason: String,
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -46,7 +58,8 @@ impl Breaker {
     pub(super) fn new(name: &str, most: u32, gauge: IntGauge) -> Arc<Self> {
         gauge.set(CLOSED);
         let state = Mutex::new(State::Closed { failures: 0 });
-        Arc::new(Self { name: name.to_owned(), most, state, gauge })
+        let trouble = Mutex::default();
+        Arc::new(Self { name: name.to_owned(), most, state, trouble, gauge })
     }
 
     /// Whether a call would be let through, or how long it will be until one is.
@@ -56,6 +69,16 @@ impl Breaker {
             State::Tried { pause } => Err(pause),
             State::Closed { .. } | State::Open { .. } => Ok(()),
         }
+    }
+
+    /// The reason why it is open; none while it is closed.
+    pub(super) fn trouble(&self) -> Option<Trouble> {
+        let is_closed = matches!(*self.lock(), State::Closed { .. });
+        (!is_closed).then(|| self.last().clone())
+    }
+
+    fn last(&self) -> MutexGuard<'_, Trouble> {
+        self.trouble.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Lets a call through, or says how long it will be until one is.
@@ -84,9 +107,12 @@ impl Breaker {
         match next {
             State::Open { .. } if was_closed => {
                 let calls = self.most;
+                let mut trouble = self.last();
+                trouble.since = unix_seconds();
                 tracing::warn!(
                     upstream = self.name,
-                    "circuit breaker opened: no response to the last {calls} calls"
+                    "circuit breaker opened: no response to the last {calls} calls: {}",
+                    trouble.reason
                 );
             }
             State::Closed { .. } if !was_closed => {
@@ -120,7 +146,8 @@ impl Admission {
     }
 
     /// The provider did not respond. A call fails once, however often it is repeated.
-    pub(super) fn failed(&self, now: Instant) {
+    pub(super) fn failed(&self, now: Instant, reason: &str) {
+        reason.clone_into(&mut self.breaker.last().reason);
         if self.is_counted.swap(true, Ordering::Relaxed) {
             return;
         }
@@ -176,7 +203,7 @@ mod tests {
 
     fn fail(breaker: &Arc<Breaker>, times: u32, now: Instant) {
         for _ in 0..times {
-            breaker.admit(now).expect("let through").failed(now);
+            breaker.admit(now).expect("let through").failed(now, "no route");
         }
     }
 
@@ -197,8 +224,8 @@ mod tests {
         let later = now + PAUSE.0;
         let trial = breaker.admit(later).expect("let through");
         assert!(breaker.admit(later).is_err());
-        old.failed(later);
-        trial.failed(later);
+        old.failed(later, "late");
+        trial.failed(later, "late");
         drop(trial);
         assert_eq!(breaker.admit(later).expect_err("kept out"), PAUSE.0 * 2);
         let trial = breaker.admit(later + PAUSE.0 * 2).expect("let through");

@@ -19,7 +19,6 @@ use crate::credential;
 use crate::error::{Error, Kind};
 use crate::key::Digest;
 use crate::metrics::{Called, Operation};
-use crate::os_error::plain;
 use crate::trace::Cause;
 use crate::whole::{self, Unread};
 
@@ -228,12 +227,14 @@ impl Upstream {
                 if let Some(error) = upload.and_then(|upload| upload.failure()) {
                     return Err(error);
                 }
-                admission.failed(Instant::now());
-                Err(self.unreachable(&*error))
+                let error = self.unreachable(&*error);
+                admission.failed(Instant::now(), &error.message);
+                Err(error)
             }
             None => {
-                admission.failed(Instant::now());
-                Err(self.late("response", "first_byte_timeout", limit))
+                let error = self.late("response", "first_byte_timeout", limit);
+                admission.failed(Instant::now(), &error.message);
+                Err(error)
             }
         }
     }
@@ -247,45 +248,6 @@ impl Upstream {
             .build()
             .map_err(|_| Error::new(Kind::BadRequest, "the path is not valid in a URL"))
     }
-
-    pub(super) fn broken(&self, left: Duration) -> Error {
-        let message = format!(
-            "circuit breaker open: {} did not respond to recent calls; retry later",
-            self.name
-        );
-        let error = Error::new(Kind::CircuitOpen, message);
-        Error { retry_after: Some(left), ..error }
-    }
-
-    pub(super) fn late(&self, what: &str, setting: &str, limit: Duration) -> Error {
-        let message = format!("no {what} from {} within {limit:?} ({setting})", self.name);
-        Error::new(Kind::UpstreamTimeout, message)
-    }
-
-    fn cut(&self, error: &(dyn std::error::Error + 'static)) -> Error {
-        tracing::warn!(
-            upstream = self.name,
-            error = innermost(error),
-            "provider response ended early"
-        );
-        Error::new(Kind::UpstreamInvalid, format!("the response of {} ended early", self.name))
-    }
-
-    fn unreachable(&self, error: &(dyn std::error::Error + 'static)) -> Error {
-        let (address, reason) = (self.address(), innermost(error));
-        tracing::warn!(upstream = self.name, address, error = reason, "provider call failed");
-        let message = format!("cannot reach {} at {address}: {reason}", self.name);
-        Error::new(Kind::UpstreamUnreachable, message)
-    }
-}
-
-/// The cause at the bottom, which says what happened; those above say where.
-pub(super) fn innermost(error: &(dyn std::error::Error + 'static)) -> String {
-    let mut cause = error;
-    while let Some(deeper) = cause.source() {
-        cause = deeper;
-    }
-    plain(cause)
 }
 
 fn error_type(error: &Error) -> &'static str {

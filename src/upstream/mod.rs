@@ -10,6 +10,7 @@ mod call;
 mod check;
 mod coming;
 mod exchange;
+mod failure;
 mod in_clear;
 mod own_key;
 mod pace;
@@ -28,7 +29,7 @@ mod warm;
 mod withheld;
 
 use std::fmt;
-use std::sync::{Arc, Once};
+use std::sync::{Arc, Mutex, Once};
 use std::time::{Duration, Instant};
 
 use http::uri::{Authority, PathAndQuery, Scheme};
@@ -37,6 +38,7 @@ use tokio::time::timeout_at;
 
 pub use around::Around;
 pub use base::{embeddings_below, endpoint};
+pub use breaker::Trouble;
 use breaker::{Admission, Breaker};
 pub use call::{Answer, Call};
 pub use check::Finding;
@@ -62,6 +64,7 @@ use crate::error::{Error, Kind};
 use crate::key::{Digest, Framer};
 use crate::ledger::Accounts;
 use crate::metrics::{Held, UpstreamMetrics};
+use crate::throttle::Throttle;
 
 /// What waits is counted in so many bytes, since the least of it takes about as much.
 const KIB: usize = 1 << 10;
@@ -101,6 +104,10 @@ pub struct Upstream {
     own_key: Option<OwnKey>,
     /// The warning about the first credential that was not sent.
     withheld: Once,
+    /// The warnings about calls that got no response, and about responses that were cut or invalid.
+    failures: Mutex<Throttle>,
+    cuts: Mutex<Throttle>,
+    invalid: Mutex<Throttle>,
     /// Whether it is never called.
     sealed: bool,
     /// Room for answers that are read to the end.
@@ -163,6 +170,9 @@ impl Upstream {
             standings: None,
             sealed: false,
             withheld: Once::new(),
+            failures: Mutex::default(),
+            cuts: Mutex::default(),
+            invalid: Mutex::default(),
             own_key: settings.api_key_env.key().cloned().map(OwnKey::new),
             answers,
             accounts,
@@ -181,6 +191,11 @@ impl Upstream {
     #[must_use]
     pub fn sealed(self) -> Self {
         Self { sealed: true, ..self }
+    }
+
+    /// The reason why it is not called now; none where it is called.
+    pub fn trouble(&self) -> Option<Trouble> {
+        self.breaker.trouble()
     }
 
     /// Whether it is called with a key of larder's own, whoever asks.

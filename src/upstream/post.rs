@@ -8,7 +8,7 @@ use http::{HeaderMap, Request, StatusCode, Uri};
 use http_body_util::{BodyExt, Either, Full};
 use tokio::time::timeout;
 
-use super::exchange::innermost;
+use super::failure::innermost;
 use super::pool::Pools;
 use crate::config::Config;
 use crate::metrics::Metrics;

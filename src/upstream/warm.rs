@@ -7,7 +7,7 @@ use tokio::task::spawn_blocking;
 use tokio::time::sleep;
 
 use super::Upstream;
-use super::exchange::innermost;
+use super::failure::innermost;
 
 /// How often it is looked whether any are missing.
 const LOOK: Duration = Duration::from_secs(2);

@@ -18,11 +18,13 @@ TABLE = "litellm/model_prices_and_context_window_backup.json"
 
 Entry = dict[str, Any]
 
-# LiteLLM's name of a provider: larder's section, and the prefix of its keys.
+# LiteLLM's name of a provider: larder's section, and the prefix of its keys. Of two prices for one model the
+# earlier provider's counts: `azure` lists service tiers that `azure_ai` lacks.
 SELLERS = {
     "anthropic": ("anthropic", ""),
     "azure": ("azure", "azure/"),
     "azure_ai": ("azure", "azure_ai/"),
+    "azure_text": ("azure", "azure/"),
     "cerebras": ("cerebras", "cerebras/"),
     "codestral": ("mistral", "codestral/"),
     "cohere": ("cohere", "cohere/"),
@@ -63,7 +65,7 @@ RATES = {
 TIERS = ("flex", "priority")
 
 # Names of regions and of classes of sizes, which are no models.
-NO_MODEL = re.compile(r"^(eu|us|au|global|global-standard|data-zone)/|^fireworks-ai-|-up-to-|^together-ai-")
+NO_MODEL = re.compile(r"^(apac|au|data-zone|eu|global|global-standard|us|us-gov)/|^fireworks-ai-|-up-to-|^together-ai-")
 
 # The source is wrong, or lacks the model. Read on the providers' pages in November 2026.
 CORRECTIONS: dict[tuple[str, str], Entry] = {
@@ -107,7 +109,8 @@ def tiers(entry: Entry, suffix: str, base: Entry) -> Entry:
     found = {name: rate for name, rate in base.items() if name not in TIERS} | rates(entry, suffix)
     for tier in TIERS:
         rates_of_tier = base.get(tier, {}) | rates(entry, f"{suffix}_{tier}")
-        if rates_of_tier and "input" in rates_of_tier:
+        # Half a tier is none: the rest would have to be guessed.
+        if "input" in rates_of_tier and ("output" in rates_of_tier or "output" not in found):
             found[tier] = rates_of_tier
     return found
 
@@ -160,16 +163,25 @@ def price(entry: Entry) -> Entry:
     return base
 
 
+def by_seller(table: dict[str, Entry]) -> list[tuple[str, Entry]]:
+    """The wanted entries, in the order of SELLERS."""
+    order = list(SELLERS)
+    wanted = [(key, entry) for key, entry in table.items() if is_wanted(entry)]
+    return sorted(wanted, key=lambda item: order.index(item[1]["litellm_provider"]))
+
+
 def is_wanted(entry: Entry) -> bool:
-    return entry.get("litellm_provider") in SELLERS and entry.get("mode") in MODES
+    # The format has no fee for a request, and without it a price would be too low.
+    has_fee = bool(entry.get("input_cost_per_request"))
+    return entry.get("litellm_provider") in SELLERS and entry.get("mode") in MODES and not has_fee
 
 
 def read(table: dict[str, Entry]) -> tuple[dict[str, dict[str, Entry]], dict[str, set[str]]]:
     """The prices and their sources by section."""
     sections: dict[str, dict[str, Entry]] = {}
     sources: dict[str, set[str]] = {}
-    for key, entry in table.items():
-        if not is_wanted(entry) or entry.get("deprecation_date", "9") < "2025-01-01":
+    for key, entry in by_seller(table):
+        if entry.get("deprecation_date", "9") < "2025-01-01":
             continue
         section, prefix = SELLERS[entry["litellm_provider"]]
         model = key.removeprefix(prefix).lower()

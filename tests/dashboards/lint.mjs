@@ -29,6 +29,7 @@ const PLANTED = [
   ['variables', 'no All', (board) => { board.templating.list[1].includeAll = false; }],
   ['variables', 'another query', (board) => { board.templating.list[1].query.query = 'label_values(up, job)'; }],
   ['panels', 'no unit', (board) => { delete board.panels[0].fieldConfig.defaults.unit; }],
+  ['panels', 'no text for no data', (board) => { delete board.panels[0].fieldConfig.defaults.noValue; }],
   ['panels', 'no description', (board) => { delete board.panels[0].description; }],
   ['panels', 'one title twice', (board) => { board.panels[0].title = board.panels[1].title; }],
   ['panels', 'a data source by its uid', (board) => { board.panels[0].datasource.uid = 'abc'; }],

@@ -64,6 +64,7 @@ export function* panels(board) {
     if (ids.has(id)) yield `${title}: its id is there twice`;
     if (!description || !description.endsWith('.')) yield `${title}: no description in sentences`;
     if (!fieldConfig.defaults.unit) yield `${title}: no unit`;
+    if (!fieldConfig.defaults.noValue) yield `${title}: says No data, and not what that means`;
     if (!same(datasource, DATASOURCE)) yield `${title}: another data source`;
     const steps = fieldConfig.defaults.thresholds?.steps ?? [];
     if (steps[0]?.value !== null) yield `${title}: no thresholds`;

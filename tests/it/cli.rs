@@ -110,7 +110,8 @@ async fn a_probe_names_hosts_and_reasons_and_the_remedy() {
     let (code, table, said) = probe(&upstream, format!("redis://:wrong@127.0.0.1:{port}")).await;
     let redis_row = format!("failed: 127.0.0.1:{port} refuses the user or the password");
     assert!(code == Some(1) && table.contains(&redis_row), "{table}{said}");
-    let refused = "failed: the provider responds with 401 (invalid API key); set OPENAI_API_KEY";
+    let refused =
+        "failed: the provider responds with 401 (invalid API key): no; set OPENAI_API_KEY";
     assert!(table.contains(refused), "{table}");
     redis.kill();
     let (_, table, _) = probe("http://127.0.0.1:1/v1", format!("redis://127.0.0.1:{port}")).await;

@@ -42,7 +42,7 @@ test('it is served under its policy, and shows what went through', async (t) => 
     await visit.until('#now-fast', /^[\d.]+ (?:µs|ms)$/);
     await visit.until('#now-miss', /^[\d.]+ ms$/);
     await visit.until('#tiers tbody tr', /^memory11/);
-    await visit.until('#providers tbody tr', /^openaiclosed1\d/);
+    await visit.until('#providers tbody tr', /^openaiok1\d/);
     await visit.until('#sdks code', new RegExp(`^export OPENAI_BASE_URL=${larder.proxy}/v1$`));
     const all = () => [...document.querySelectorAll('svg')].every((svg) => svg.querySelector('path')?.getAttribute('d'));
     await visit.page.waitForFunction(all);

@@ -34,7 +34,10 @@ export class Mock {
   moving = true;
   busy = true;
   ready = true;
-  breaker = 'half_open';
+  breaker = 'closed'; // of Redis
+  down = {}; // what else is told of Redis
+  voyage = {};
+  failed = [];
   errors = [];
   models = ['text-embedding-3-small', 'gpt-5-mini'];
   asked = [];
@@ -122,15 +125,15 @@ export class Mock {
       totals: this.#account(1), accounts,
       tiers: [
         tier('memory', last, share(0.4), 2 ** 28),
-        { ...tier('redis', last, share(0.4), null), breaker: this.breaker, average_age_seconds: null },
+        { ...tier('redis', last, share(0.4), null), breaker: this.breaker, average_age_seconds: null, ...this.down },
       ],
       providers: [
         provider('openai', { calls: last.calls, failures: this.errors.length, open: 6, active: 2 }),
         provider('anthropic', {}),
-        provider('voyage', { breaker: 'open', calls: 5, failures: 5, waiting: 3 }),
+        provider('voyage', { calls: 5, failures: 5, waiting: 3, ...this.voyage }),
       ],
       batches: { calls: last.batches, inputs: last.inputs },
-      errors: this.errors,
+      errors: this.errors, responses: last.requests, failed: this.failed,
       history: { interval_seconds: INTERVAL, bounds: BOUNDS, points },
     };
   }

@@ -86,7 +86,8 @@ test('names that mean harm are only text', () => {
   const prepare = (mock) => {
     mock.advance(120);
     mock.models = [HOSTILE, '\u202egnp.exe', 'm'.repeat(300), '__proto__'];
-    mock.errors = [{ time: mock.started, provider: HOSTILE, operation: HOSTILE, status: 502, code: HOSTILE }];
+    mock.errors = [{ time: mock.started, provider: HOSTILE, operation: HOSTILE, status: 502, code: HOSTILE,
+      model: HOSTILE, reason: HOSTILE, count: 1 }];
     mock.breaker = HOSTILE;
   };
   return visiting({ prepare, width: 360 }, async (visit, mock) => {
@@ -94,7 +95,7 @@ test('names that mean harm are only text', () => {
     await pause(500);
     const models = await visit.texts('#accounts tbody td:nth-child(2)');
     assert.deepEqual([...models].sort(), [...mock.models].sort());
-    assert.equal((await visit.texts('#errors tbody td')).filter((text) => text === HOSTILE).length, 3);
+    assert.equal((await visit.texts('#errors tbody td')).filter((text) => text === HOSTILE).length, 5);
     assert.equal((await visit.texts('#tiers tbody td')).filter((text) => text === HOSTILE).length, 1);
     assert.equal(await visit.page.$$eval('img, body script, iframe', (found) => found.length), 0);
     assert.equal(await visit.page.evaluate(() => globalThis.harmed), undefined);

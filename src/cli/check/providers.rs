@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use bytes::Bytes;
-use http::{HeaderMap, HeaderValue, Method, StatusCode, header};
+use http::{HeaderMap, HeaderValue, Method, header};
 use serde_json::json;
 
 use super::super::failures::meaning;
@@ -12,10 +12,11 @@ use super::Row;
 use crate::config::{BUILT_IN, BuiltIn, Config};
 use crate::dialect::Endpoint;
 use crate::metrics::Outcome;
+use crate::refusal::{Hidden, is_html, message, page};
 use crate::serve::reply::{Content, Reply};
 use crate::serve::{Ask, Target};
 use crate::server::Built;
-use crate::upstream::Upstream;
+use crate::upstream::{Answer, Upstream};
 
 const NO_EMBEDDING: &str = "the response has no embedding";
 
@@ -96,7 +97,7 @@ async fn ask(built: &Built, upstream: &Arc<Upstream>, model: &str) -> Result<Rep
 }
 
 #[derive(serde::Deserialize)]
-struct Answer {
+struct Embeddings {
     data: Vec<Item>,
 }
 
@@ -105,24 +106,33 @@ struct Item {
     embedding: Vec<f64>,
 }
 
-/// The reason of a provider's refusal, with the remedy where the status tells it.
-fn refusal(upstream: &Upstream, status: StatusCode) -> String {
-    let variable = key_variable(&upstream.name);
-    let remedy = match (status.as_u16(), upstream.settings.api_key_env.name()) {
+/// The reason of a provider's refusal in its words, with the remedy where the status tells it.
+fn refused(upstream: &Upstream, answer: &Answer) -> String {
+    if is_html(&answer.headers, &answer.body) {
+        let status = answer.status.as_u16();
+        let remedy = "check base_url, and the proxy and the firewall on the way";
+        return format!("it responds with {status} and {}; {remedy}", page(&answer.body));
+    }
+    let (status, variable) = (answer.status.as_u16(), key_variable(&upstream.name));
+    let remedy = match (status, upstream.settings.api_key_env.name()) {
         (401, Some(variable)) => format!("; check the key in {variable}"),
         (401, None) if std::env::var_os(&variable).is_none() => format!("; set {variable}"),
         (401, None) => format!("; check the key in {variable}"),
         (404, _) => "; name a model of this provider with --model".to_owned(),
         _ => String::new(),
     };
-    let meaning = meaning(status.as_u16()).map(|text| format!(" ({text})")).unwrap_or_default();
-    format!("the provider responds with {}{meaning}{remedy}", status.as_u16())
+    let key = std::env::var(&variable).unwrap_or_default();
+    let hidden = Hidden { secrets: vec![key.as_bytes()], body: None };
+    let words = message(&answer.headers, &answer.body, &hidden);
+    let words = words.map(|words| format!(": {words}")).unwrap_or_default();
+    let meaning = meaning(status).map(|text| format!(" ({text})")).unwrap_or_default();
+    format!("the provider responds with {status}{meaning}{words}{remedy}")
 }
 
 fn dimensions(upstream: &Upstream, reply: &Reply) -> Result<usize, String> {
     let body = match &reply.content {
         Content::Written(body, _) => body,
-        Content::Passed(answer) => return Err(refusal(upstream, answer.status)),
+        Content::Passed(answer) => return Err(refused(upstream, answer)),
         Content::Failed(error) => return Err(error.to_string()),
         Content::Streamed(..)
         | Content::Switched(_)
@@ -131,7 +141,7 @@ fn dimensions(upstream: &Upstream, reply: &Reply) -> Result<usize, String> {
             return Err(NO_EMBEDDING.to_owned());
         }
     };
-    let answer: Option<Answer> = serde_json::from_slice(body).ok();
+    let answer: Option<Embeddings> = serde_json::from_slice(body).ok();
     let vector = answer.as_ref().and_then(|answer| answer.data.first());
     vector.map(|item| item.embedding.len()).ok_or_else(|| NO_EMBEDDING.to_owned())
 }

@@ -1,6 +1,7 @@
 //! Rules about providers: rejected keys, failures, open breakers, rate limits.
 
 use super::super::columns::{counted, printable};
+use super::super::failures::Failed;
 use super::rules::Finding;
 use super::snapshot::{Request, Snapshot};
 
@@ -46,7 +47,8 @@ pub(super) fn rejected(snapshot: &Snapshot) -> Vec<Finding> {
         let count = one.failing(rejects)?;
         let status = one.requests.iter().find(|request| rejects(request))?.status;
         let provider = printable(one.provider);
-        let text = format!("{provider} rejects the API key: {count} × {status} recently.");
+        let said = words(snapshot, one.provider, |failed| failed.status == status);
+        let text = format!("{provider} rejects the API key: {count} × {status} recently{said}.");
         let advice = match status {
             401 => format!(
                 "Check the key that your application sends for {provider}; larder passes it on. If \
@@ -85,6 +87,14 @@ pub(super) fn unreachable(snapshot: &Snapshot) -> Vec<Finding> {
         Some(Finding::wrong("reachable", text, advice))
     };
     recent.iter().filter_map(finding).collect()
+}
+
+/// The provider's own message for its failures of a kind, in brackets.
+fn words(snapshot: &Snapshot, provider: &str, is_meant: impl Fn(&Failed) -> bool) -> String {
+    let failed = snapshot.stats.failed.iter();
+    let mut failed = failed.filter(|one| one.provider == provider && one.code.is_none());
+    let reason = failed.find(|one| is_meant(one)).and_then(|one| one.reason.as_deref());
+    reason.map(|reason| format!(" (\"{}\")", printable(reason))).unwrap_or_default()
 }
 
 fn is_upstream(code: &str) -> bool {
@@ -145,7 +155,9 @@ pub(super) fn erring(snapshot: &Snapshot) -> Vec<Finding> {
         let status = one.requests.iter().find(|request| errs(request))?.status;
         let provider = printable(one.provider);
         let requests = counted(one.requests.len() as u64, "recent request");
-        let text = format!("{provider} answers with errors: {count} of {requests}, last {status}.");
+        let said = words(snapshot, one.provider, |failed| failed.status == status);
+        let text =
+            format!("{provider} answers with errors: {count} of {requests}, last {status}{said}.");
         let advice = if status >= 500 {
             format!("See the provider's status page, or set providers.{provider}.fallback.")
         } else {
@@ -156,6 +168,22 @@ pub(super) fn erring(snapshot: &Snapshot) -> Vec<Finding> {
         Some(Finding::wrong("errors", text, advice))
     };
     recent.iter().filter_map(finding).collect()
+}
+
+/// Providers with responses that failed validation.
+pub(super) fn invalid(snapshot: &Snapshot) -> Vec<Finding> {
+    const SERIES: &str = "larder_upstream_invalid_replies_total";
+    let finding = |provider: &str| {
+        let count = snapshot.series.count(SERIES, &[("upstream", provider)]);
+        let provider = printable(provider);
+        let text = format!("{provider} sends unusable responses: {count} failed validation.");
+        let advice = format!(
+            "They reach the application and are not stored. The log has the reason (\"failed \
+             validation\"): a page of a proxy, or another server at providers.{provider}.base_url."
+        );
+        Finding::wrong("invalid", text, advice)
+    };
+    snapshot.series.labels(SERIES, "upstream").into_iter().map(finding).collect()
 }
 
 /// Clients that larder itself refuses for their key.
@@ -175,7 +203,6 @@ pub(super) fn refused(snapshot: &Snapshot) -> Vec<Finding> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::super::failures::Failed;
     use super::super::rules::tests::{healthy, wrong};
     use super::super::snapshot::Provider;
     use super::*;
@@ -225,6 +252,16 @@ mod tests {
         snapshot.stats.providers = vec![Provider { name: "openai".to_owned(), breaker }];
         assert_eq!(wrong(&snapshot), ["reachable", "breaker"]);
         assert!(unreachable(&snapshot)[0].text.contains("Connection refused"));
+    }
+
+    #[test]
+    fn responses_that_failed_validation_are_a_problem() {
+        let mut snapshot = healthy();
+        let series = "larder_upstream_invalid_replies_total{upstream=\"openai\"} 3\n\
+            larder_upstream_invalid_replies_total{upstream=\"other\"} 0\n";
+        snapshot.series = super::super::series::Series::read(series);
+        assert_eq!(wrong(&snapshot), ["invalid"]);
+        assert!(invalid(&snapshot)[0].text.contains("openai sends unusable responses: 3"));
     }
 
     #[test]

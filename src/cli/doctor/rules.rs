@@ -3,7 +3,7 @@
 use super::super::columns::printable;
 use super::hits::{bypassed, evicted, hit_rate};
 use super::limits::{bodies, connections, descriptors};
-use super::providers::{breakers, erring, limited, refused, rejected, unreachable};
+use super::providers::{breakers, erring, invalid, limited, refused, rejected, unreachable};
 use super::snapshot::Snapshot;
 
 /// The finding of a rule: a problem with advice, or a line that all is well.
@@ -29,12 +29,13 @@ impl Finding {
 type Rule = fn(&Snapshot) -> Vec<Finding>;
 
 /// Problems appear in this order.
-const RULES: [Rule; 16] = [
+const RULES: [Rule; 17] = [
     draining,
     refused,
     rejected,
     unreachable,
     erring,
+    invalid,
     breakers,
     limited,
     tiers,

@@ -110,9 +110,9 @@ struct Explanations {
 impl Snapshot {
     /// The state of the sidecar; none if no sidecar listens.
     pub(super) async fn take(admin: &Admin, config: &Config) -> Result<Option<Self>, Failure> {
-        let Some((_, _)) = admin.look("/readyz").await else { return Ok(None) };
+        let Some((_, _)) = admin.look("/readyz").await? else { return Ok(None) };
         let mut stats: Stats = read(admin, "/api/stats?since=9e99").await?;
-        let ready = admin.look("/readyz").await;
+        let ready = admin.look("/readyz").await?;
         stats.ready &= ready.is_some_and(|(status, _)| status.is_success());
         let requests: Requests = read(admin, "/api/requests").await?;
         let explained: Explanations = read(admin, "/api/explain").await?;

@@ -141,7 +141,7 @@ pub(super) fn of(body: &[u8]) -> serde_json::Result<String> {
 /// The sums in one line.
 pub(super) fn line(body: &[u8]) -> serde_json::Result<String> {
     let stats: Stats = serde_json::from_slice(body)?;
-    let failed = failures::sentence(&stats.failed);
+    let failed = failures::sentence(&stats.failed, stats.responses);
     let served = served(&stats).unwrap_or_else(|| {
         let others = stats.responses.saturating_sub(stats.failed.iter().map(|one| one.count).sum());
         match others {
@@ -196,14 +196,17 @@ fn sums(stats: &Stats) -> String {
         0 => String::new(),
         failures => format!(" ({failures} failed)"),
     };
-    let failed = failures::sentence(&stats.failed);
-    let failed = failed.map(|text| format!("\nfailed    {text}")).unwrap_or_default();
+    let failed = failures::sentence(&stats.failed, stats.responses);
+    let failed = failed.map(|text| format!("failed    {text}\n")).unwrap_or_default();
     format!(
-        "hit rate  {} ({hit} of {all} inputs; {collapsed} coalesced, {miss} misses)\n\
+        "requests  {}\n\
+         {failed}\
+         hit rate  {} ({hit} of {all} inputs; {collapsed} coalesced, {miss} misses)\n\
          calls     {made} made{unanswered}, {avoided} saved ({} cached, {} coalesced, {} batched)\n\
          tokens    {billed} billed, {tokens} saved\n\
          cost      {paid} billed, {kept} saved (estimated; list prices of {}){}\n\
-         time      {waiting:.1} s of waiting saved (estimated){failed}",
+         time      {waiting:.1} s of waiting saved (estimated)",
+        stats.responses,
         percent(hit, all, 1),
         saved.hit,
         saved.collapsed,
@@ -320,8 +323,9 @@ mod tests {
         assert_eq!(stats(0, 0, 0, &none), "3 requests relayed without the cache");
         let failed = json!([{ "provider": "openai", "status": 401, "code": null, "count": 3,
             "reason": null }]);
-        let sentence = "3 requests failed: 3 × 401 from openai (invalid API key)";
-        assert_eq!(stats(0, 0, 0, &failed), sentence);
-        assert!(stats(4, 3, 3, &failed).ends_with(&format!("4 tokens; {sentence}")));
+        let sentence = "failed: 401 from openai: invalid API key";
+        assert_eq!(stats(0, 0, 0, &failed), format!("3 requests, all {sentence}"));
+        let both = stats(4, 3, 3, &failed);
+        assert!(both.ends_with(&format!("4 tokens; 3 requests {sentence}")), "{both}");
     }
 }

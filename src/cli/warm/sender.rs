@@ -11,10 +11,11 @@ use tokio::sync::{Mutex, mpsc};
 use tokio::time::sleep;
 
 use super::super::items::items;
-use super::super::{Failure, complain};
+use super::super::{Failure, complain, warn};
 use super::inputs::{Batch, Found, Place};
 use crate::key::Digest;
 use crate::serve::warm::{Asked, Patience};
+use crate::throttle::Throttle;
 use crate::upstream::{Call, Priority, Ticket, Upstream};
 
 /// Requests that are under way at once.
@@ -34,6 +35,8 @@ pub(super) struct Sender {
     hits: AtomicU64,
     embedded: AtomicU64,
     failed: AtomicU64,
+    /// The warning about refusals that are waited for.
+    waits: std::sync::Mutex<Throttle>,
 }
 
 /// What came of the inputs.
@@ -50,8 +53,8 @@ impl Sender {
         path: String,
         (headers, members): (HeaderMap, String),
     ) -> Self {
-        let (hits, embedded, failed) = Default::default();
-        Self { sidecar, path, headers, members, missing_key: None, hits, embedded, failed }
+        let (hits, embedded, failed, waits) = Default::default();
+        Self { sidecar, path, headers, members, missing_key: None, hits, embedded, failed, waits }
     }
 
     pub(super) fn with_missing_key(self, missing_key: Option<String>) -> Self {
@@ -90,8 +93,11 @@ impl Sender {
                     patience.refill(Instant::now());
                 }
                 Asked::Later(said, why) => {
-                    let wait = patience.wait(said, Instant::now());
-                    sleep(wait.ok_or(Failure::Running(why))?).await;
+                    let Some(wait) = patience.wait(said, Instant::now()) else {
+                        return Err(Failure::Running(why));
+                    };
+                    self.tell_wait(wait, &why);
+                    sleep(wait).await;
                     left.push(batch);
                 }
                 Asked::Wrong(why) => match batch.halves() {
@@ -133,12 +139,27 @@ impl Sender {
         Failure::Running(why)
     }
 
+    /// Says at the first refusal, and then at most once in a minute, what is waited for.
+    fn tell_wait(&self, wait: Duration, why: &str) {
+        if Throttle::shared(&self.waits).is_some() {
+            warn(&format_args!(
+                "refused, next try in {wait:.1?} (it gives up after 10 minutes without progress): {}",
+                shortened(why)
+            ));
+        }
+    }
+
     /// Says that an input was not taken.
     fn leave_out(&self, Place { file, line }: &Place, why: &str) {
         self.failed.fetch_add(1, Ordering::Relaxed);
-        let why: String = why.chars().filter(|c| !c.is_control()).take(300).collect();
+        let why = shortened(why);
         complain(&format_args!("{file}:{line}: {why}"));
     }
+}
+
+/// The beginning of a provider's words, in one line.
+fn shortened(why: &str) -> String {
+    why.chars().filter(|c| !c.is_control()).take(300).collect()
 }
 
 impl Batch {

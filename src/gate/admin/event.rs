@@ -91,6 +91,11 @@ impl Event {
         self.subject.names()
     }
 
+    /// The status of the response.
+    pub(in crate::gate) fn status(&self) -> u16 {
+        self.status
+    }
+
     /// The name of the operation.
     pub(in crate::gate) fn operation_label(&self) -> &'static str {
         self.operation.label()

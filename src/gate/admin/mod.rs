@@ -12,6 +12,7 @@ mod page;
 mod recent;
 mod requests;
 mod stats;
+mod telling;
 mod warm;
 
 use std::fmt;

@@ -10,6 +10,7 @@ use super::{Admin, answer};
 use crate::clock::unix_seconds;
 use crate::ledger::{Account, Dollars, Entry, Inputs, Spared};
 use crate::metrics::{Latency, TierSums};
+use crate::tier::Trouble;
 use crate::upstream::Upstream;
 use crate::usage::{Kind, Tokens};
 
@@ -38,7 +39,7 @@ impl Admin {
             "batches": { "calls": sums.batches, "inputs": sums.inputs },
             "errors": self.recent.all().iter().map(mishap).collect::<Vec<_>>(),
             "responses": sums.requests,
-            "failed": self.recent.failed().iter().map(failures).collect::<Vec<_>>(),
+            "failed": self.recent.kinds().iter().map(failures).collect::<Vec<_>>(),
             "history": {
                 "interval_seconds": History::INTERVAL.as_secs(),
                 "bounds": Latency::BOUNDS,
@@ -53,8 +54,8 @@ impl Admin {
         let troubles = self.current.get().service.tiers.troubles();
         let tiers = self.metrics.tiers();
         let tier = |sums: &TierSums| {
-            let reason = troubles.iter().find(|(layer, _)| layer.label() == sums.tier);
-            tier(sums, reason.map(|(_, reason)| reason.as_str()))
+            let trouble = troubles.iter().find(|(layer, _)| layer.label() == sums.tier);
+            tier(sums, trouble.map(|(_, trouble)| trouble))
         };
         tiers.iter().map(tier).collect()
     }
@@ -71,9 +72,12 @@ impl Admin {
         let provider = |upstream: &Upstream| {
             let calls = calls.get(&upstream.name).copied().unwrap_or_default();
             let metrics = &upstream.metrics;
+            let trouble = upstream.trouble();
             json!({
                 "name": upstream.name,
                 "breaker": breaker(metrics.breaker.get()),
+                "since": trouble.as_ref().map(|trouble| trouble.since),
+                "reason": trouble.as_ref().map(|trouble| trouble.reason.as_str()),
                 "calls": calls.made,
                 "failures": calls.failed,
                 "open": metrics.open.get(),
@@ -86,7 +90,7 @@ impl Admin {
     }
 }
 
-fn tier(tier: &TierSums, reason: Option<&str>) -> Value {
+fn tier(tier: &TierSums, trouble: Option<&Trouble>) -> Value {
     json!({
         "tier": tier.tier,
         "entries": tier.entries,
@@ -98,7 +102,8 @@ fn tier(tier: &TierSums, reason: Option<&str>) -> Value {
         "evictions": tier.evictions,
         "average_age_seconds": tier.average_age,
         "breaker": breaker(tier.breaker),
-        "reason": reason,
+        "since": trouble.map(|trouble| trouble.since),
+        "reason": trouble.and_then(|trouble| trouble.reason.as_deref()),
     })
 }
 
@@ -114,9 +119,11 @@ fn mishap(mishap: &Mishap) -> Value {
     json!({
         "time": mishap.time,
         "provider": mishap.provider,
+        "model": known(&mishap.model),
         "operation": mishap.operation.label(),
         "status": mishap.status,
         "code": mishap.code,
+        "reason": mishap.reason,
         "count": mishap.count,
     })
 }
@@ -128,8 +135,14 @@ fn failures((kind, failures): &(FailureKind, Failures)) -> Value {
         "code": kind.code,
         "count": failures.count,
         "last": failures.last,
+        "model": known(&failures.model),
         "reason": failures.reason,
     })
+}
+
+/// The name of a model, if it is known.
+fn known(model: &str) -> Option<&str> {
+    Some(model).filter(|model| !model.is_empty())
 }
 
 fn point(Point { time, sums }: &Point) -> Value {

@@ -5,7 +5,6 @@ import { History, grown, perSecond, quantile, ratio } from './history.js';
 import { Plot } from './plot.js';
 import { byId, bytes, clock, count, dollars, mean, percent, put, rate, seconds, table } from './text.js';
 
-const TARGET = 0.8; // of the hit rate
 const POLL = 2_000; // milliseconds
 const PATIENCE = 5_000;
 const NOW = 300; // seconds
@@ -30,7 +29,6 @@ const plots = [
   new Plot('hits', {
     format: percent,
     scale: 'share',
-    target: TARGET,
     lines: [{ name: 'hit rate', figure: ratio('hits', 'lookups'), kind: 'hit' }],
   }),
   new Plot('latency', {
@@ -55,13 +53,38 @@ const plots = [
 const sum = (parts) => (parts ? Object.values(parts).reduce((all, part) => all + part, 0) : NaN);
 const saved = (parts) => (parts ? parts.hit + parts.collapsed : NaN);
 const share = (part, rest) => percent(part / (part + rest));
-const tone = (breaker) => [breaker?.replace('_', ' ') ?? '–', breaker === 'closed' ? 'good' : 'bad'];
+
+/** A breaker in words: what it protects is used, or since when and why it is not. */
+function tone({ breaker, since, reason }) {
+  if (breaker === 'closed') return ['ok', 'good'];
+  if (breaker !== 'open' && breaker !== 'half_open') return [breaker ?? '–', 'bad'];
+  const when = since ? ` since ${clock(since)}` : '';
+  return [`down${when}${reason ? `: ${reason}` : ''}`, 'bad'];
+}
+
+/** The reason of requests that all failed; nothing if one succeeded. */
+function failing({ responses, failed = [] }) {
+  if (!responses || failed.reduce((all, { count: times }) => all + times, 0) < responses) return [];
+  const [{ status, code, provider, reason }] = failed;
+  const why = `${status} ${code ?? `from ${provider}`}${reason ? `: ${reason}` : ''}`;
+  return [`all requests failed (${count(responses)}): ${why}`];
+}
+
+/** The state of the whole, and its tone: what is down, and that nothing succeeds, comes before Ready. */
+function state(stats) {
+  if (!stats.ready) return ['Draining: no new requests accepted', 'bad'];
+  const down = [...stats.tiers, ...stats.providers].filter(({ breaker }) => breaker && breaker !== 'closed');
+  const parts = down.map((one) => `${one.tier ? `tier ${one.tier}` : one.name} ${tone(one)[0]}`);
+  const all = failing(stats);
+  if (parts.length) return [`Degraded: ${[...parts, ...all].join('; ')}`, 'bad'];
+  return all.length ? [`Ready, but ${all[0]}`, 'bad'] : ['Ready', 'good'];
+}
 
 function showNow({ batches }) {
   const now = (figure) => history.last(NOW, figure);
   const hits = now(ratio('hits', 'lookups'));
-  put(byId('now-hit'), percent(hits), hits >= TARGET ? 'good' : '');
-  put(byId('now-hit-note'), `target ${TARGET * 100} %${hits < TARGET ? ': below' : ''}`);
+  put(byId('now-hit'), percent(hits));
+  put(byId('now-hit-note'), `${count(now(grown('hits')))} of ${count(now(grown('lookups')))} inputs`);
   for (const [id, key] of [['fast', 'hit'], ['miss', 'miss']]) {
     put(byId(`now-${id}`), seconds(now(quantile(key, 0.5))));
     put(byId(`now-${id}-note`), `p95 ${seconds(now(quantile(key, 0.95)))}`);
@@ -155,7 +178,7 @@ function showTiers({ tiers }) {
     ['Stored', ({ insertions }) => count(insertions), 'number'],
     ['Evicted', ({ evictions }) => count(evictions), 'number'],
     ['Mean age', ({ average_age_seconds: age }) => seconds(age), 'number'],
-    ['Breaker', ({ breaker }) => tone(breaker)],
+    ['State', tone, 'state'],
   ], tiers);
 }
 
@@ -165,7 +188,7 @@ function showProviders({ providers }) {
     [failures ? `${count(failures)} (${percent(failures / calls)})` : count(failures), failures ? 'bad' : ''];
   table(byId('providers'), [
     ['Provider', ({ name }) => name],
-    ['Breaker', ({ breaker }) => tone(breaker)],
+    ['State', tone, 'state'],
     ['Calls', ({ calls }) => count(calls), 'number'],
     ['Failed', failed, 'number'],
     ['Connections', ({ open }) => count(open), 'number'],
@@ -179,20 +202,23 @@ function showProviders({ providers }) {
 function showErrors({ errors }) {
   table(byId('errors'), [
     ['Time', ({ time }) => clock(time)],
+    ['Times', ({ count: times }) => count(times), 'number'],
     ['Provider', ({ provider }) => provider ?? '–'],
+    ['Model', ({ model }) => model ?? '–', 'name'],
     ['Operation', ({ operation }) => operation ?? '–'],
     ['Status', ({ status }) => String(status ?? '–'), 'number'],
     ['Code', ({ code }) => code ?? '–', 'name'],
+    ['Reason', ({ reason }) => reason ?? '–', 'reason'],
   ], errors);
 }
 
 function show(stats) {
   byId('ask').hidden = true;
   byId('main').hidden = false;
-  byId('empty').hidden = stats.totals.requests > 0;
+  byId('empty').hidden = (stats.responses ?? stats.totals.requests) > 0;
   put(byId('version'), stats.version);
   put(byId('life'), `up ${seconds(stats.now - stats.started)}`);
-  put(byId('state'), stats.ready ? 'Ready' : 'Draining: no new requests accepted', stats.ready ? 'good' : 'bad');
+  put(byId('state'), ...state(stats));
   const before = history.since;
   history.add(stats);
   if (history.since !== before) for (const plot of plots) plot.show(history);

@@ -41,8 +41,8 @@ function path(values, x, y) {
 
 export class Plot {
   /** Lines are {name, figure, kind, dashed, label}; a label is what stands at the line's end. */
-  constructor(id, { format, scale: kind = 'linear', target, lines }) {
-    Object.assign(this, { format, kind, target, lines });
+  constructor(id, { format, scale: kind = 'linear', lines }) {
+    Object.assign(this, { format, kind, lines });
     const figure = document.getElementById(id);
     this.title = figure.querySelector('figcaption').textContent;
     this.svg = figure.appendChild(drawn('svg', { role: 'img' }));
@@ -87,17 +87,14 @@ export class Plot {
     this.point(this.pointer);
   }
 
-  /** The grid, and the target where there is one. */
+  /** The grid. */
   levels(ticks, y, width) {
     const across = (value, kind) =>
       drawn('line', { class: kind, x1: EDGE.left, x2: width - EDGE.right, y1: y(value), y2: y(value) });
-    const grid = ticks.flatMap((value) => [
+    return ticks.flatMap((value) => [
       across(value, 'grid'),
       drawn('text', { class: 'end', x: EDGE.left - 6, y: y(value) + 4 }, this.format(value)),
     ]);
-    if (this.target === undefined) return grid;
-    const name = drawn('text', { x: width - EDGE.right + 5, y: y(this.target) + 4 }, 'target');
-    return [...grid, across(this.target, 'target'), name];
   }
 
   /** The names at the ends of the lines, pushed apart where they would cover each other. */

@@ -50,7 +50,7 @@ use super::breaker::Breaker;
 use super::queue::Queue;
 use super::record::{Found, Records};
 use super::seldom::Seldom;
-use super::{Ground, Look, Stored, Tier};
+use super::{Ground, Look, Stored, Tier, Trouble};
 use crate::config;
 use crate::key::CacheKey;
 use crate::metrics::{Layer, LowerMetrics};
@@ -153,8 +153,8 @@ impl Tier for Disk {
         &self.shared.metrics
     }
 
-    fn trouble(&self) -> Option<String> {
-        self.shared.breaker.reason()
+    fn trouble(&self) -> Option<Trouble> {
+        self.shared.breaker.trouble()
     }
 
     async fn get_many(&self, look: &Look<'_>) -> Option<Vec<Option<Stored>>> {

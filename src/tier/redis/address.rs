@@ -8,8 +8,8 @@ use redis::cluster_async::ClusterConnection;
 use redis::io::tcp::TcpSettings;
 use redis::sentinel::{SentinelClientBuilder, SentinelServerType};
 use redis::{
-    AsyncConnectionConfig, Client, ConnectionAddr, ConnectionInfo, IntoConnectionInfo, RedisError,
-    RedisResult, TlsCertificates, TlsMode,
+    AsyncConnectionConfig, Client, ConnectionAddr, ConnectionInfo, IntoConnectionInfo,
+    RedisConnectionInfo, RedisError, RedisResult, TlsCertificates, TlsMode, cmd,
 };
 
 use super::PATIENCE;
@@ -87,6 +87,11 @@ impl Address {
         hosts.join(", ")
     }
 
+    /// Whether connections are encrypted.
+    pub(super) fn has_tls(&self) -> bool {
+        self.tls
+    }
+
     /// Opens a connection.
     pub(super) async fn connect(&self) -> RedisResult<Link> {
         match &self.kind {
@@ -98,6 +103,25 @@ impl Address {
 
     async fn single(&self) -> RedisResult<MultiplexedConnection> {
         let node = self.nodes.first().cloned().ok_or_else(no_node)?;
+        self.open(node).await
+    }
+
+    /// The server's own error about the user and the password; none if it takes them, or is not reached. A
+    /// sentinel is asked for nothing: it has other passwords.
+    pub(super) async fn refusal(&self) -> Option<RedisError> {
+        let node = self.nodes.first().filter(|_| !matches!(self.kind, Kind::Sentinel(_)))?;
+        let settings = node.redis_settings();
+        let mut auth = cmd("AUTH");
+        if let Some(user) = settings.username() {
+            auth.arg(user);
+        }
+        auth.arg(settings.password()?);
+        let node = node.clone().set_redis_settings(RedisConnectionInfo::default());
+        let mut connection = self.open(node).await.ok()?;
+        auth.query_async::<()>(&mut connection).await.err()
+    }
+
+    async fn open(&self, node: ConnectionInfo) -> RedisResult<MultiplexedConnection> {
         let client = match self.certificates() {
             Some(certificates) if self.tls => Client::build_with_tls(node, certificates)?,
             _ => Client::open(node)?,

@@ -14,8 +14,7 @@ use tokio::sync::{mpsc, oneshot, watch};
 use tokio::time::{sleep, timeout};
 
 use super::address::Link;
-use super::diagnose::Trouble;
-use super::link::kind_of;
+use super::diagnose::{Fault, kind_of};
 use super::{PATIENCE, Shared};
 use crate::key::CacheKey;
 use crate::tier::Stored;
@@ -69,7 +68,7 @@ async fn keep_connected(shared: &Shared) {
                 stay_connected(shared, &link, &mut changes).await;
                 shared.set_link(None);
             }
-            Err(Trouble { kind, reason }) => {
+            Err(Fault { kind, reason }) => {
                 shared.metrics.failed(kind);
                 if !told {
                     tracing::warn!(
@@ -85,11 +84,14 @@ async fn keep_connected(shared: &Shared) {
     }
 }
 
-async fn connect(shared: &Shared) -> Result<Link, Trouble> {
+async fn connect(shared: &Shared) -> Result<Link, Fault> {
     shared.breaker.try_out();
     let connecting = timeout(2 * PATIENCE, shared.address.connect()).await;
-    let connected = connecting.map_err(|_| Trouble::late(shared, 2 * PATIENCE))?;
-    let link = connected.map_err(|error| Trouble::of(shared, &error))?;
+    let connected = connecting.map_err(|_| Fault::late(shared, 2 * PATIENCE))?;
+    let link = match connected {
+        Ok(link) => link,
+        Err(error) => return Err(Fault::of_connecting(&shared.address, &error).await),
+    };
     beat(shared, &link, PATIENCE).await?;
     shared.set_link(Some(link.clone()));
     shared.breaker.close();
@@ -108,7 +110,7 @@ async fn stay_connected(shared: &Shared, link: &Link, changes: &mut watch::Recei
         shared.breaker.try_out();
         match beat(shared, link, time).await {
             Ok(()) => shared.breaker.close(),
-            Err(Trouble { kind, reason }) => {
+            Err(Fault { kind, reason }) => {
                 shared.metrics.failed(kind);
                 return shared.breaker.stay_open(&reason);
             }
@@ -117,11 +119,11 @@ async fn stay_connected(shared: &Shared, link: &Link, changes: &mut watch::Recei
 }
 
 /// Learns the server's time and what was purged elsewhere, and tells it what was purged here.
-async fn beat(shared: &Shared, link: &Link, time: Duration) -> Result<(), Trouble> {
+async fn beat(shared: &Shared, link: &Link, time: Duration) -> Result<(), Fault> {
     let (name, purged) = (shared.names.purged(), shared.ground.purges.generations());
     let beat = timeout(time, link.beat(&name, &purged)).await;
-    let beat = beat.map_err(|_| Trouble::late(shared, time))?;
-    let beat = beat.map_err(|error| Trouble::of(shared, &error))?;
+    let beat = beat.map_err(|_| Fault::late(shared, time))?;
+    let beat = beat.map_err(|error| Fault::of(shared, &error))?;
     shared.records.line.set(shared.ground.clock.now(), beat.seconds);
     shared.ground.purges.merge(&beat.purged);
     shared.observe(beat.size);
@@ -129,7 +131,7 @@ async fn beat(shared: &Shared, link: &Link, time: Duration) -> Result<(), Troubl
 }
 
 /// Tells the other replicas what was written to here, and hears what they wrote to.
-async fn share_writes(shared: &Shared, link: &Link, time: Duration) -> Result<(), Trouble> {
+async fn share_writes(shared: &Shared, link: &Link, time: Duration) -> Result<(), Fault> {
     let stores = shared.ground.purges.stores();
     if stores.is_empty() {
         return Ok(());
@@ -137,8 +139,8 @@ async fn share_writes(shared: &Shared, link: &Link, time: Duration) -> Result<()
     let told = || shared.told.lock().unwrap_or_else(PoisonError::into_inner);
     let (name, words) = (shared.names.written(), told().words(&stores));
     let heard = timeout(time, link.writes(&name, &words)).await;
-    let heard = heard.map_err(|_| Trouble::late(shared, time))?;
-    told().hear(&stores, words, heard.map_err(|error| Trouble::of(shared, &error))?);
+    let heard = heard.map_err(|_| Fault::late(shared, time))?;
+    told().hear(&stores, words, heard.map_err(|error| Fault::of(shared, &error))?);
     Ok(())
 }
 

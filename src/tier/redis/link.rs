@@ -2,7 +2,7 @@
 //! answered after that is for nobody.
 
 use futures_util::future::join_all;
-use redis::{Cmd, FromRedisValue, RedisError, RedisResult, cmd};
+use redis::{Cmd, FromRedisValue, RedisResult, cmd};
 
 use super::address::Link;
 use crate::tier::purge::Generations;
@@ -123,16 +123,5 @@ impl Link {
             Self::Single(mut connection) => command.query_async(&mut connection).await,
             Self::Cluster(mut connection) => command.query_async(&mut connection).await,
         }
-    }
-}
-
-/// What a failure counts as: whether the server answered at all.
-pub(super) fn kind_of(error: &RedisError) -> &'static str {
-    if error.is_timeout() {
-        "timeout"
-    } else if error.is_io_error() || error.is_unrecoverable_error() {
-        "io"
-    } else {
-        "refused"
     }
 }

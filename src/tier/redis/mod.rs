@@ -26,15 +26,14 @@ use super::breaker::Breaker;
 use super::queue::Queue;
 use super::record::{Found, Records};
 use super::seldom::Seldom;
-use super::{Ground, Look, Stored, Tier};
+use super::{Ground, Look, Stored, Tier, Trouble};
 use crate::config;
 use crate::key::CacheKey;
 use crate::metrics::{IntCounter, Layer, LowerMetrics};
 use address::{Address, Link};
 use background::Job;
-use diagnose::Trouble;
+use diagnose::{Fault, is_servers, kind_of};
 pub use lease::Lease;
-use link::kind_of;
 use names::Names;
 use writes::Told;
 
@@ -144,8 +143,8 @@ impl Tier for Redis {
         &self.shared.metrics
     }
 
-    fn trouble(&self) -> Option<String> {
-        self.shared.breaker.reason()
+    fn trouble(&self) -> Option<Trouble> {
+        self.shared.breaker.trouble()
     }
 
     async fn get_many(&self, look: &Look<'_>) -> Option<Vec<Option<Stored>>> {
@@ -232,17 +231,18 @@ impl Shared {
     /// Counts a response that did not come within a time.
     fn late(&self, time: Duration) {
         self.metrics.failed("timeout");
-        self.breaker.failed(|| Trouble::late(self, time).reason);
+        self.breaker.failed(|| Fault::late(self, time).reason);
     }
 
     /// Counts a failure. One that the server itself tells of is no reason not to ask it again.
     fn failed(&self, error: &redis::RedisError) {
         let kind = kind_of(error);
         self.metrics.failed(kind);
-        if kind != "refused" {
-            self.breaker.failed(|| Trouble::of(self, error).reason);
+        if !is_servers(kind) {
+            self.breaker.failed(|| Fault::of(self, error).reason);
         } else if self.refusals.may(self.ground.clock.now()) {
-            tracing::warn!(code = error.code(), "redis rejected a command");
+            let reason = Fault::of(self, error).reason;
+            tracing::warn!(kind, "redis rejected a command: {reason}");
         }
     }
 }

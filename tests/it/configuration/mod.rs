@@ -6,7 +6,7 @@ use std::{env, fs};
 
 use serde_json::Value;
 
-use crate::harness::{Sidecar, Simulated, config_file, larder, path, until};
+use crate::harness::{Sidecar, Simulated, complaints, config_file, larder, path, until};
 
 mod places;
 
@@ -220,4 +220,25 @@ fn the_schema_is_one_of_json() {
     assert_eq!((code, &schema["additionalProperties"]), (Some(0), &Value::Bool(false)));
     let (code, _, help) = finished(&mut larder(&["config"]));
     assert!(code == Some(2) && help.contains("--schema"), "{help}");
+}
+
+#[test]
+fn a_list_where_one_value_is_wanted_was_told_to_be_a_list() {
+    for (setting, says) in [
+        ("[cache]\nttl = [1]", "cache.ttl: expected a time, got a list: write one value"),
+        ("[cache]\nttl = [\"1h\"]", "cache.ttl: expected a time, got a list: write one value"),
+        ("[cache]\nmemory = {}", "cache.memory: expected a size, got a table: write one value"),
+        ("[cache]\nttl = 1979-05-27", "cache.ttl: expected a time, got a date"),
+        ("[server]\nlisten = []", "server.listen: expected an address, got a list"),
+        ("[server]\nmax_connections = 0xff", "expected a number, got a number that is not decimal"),
+        ("[log]\nrequests = [true]", "log.requests: expected true or false, got a list"),
+        ("[log]\nlevel = [\"info\"]", "log.level: expected one of"),
+        (
+            "[server]\nallowed_origins = [7]",
+            "expected a list of origins in quotes, got an item that is a number",
+        ),
+    ] {
+        let complaints = complaints(&format!("{setting}\n"));
+        assert!(complaints.iter().any(|one| one.contains(says)), "{setting}: {complaints:?}");
+    }
 }

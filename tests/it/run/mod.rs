@@ -81,7 +81,7 @@ async fn the_last_line_says_what_failed() {
     };
     let (code, out, err) = tokio::task::spawn_blocking(asked).await.unwrap();
     assert_eq!((code, out.matches("401").count()), (Some(0), 2), "{out}{err}");
-    let line = "larder: 2 requests failed: 2 × 401 from openai (invalid API key)";
+    let line = "larder: 2 requests, all failed: 401 from openai: invalid API key";
     assert!(err.contains(line), "{err}");
 }
 

@@ -79,7 +79,7 @@ async fn a_server_that_forgets_or_has_no_room_costs_no_request() {
         assert_eq!(redis.cli(&["FLUSHALL"]), "OK");
     }
     assert_eq!(redis.cli(&["CONFIG", "SET", "maxmemory", "1mb"]), "OK");
-    let refused = || async { one.metric("larder_cache_errors_total", "refused").await > 0.0 };
+    let refused = || async { one.metric("larder_cache_errors_total", "oom").await > 0.0 };
     until("redis refuses", refused).await;
     load.goes_on(50).await;
     assert!(one.log().contains("redis rejected a command"), "{}", one.log());

@@ -3,6 +3,7 @@
 mod chaos;
 mod forms;
 mod leases;
+mod reasons;
 
 use std::net::SocketAddr;
 use std::time::Duration;
