@@ -15,6 +15,11 @@ pub struct Throttle {
 }
 
 impl Throttle {
+    /// Without a line yet.
+    pub const fn new() -> Self {
+        Self { last: None, suppressed: 0 }
+    }
+
     /// Counts an occurrence. If it is to be logged, returns the number of those before it that were not.
     pub fn occur(&mut self) -> Option<u64> {
         let now = Instant::now();

@@ -4,7 +4,7 @@
 use std::io;
 use std::mem::{self, MaybeUninit};
 use std::pin::Pin;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
@@ -13,8 +13,9 @@ use tokio::time::{Sleep, sleep};
 
 use super::express::{Express, Request, Written};
 use super::pulse::Pulse;
-use super::strict::Strict;
+use super::strict::{Strict, TLS, Wrong};
 use crate::ceiling::Room;
+use crate::throttle::Throttle;
 
 /// How much is read at a time. On the stack, so that neither an idle connection nor a hit pays for it.
 const AT_A_TIME: usize = 16 << 10;
@@ -76,7 +77,7 @@ impl<I> Watched<I> {
         let passed = self.strict.look(now);
         buffer.put_slice(now.get(..passed.bytes).unwrap_or_default());
         if let Some(wrong) = passed.wrong {
-            tracing::debug!(reason = wrong, "malformed request rejected");
+            tell(wrong);
             // With nothing to give this would be the stream's end; else the next read says the rest.
             if passed.bytes == 0 {
                 return self.instead(buffer).unwrap_or(Ok(()));
@@ -138,6 +139,20 @@ impl<I> Watched<I> {
     fn wrote<T>(&self, poll: Poll<T>) -> Poll<T> {
         self.pulse.flows(poll.is_ready());
         poll
+    }
+}
+
+/// Logs the reason of a refusal. Any scanner sends nonsense, but TLS is an application with a wrong base URL.
+fn tell(wrong: Wrong) {
+    static TOLD: Mutex<Throttle> = Mutex::new(Throttle::new());
+    if wrong != TLS {
+        tracing::debug!(reason = wrong, "malformed request rejected");
+    } else if let Some(suppressed) = Throttle::shared(&TOLD) {
+        tracing::warn!(
+            suppressed,
+            "a client speaks TLS to a listener without it: write http:// in its base URL, or set \
+             server.tls_cert and server.tls_key"
+        );
     }
 }
 

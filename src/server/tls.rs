@@ -2,7 +2,8 @@
 
 use std::fmt;
 use std::future::pending;
-use std::sync::{Arc, PoisonError, RwLock};
+use std::io;
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::time::Duration;
 
 use rustls::ServerConfig;
@@ -20,6 +21,7 @@ use super::Failure;
 use super::accept::Stream;
 use crate::config::Server;
 use crate::gate::connection::LAST_CALL;
+use crate::throttle::Throttle;
 
 /// How new connections are encrypted; `None` is that they are not.
 pub(super) type Encryption = Option<TlsAcceptor>;
@@ -77,7 +79,7 @@ impl Handshake {
             shaken = timeout(self.timeout, self.acceptor.accept(stream)) => match shaken {
                 Ok(Ok(stream)) => Some(stream),
                 Ok(Err(error)) => {
-                    tracing::debug!(%error, "a TLS handshake failed");
+                    tell(&error);
                     None
                 }
                 Err(_) => {
@@ -87,6 +89,19 @@ impl Handshake {
             },
             () = last_call => None,
         }
+    }
+}
+
+/// Logs a handshake that failed. Clients without TLS have a wrong base URL.
+fn tell(error: &io::Error) {
+    static TOLD: Mutex<Throttle> = Mutex::new(Throttle::new());
+    if !error.to_string().contains("InvalidContentType") {
+        tracing::debug!(%error, "a TLS handshake failed");
+    } else if let Some(suppressed) = Throttle::shared(&TOLD) {
+        tracing::warn!(
+            suppressed,
+            "a client does not speak TLS to a listener with it: write https:// in its base URL"
+        );
     }
 }
 

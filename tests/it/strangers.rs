@@ -99,6 +99,26 @@ async fn tls_on_one_side_only_is_said_with_the_remedy() {
 }
 
 #[tokio::test]
+async fn a_client_with_the_wrong_scheme_was_met_with_silence() {
+    let provider = Scripted::start(|_| async { Some(reply(200, &json!({}))) });
+    let authority = Authority::new();
+    let plain = Sidecar::before(provider.address);
+    for listener in [plain.proxy, plain.admin] {
+        // At once, and not after head_timeout.
+        assert!(authority.connect(listener, &["http/1.1"]).await.is_err());
+    }
+    let words = "a client speaks TLS to a listener without it: write http://";
+    until("the log says so", || async { plain.log().contains(words) }).await;
+    assert_eq!(plain.log().matches(words).count(), 1, "{}", plain.log());
+
+    let encrypted = Sidecar::with(provider.address, &authority.issue("own").config());
+    let mut raw = crate::harness::Raw::connect(encrypted.proxy).await;
+    raw.send("GET /v1/models HTTP/1.1\r\nhost: x\r\n\r\n".to_owned()).await;
+    let words = "a client does not speak TLS to a listener with it: write https://";
+    until("the log says so", || async { encrypted.log().contains(words) }).await;
+}
+
+#[tokio::test]
 async fn a_warm_that_is_refused_was_silent_for_ten_minutes() {
     let provider = Scripted::start(|_| async {
         Some(reply(503, &json!({ "error": { "message": "under maintenance" } })))

@@ -22,6 +22,12 @@ const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
 /// waits where the head came in pieces.
 const UNREADABLE: &[u8] = b"\0\r\n\r\n";
 
+/// The first byte of a TLS connection: a handshake record (RFC 8446, section 5.1). No method begins with it.
+const HANDSHAKE: u8 = 0x16;
+
+/// The reason for a client that speaks TLS to a listener without it.
+pub(super) const TLS: Wrong = "TLS on a listener without it";
+
 /// Why a client's bytes are refused, for the log.
 pub(super) type Wrong = &'static str;
 
@@ -134,6 +140,9 @@ impl Strict {
 
     /// As long as it may be HTTP/2 nothing is known; once it is not, what came is a request line.
     fn open(&mut self, known: usize, bytes: &[u8]) -> Result<usize, Wrong> {
+        if known == 0 && bytes.first() == Some(&HANDSHAKE) {
+            return Err(TLS);
+        }
         let expected = PREFACE.get(known..).unwrap_or_default();
         let same = bytes.iter().zip(expected).take_while(|(came, due)| came == due).count();
         self.at = if known + same == PREFACE.len() {
