@@ -1,5 +1,6 @@
 //! `larder stats`: the ledger of a running sidecar.
 
+mod figures;
 mod rates;
 mod table;
 

@@ -282,9 +282,8 @@ impl State {
 
     fn is_new(&self, name: &str, generation: u64) -> bool {
         // A pattern beyond the bound is known as a purge of everything.
-        let is_beyond = Pattern::is_name(name)
-            && self.patterns.len() >= MOST_PATTERNS
-            && !self.raised.contains_key(name);
+        let is_full = self.patterns.len() >= MOST_PATTERNS;
+        let is_beyond = Pattern::is_name(name) && is_full && !self.raised.contains_key(name);
         let name = if is_beyond { Reach::Everything.name() } else { name.to_owned() };
         self.raised.get(&name).is_none_or(|known| *known < generation)
     }

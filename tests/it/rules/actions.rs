@@ -220,7 +220,8 @@ async fn a_coded_body_is_looked_at_and_goes_on_as_it_came_unless_its_model_is_an
 #[tokio::test]
 async fn the_span_of_a_request_names_its_rule() {
     let (provider, collector) = (provider(), provider());
-    let traces = format!("[traces]\nendpoint = \"http://{}\"\n", collector.address);
+    let address = collector.address;
+    let traces = format!("[traces]\nendpoint = \"http://{address}\"\nprotocol = \"http/json\"\n");
     let short = rule("short", "then.answer = \"no\"");
     let sidecar = Sidecar::with(provider.address, &(traces + &short));
     post(&sidecar.client(), CHAT, &[], &chat("", "a")).await;
