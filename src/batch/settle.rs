@@ -17,6 +17,7 @@ use crate::key::CacheKey;
 use crate::request::Encoding;
 use crate::tier::Stored;
 use crate::upstream::Answer;
+use crate::usage::Reported;
 use crate::vector::{Numbers, Parts, Vector};
 
 /// Above this many bytes an answer is read on a thread where reading may take its time.
@@ -38,9 +39,13 @@ pub(super) async fn settle(
     let inputs = weights(&batch, body).len();
     let reply = match read(&original, body, inputs, &answer).await {
         Ok(reply) => reply,
-        Err(Invalid(reason)) => return failed(batch, Trouble::Invalid(answer, reason)),
+        Err(Invalid(reason)) => {
+            original.account().cut(&Reported::of(&answer.body));
+            return failed(batch, Trouble::Invalid(answer, reason));
+        }
     };
     if body == Body::Built(Encoding::Base64) && batcher.refutes(&batch, &reply) {
+        original.account().cut(&reply.reported);
         call::again_in_numbers(batcher, batch);
         return Ok(());
     }

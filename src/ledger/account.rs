@@ -67,7 +67,7 @@ impl Account {
         self.usual.store(mean, Ordering::Relaxed);
     }
 
-    /// Counts the cost of a call whose response was broken off.
+    /// Counts the cost of a call whose response was broken off, or could not be used. It is billed all the same.
     pub fn cut(&self, reported: &Reported) {
         self.bill(reported);
     }

@@ -64,6 +64,9 @@ RATES = {
 
 TIERS = ("flex", "priority")
 
+# US dollars for a thousand web searches, with every model: platform.claude.com, "Pricing", November 2026.
+ANTHROPIC_SEARCH = 10
+
 # Names of regions and of classes of sizes, which are no models.
 NO_MODEL = re.compile(r"^(apac|au|data-zone|eu|global|global-standard|us|us-gov)/|^fireworks-ai-|-up-to-|^together-ai-")
 
@@ -150,10 +153,8 @@ def price(entry: Entry) -> Entry:
         base = {name: rate for name, rate in base.items() if rate}
     if entry.get("input_cost_per_query"):
         base["search"] = round(entry["input_cost_per_query"] * 1000, 6)
-    elif entry.get("litellm_provider") == "anthropic":
-        query = entry.get("search_context_cost_per_query", {}).get("search_context_size_medium")
-        if query and base:
-            base["search"] = round(query * 1000, 6)
+    elif entry.get("litellm_provider") == "anthropic" and base:
+        base["search"] = ANTHROPIC_SEARCH
     for factor in ("fast", "us"):
         value = entry.get("provider_specific_entry", {}).get(factor)
         if value and base:

@@ -7,7 +7,9 @@ use http::Method;
 use larder::simulate::Settings;
 use serde_json::{Value, json};
 
-use crate::harness::{Ask, Chance, Client, DIMENSIONS, Sidecar, Simulated, all, path, until};
+use crate::harness::{
+    Ask, Chance, Client, DIMENSIONS, Scripted, Sidecar, Simulated, all, json as reply, path, until,
+};
 
 /// The prices of the simulated provider, which has its own table of them.
 const PRICES: &str = r#"
@@ -218,7 +220,7 @@ async fn the_ledger_is_the_invoice_over_ten_thousand_requests() {
 #[tokio::test]
 async fn a_compressed_response_is_a_call_with_tokens() {
     let provider = provider();
-    let sidecar = before(&provider, PRICES);
+    let sidecar = Sidecar::before(provider.address);
     let message = json!([{ "role": "user", "content": "hello" }]);
     for (nth, coding) in ["gzip", "br", "zstd"].into_iter().enumerate() {
         for streamed in [false, true] {
@@ -279,4 +281,20 @@ async fn a_deployment_is_priced_by_the_model_that_its_responses_name() {
         assert!(dollars["billed"].as_f64().unwrap() > 0.0, "{account}");
         assert_eq!(dollars["billed"], dollars["avoided"], "a hit saves what the call cost");
     }
+}
+
+/// Calls whose responses were of no use were not on the ledger, although the provider bills them.
+#[tokio::test]
+async fn a_response_that_cannot_be_used_is_billed_all_the_same() {
+    let usage = json!({ "prompt_tokens": 7, "total_tokens": 7 });
+    let body = json!({ "object": "list", "data": [], "model": "m", "usage": usage });
+    let provider = Scripted::start(move |_| {
+        let body = body.clone();
+        async move { Some(reply(200, &body)) }
+    });
+    let sidecar = Sidecar::before(provider.address);
+    sidecar.client().embed(&Ask::of(["a"])).await;
+    let billed = sidecar.metric("larder_tokens_total", "type=\"input\"").await;
+    let calls = u32::try_from(provider.calls().len()).unwrap();
+    assert!((billed - 7.0 * f64::from(calls)).abs() < 1e-9, "{billed} in {calls} calls");
 }
