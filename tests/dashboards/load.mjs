@@ -29,6 +29,8 @@ const embedLarge = (input) => ask('/v1/embeddings', { model: 'text-embedding-3-l
 const chat = (content, more, options) => ask('/v1/chat/completions',
   { model: 'gpt-4o-mini', messages: [{ role: 'user', content }], ...more }, options);
 
+const INSTRUCTIONS = 'the same instructions '.repeat(250);
+
 const WORK = {
   repeats: [20, () => embed(text(seldomLarge(60)))],
   lists: [300, () => {
@@ -46,6 +48,8 @@ const WORK = {
     const one = newText();
     return Promise.all(Array.from({ length: 5 }, () => chat(one, { temperature: 0, stream: true })));
   }],
+  // Long enough for the provider's prompt cache.
+  'chats with the same instructions': [400, () => chat(INSTRUCTIONS + newText(), { temperature: 1 })],
   'sampled chats': [400, () => chat(text('sampled'), { temperature: 1 })],
   relays: [500, () => ask('/v1/models', undefined, { method: 'GET' })],
   'reads of a store': [100, () => ask('/store/embeddings', { model: text(seldomLarge(4)), input: text(seldomLarge(20)) })],
