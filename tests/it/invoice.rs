@@ -140,6 +140,8 @@ fn chat(chance: &mut Chance) -> (&'static str, Value) {
 fn anthropic(text: &str, mut body: Value, ttl: &str) -> (&'static str, Value) {
     let marker = json!({ "type": "ephemeral", "ttl": ttl });
     let (head, tail) = text.rsplit_once(' ').unwrap();
+    // Each lifetime has prefixes of its own, so that there are writes of both.
+    let head = format!("{head} {ttl}");
     body["system"] = json!([{ "type": "text", "text": head, "cache_control": marker }]);
     body["messages"] = json!([{ "role": "user", "content": tail }]);
     body["model"] = json!("claude-sonnet-4-5-20250929");
