@@ -9,6 +9,8 @@ import signal
 import subprocess
 import tempfile
 import threading
+import time
+import urllib.request
 
 import answers
 import openai
@@ -57,6 +59,18 @@ class Larder:
     @property
     def base_url(self):
         return "http://{}:{}/v1".format(*self.address)
+
+    def until(self, series, value):
+        """Waits until a series of /metrics has a value."""
+        found = LISTENING.search(self.log)
+        url = f"http://{found[3]}:{found[4]}/metrics"
+        end = time.monotonic() + START
+        while time.monotonic() < end:
+            with urllib.request.urlopen(url, timeout=START) as response:
+                if f"{series} {value}\n" in response.read().decode():
+                    return
+            time.sleep(0.01)
+        raise AssertionError(f"{series} never was {value}")
 
     def stop(self):
         """Some SDKs keep their connections open; a second signal does not wait for those."""
