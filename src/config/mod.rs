@@ -62,7 +62,7 @@ pub use read::{Key, Override, Problem, Section, is_written, unknown};
 pub use rules::{Action, Conditions, Glob, HeaderTest, Keywords, Pattern, Rule};
 pub use sections::{Access, Cache, Disk, Provider, Redis, Server};
 pub use sources::Sources;
-pub use traces::{SecretHeaders, Share, Traces};
+pub use traces::{SecretHeaders, Share, TraceProtocol, Traces};
 use words::Mode;
 
 /// The whole configuration, valid.

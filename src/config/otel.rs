@@ -125,7 +125,18 @@ impl<'v> Reading<'v> {
         if let Some((name, text)) =
             self.first(&["OTEL_EXPORTER_OTLP_TRACES_TIMEOUT", "OTEL_EXPORTER_OTLP_TIMEOUT"])
         {
-            self.take::<Duration>("timeout", (name, &format!("{}ms", text.trim())));
+            match text.trim() {
+                "0" => self.warn(name, "a message needs some time"),
+                text => self.take::<Duration>("timeout", (name, &format!("{text}ms"))),
+            }
+        }
+        if let Some((name, _)) =
+            self.first(&["OTEL_EXPORTER_OTLP_TRACES_CERTIFICATE", "OTEL_EXPORTER_OTLP_CERTIFICATE"])
+        {
+            self.warn(
+                name,
+                "larder trusts the certificates of the system; add the collector's to them",
+            );
         }
         self.resource();
         self.sampler();

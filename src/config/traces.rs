@@ -11,7 +11,6 @@ use super::percent::decoded;
 use super::read::{Key, Reader, Section, Table, section};
 use super::setting::list_of;
 use super::units::Setting;
-use super::words::TraceProtocol;
 
 /// A share: a number from 0 to 1.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -28,6 +27,36 @@ impl Setting for Share {
     fn parse(text: &str) -> Result<Self, String> {
         let share = text.parse().ok().filter(|share| (0.0..=1.0).contains(share));
         share.map(Self).ok_or_else(|| format!("expected a number from 0 to 1, got {text:?}"))
+    }
+}
+
+/// The encoding of messages to a collector.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum TraceProtocol {
+    /// OTLP in Protocol Buffers.
+    Protobuf,
+    /// OTLP in JSON.
+    Json,
+}
+
+impl Setting for TraceProtocol {
+    const KIND: &'static str = "one of `http/protobuf`, `http/json`";
+
+    fn parse(text: &str) -> Result<Self, String> {
+        match text {
+            "http/protobuf" => Ok(Self::Protobuf),
+            "http/json" => Ok(Self::Json),
+            "grpc" => Err(
+                "OTLP over gRPC is not supported: use \"http/protobuf\", and the collector's HTTP \
+                           port in traces.endpoint, usually 4318"
+                    .to_owned(),
+            ),
+            _ => Err(format!("expected \"http/protobuf\" or \"http/json\", got {text:?}")),
+        }
+    }
+
+    fn schema() -> Value {
+        json!({ "enum": ["http/protobuf", "http/json"] })
     }
 }
 

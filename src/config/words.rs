@@ -104,16 +104,6 @@ impl Setting for CachedRoutes {
 }
 
 words! {
-    /// Encodings of traces.
-    TraceProtocol {
-        /// OTLP in Protocol Buffers.
-        Protobuf = "http/protobuf",
-        /// OTLP in JSON.
-        Json = "http/json",
-    }
-}
-
-words! {
     /// Where answers come from, and where they go.
     Mode {
         /// From providers and the cache.

@@ -37,7 +37,7 @@ const NAMES: [Case; 9] = [
     ),
 ];
 
-const VALUES: [Case; 18] = [
+const VALUES: [Case; 19] = [
     ("[server]\nlisten = \"5273\"\n", "larder.toml:2: server.listen: ", "an IP address and a port"),
     ("[server]\nlisten = 5273\n", "larder.toml:2: server.listen: ", "an IP address and a port"),
     ("[server]\ndrain = 30\n", "larder.toml:2: server.drain: ", "did you mean \"30s\""),
@@ -57,6 +57,11 @@ const VALUES: [Case; 18] = [
     ("[cache]\nscope = \"all\"\n", "larder.toml:2: cache.scope: ", "header:NAME"),
     ("[cache]\nharmless_headers = [\"a,b\"]\n", "larder.toml:2: cache.harmless_headers: ", "comma"),
     ("[log]\nlevel = \"verbose\"\n", "larder.toml:2: log.level: ", "debug"),
+    (
+        "[traces]\nprotocol = \"grpc\"\n",
+        "larder.toml:2: traces.protocol: ",
+        "gRPC is not supported",
+    ),
     ("[traces]\nsample = 2\n", "larder.toml:2: traces.sample: ", "from 0 to 1"),
     ("[prices]\nown = [\"gpt\"]\n", "larder.toml:2: prices.own: ", "MODEL=INPUT"),
     ("[server]\nlisten = 2026-01-01\n", "larder.toml:2: server.listen: ", "got a date"),

@@ -14,8 +14,7 @@ use tokio::runtime;
 use tokio::sync::watch;
 use tokio::time::sleep;
 
-use crate::config::Traces;
-use crate::config::words::TraceProtocol;
+use crate::config::{TraceProtocol, Traces};
 use crate::trace::{Record, Tracer, Value};
 use crate::upstream::Post;
 
@@ -59,10 +58,13 @@ struct Resource(Vec<(String, Value)>);
 impl Resource {
     fn of(settings: &Traces) -> Self {
         let own = [("service.name", settings.service_name.as_str()), ("service.version", VERSION)];
-        let further = settings.attributes.0.iter().filter(|(name, _)| name != "service.name");
-        let own = own.iter().map(|(name, text)| ((*name).to_owned(), (*text).to_owned()));
-        let all = own.chain(further.cloned());
-        Self(all.map(|(name, text)| (name, text.into())).collect())
+        let further = &settings.attributes.0;
+        let is_given = |name: &str| further.iter().any(|(given, _)| given == name);
+        let own = own.iter().filter(|(name, _)| *name == "service.name" || !is_given(name));
+        let own = own.map(|(name, text)| ((*name).to_owned(), (*text).to_owned()));
+        let all = own.chain(further.iter().filter(|(name, _)| name != "service.name").cloned());
+        // Not by `From`, which cuts texts of requests.
+        Self(all.map(|(name, text)| (name, Value::Text(text.into()))).collect())
     }
 }
 

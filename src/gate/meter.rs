@@ -1,6 +1,7 @@
 //! Books a relayed response to its account: the usage is read while the bytes pass.
 //!
-//! A compressed response is copied, and decoded after its end, aside. The client never waits for it.
+//! A compressed response is copied, and decoded after its end, aside. The client does not wait for it, unless
+//! the request is traced and the response is short.
 
 use std::sync::Arc;
 use std::time::Instant;
@@ -18,6 +19,9 @@ const MAX_COMPRESSED: usize = 1 << 20;
 
 /// The most bytes that a copy may decode to.
 const MAX_DECODED: u64 = 64 << 20;
+
+/// The longest copy that is decoded before the end of a traced request: its span has the usage then.
+const MAX_AT_ONCE: usize = 64 << 10;
 
 /// Reads what a response used, and books it at its end.
 #[derive(Debug)]
@@ -84,6 +88,15 @@ impl Meter {
                 account.called(&reported, took);
             }
             Reading::GivenUp => account.called(&Reported::default(), took),
+            Reading::Compressed(coding, copy)
+                if copy.len() <= MAX_AT_ONCE && (span.is_some() || call.is_some()) =>
+            {
+                let reported = decoded(&coding, &copy, layout);
+                for span in span.as_deref().into_iter().chain(call) {
+                    super::traced::used(span, &reported);
+                }
+                account.called(&reported, took);
+            }
             Reading::Compressed(coding, copy) => {
                 let book = move || account.called(&decoded(&coding, &copy, layout), took);
                 match Handle::try_current() {

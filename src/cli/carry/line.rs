@@ -39,9 +39,9 @@ impl Header {
         if self.secret != ours.secret {
             return Err(format!(
                 "the entries are of another secret, and would never be found: copy it first, `cp -p \
-                 EXPORTED/v1/secret {}/v1/secret`, with the directory that was exported, or set the same \
+                 EXPORTED/v1/secret '{}/v1/secret'`, with the directory that was exported, or set the same \
                  cache.secret",
-                directory.display()
+                directory.display().to_string().replace('\'', r"'\''")
             ));
         }
         Ok(())

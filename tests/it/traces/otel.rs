@@ -1,5 +1,6 @@
 //! The `OTEL_*` variables, the encodings, and the names of `OpenTelemetry`'s conventions.
 
+use larder::simulate::Settings;
 use serde_json::{Value, json};
 
 use super::{chat, collector, named, provider, told, traced};
@@ -15,15 +16,18 @@ fn hello(streamed: bool) -> Value {
 
 #[tokio::test]
 async fn a_chat_that_is_only_passed_on_has_its_usage_and_its_name() {
-    let (provider, collector) = (Simulated::instant(), collector());
+    let settings = Settings { compress: true, ..Settings::instant() };
+    let (provider, collector) = (Simulated::start(settings), collector());
     let more = format!("[providers.openai]\nbase_url = \"http://{}/v1\"\n", provider.address);
     let config = format!(
         "[traces]\nendpoint = \"http://{}\"\nprotocol = \"http/json\"\n{more}",
         collector.address
     );
     let sidecar = Sidecar::with(provider.address, &config);
-    for (times, streamed) in [(1, false), (2, true)] {
-        chat(&sidecar.client(), &[], &hello(streamed)).await;
+    let ways = [("identity", false), ("identity", true), ("gzip", false), ("br", true)];
+    for (times, (coding, streamed)) in ways.into_iter().enumerate() {
+        let times = times + 1;
+        chat(&sidecar.client(), &[("accept-encoding", coding)], &hello(streamed)).await;
         let spans = told(&collector, 2 * times).await.split_off(2 * (times - 1));
         for span in [named(&spans, "chat"), named(&spans, "upstream")] {
             assert_eq!(span.get("name"), "chat gpt-4o");
