@@ -18,7 +18,7 @@ pub struct Transcript {
     pub headers: HeaderMap,
     /// As it came.
     pub body: Bytes,
-    /// What its call used; `None` if that was not reported.
+    /// The usage of its call; `None` if that was not reported.
     pub usage: Option<Usage>,
 }
 

@@ -1,4 +1,4 @@
-//! The parts of a message that are nobody's business but the client's: credentials, and texts of the request
+//! The private parts of a message: credentials, and texts of the request
 //! that a provider repeats.
 
 use std::collections::HashMap;

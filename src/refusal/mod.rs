@@ -1,7 +1,7 @@
 //! The message of a response that is a failure, for operators: in a provider's words, without secrets.
 //!
 //! It takes a head and the beginning of a body. It knows no provider: all of them use one of a few members.
-//! What comes out is one line of at most [`LONGEST`] characters.
+//! The result is one line of at most [`LONGEST`] characters.
 
 mod hidden;
 

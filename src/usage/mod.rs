@@ -162,7 +162,7 @@ impl Tier {
     }
 }
 
-/// What a provider bills for one call.
+/// Usage that a provider bills for one call.
 #[derive(Debug, Clone, Copy, PartialEq, Default)]
 pub struct Usage {
     /// Tokens by kind.

@@ -76,7 +76,7 @@ fn a_gateway_sells_what_the_prefix_of_a_model_says() {
     assert_eq!(input(gateway, "gpt-4o"), Some(2.5));
     assert_eq!(input(seller("", false), "openai/gpt-4o"), Some(2.5));
     assert_eq!(input(seller("", false), "gpt-4o"), None);
-    assert_eq!(input(gateway, "nobody/gpt-4o"), None);
+    assert_eq!(input(gateway, "unknown/gpt-4o"), None);
 }
 
 #[test]
