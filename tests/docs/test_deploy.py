@@ -54,12 +54,17 @@ def test_the_image_s_context_has_all_that_cargo_asks_for(tmp_path):
             source = ROOT / line[1:]
             copy = shutil.copytree if source.is_dir() else shutil.copy
             options = {"ignore": shutil.ignore_patterns("node_modules", "target")} if source.is_dir() else {}
-            copy(source, tmp_path / source.name, **options)
+            (tmp_path / line[1:]).parent.mkdir(parents=True, exist_ok=True)
+            copy(source, tmp_path / line[1:], **options)
     told = passes("cargo", "metadata", "--offline", "--locked", "--no-deps", "--format-version", "1", cwd=tmp_path)
     sources = re.findall(r'"src_path":"([^"]+)"', told)
     assert sources
     for source in sources:
         assert (tmp_path / source).is_file(), f"{source} is not in the image's context"
+    for file in (tmp_path / "src").rglob("*.rs"):
+        for included in re.findall(r'include_(?:str|bytes)!\("([^"]+)"\)', file.read_text()):
+            name = file.relative_to(tmp_path)
+            assert (file.parent / included).is_file(), f"{included} of {name} is not in the image's context"
 
 
 def test_the_image_s_base_has_every_library_that_larder_needs():
